@@ -1,0 +1,92 @@
+/**
+ * What happened, in numbers: a row of doubles in shared memory. The dataplane's thread is the only writer; the
+ * agent reads them whenever somebody asks, without a message. (Doubles count exactly to 2^53, and an aligned
+ * 8-byte store is one store on every machine Node runs on.)
+ *
+ * `tx` is overlay → underlay (encapsulated here), `rx` is underlay → overlay (decapsulated here), as on a kernel
+ * VXLAN device.
+ */
+import { DROP_REASONS, type DropReason } from "./drops.ts";
+
+/** Counters that are no drops, in the order in which they lie in memory. */
+export const COUNTER_NAMES = [
+  "txFrames",
+  "txBytes",
+  "rxFrames",
+  "rxBytes",
+  /** Datagrams received, before segments of a GRO batch are told apart. */
+  "rxDatagrams",
+  /** Frames whose partial inner checksum was left to the kernel (a VXLAN device on a veth sends those). */
+  "rxPartialChecksums",
+  /** Un-segmented super-frames passed on as one. */
+  "rxSuperFrames",
+  /** Frames let in although their sender's address is not that of the VTEP their MAC belongs to (senderCheck). */
+  "rxSenderMismatch",
+  /** Outer CE carried to the inner header. */
+  "rxEcnMarked",
+  /** Calls that moved something, by direction: frames per call is the batch size. */
+  "txBatches",
+  "rxBatches",
+  /** Times a send or a TAP write could not take more, and the loop waited. */
+  "txBackpressure",
+  "rxBackpressure",
+] as const;
+
+export type CounterName = (typeof COUNTER_NAMES)[number];
+export type Direction = "tx" | "rx";
+
+const TX_DROPS = COUNTER_NAMES.length;
+const RX_DROPS = TX_DROPS + DROP_REASONS.length;
+const TOTAL = RX_DROPS + DROP_REASONS.length;
+
+/** A snapshot for people and for JSON: zero drops are left out. */
+export type CounterSnapshot = Record<CounterName, number> & {
+  drops: Record<Direction, Partial<Record<DropReason, number>>>;
+};
+
+export class Counters {
+  /** Hand this to another thread and build a `Counters` on it there. */
+  readonly shared: SharedArrayBuffer;
+  /** The numbers themselves; index with `counterIndex` and `dropIndex`. */
+  readonly values: Float64Array;
+
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(TOTAL * 8)) {
+    this.shared = shared;
+    this.values = new Float64Array(shared);
+  }
+
+  get(name: CounterName): number {
+    return this.values[counterIndex(name)]!;
+  }
+
+  drops(direction: Direction, reason: DropReason): number {
+    return this.values[dropIndex(direction, reason)]!;
+  }
+
+  snapshot(): CounterSnapshot {
+    const counts = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.values[i]!]));
+    return {
+      ...(counts as Record<CounterName, number>),
+      drops: { tx: this.#nonZero(TX_DROPS), rx: this.#nonZero(RX_DROPS) },
+    };
+  }
+
+  #nonZero(from: number): Partial<Record<DropReason, number>> {
+    const drops: Partial<Record<DropReason, number>> = {};
+    DROP_REASONS.forEach((reason, i) => {
+      const n = this.values[from + i]!;
+      if (n > 0) drops[reason] = n;
+    });
+    return drops;
+  }
+}
+
+/** Where a counter lies in `Counters.values`. Look it up once, outside the loop. */
+export function counterIndex(name: CounterName): number {
+  return COUNTER_NAMES.indexOf(name);
+}
+
+/** Where a drop counter lies in `Counters.values`. */
+export function dropIndex(direction: Direction, reason: DropReason): number {
+  return (direction === "tx" ? TX_DROPS : RX_DROPS) + DROP_REASONS.indexOf(reason);
+}

@@ -1,0 +1,32 @@
+/**
+ * Why a packet was dropped: a closed set. Where the kernel's VXLAN has a word for it (`enum skb_drop_reason`,
+ * `include/net/dropreason-core.h`, and `drivers/net/vxlan`), it is the kernel's; the others say so.
+ */
+
+/** Each reason, with what it means for whoever reads it in `poplin stats`. */
+export const DROPS = {
+  // underlay → overlay, in the order of the checks
+  PKT_TOO_SMALL: "datagram shorter than a VXLAN header (8 bytes)",
+  VXLAN_INVALID_HDR: "the I flag is clear (RFC 7348 section 5)",
+  VXLAN_RESERVED_BITS:
+    "a reserved bit is set and reservedBits is `linux` (the kernel counts it as VXLAN_INVALID_HDR)",
+  VXLAN_VNI_NOT_FOUND: "no overlay here has this VNI",
+  INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
+  UNKNOWN_VTEP: "the sender is no VTEP that senderCheck lets in (ours)",
+  LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
+  IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
+  PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",
+  INNER_CSUM: "super-frame with a wrong inner checksum (ours)",
+  TAP_REFUSED: "the kernel refused the frame at the TAP: device down, or malformed (ours)",
+  // overlay → underlay
+  NO_TX_TARGET: "no FDB row for the inner destination MAC",
+  TAP_GSO: "the TAP handed over a super-frame although its offloads are off (ours)",
+  UNDERLAY_REFUSED: "the underlay refused the datagram: no route, too large, or a firewall (ours)",
+  // both
+  SOCKET_RCVBUFF: "the kernel dropped it: our receive buffer was full",
+} as const;
+
+export type DropReason = keyof typeof DROPS;
+
+/** The reasons in their order; a reason's number is its place here. */
+export const DROP_REASONS = Object.keys(DROPS) as DropReason[];

@@ -1,0 +1,37 @@
+/** What one overlay's dataplane is told at start. */
+export interface DataplaneOptions {
+  /** VXLAN network identifier, 0 to 2^24 − 1. */
+  readonly vni: number;
+  /** Our VTEP's MAC, "aa:bb:cc:dd:ee:ff": frames that come in with it as their source are ours, looped. */
+  readonly mac: string;
+  /** Overlay MTU in bytes: the largest inner IP packet. */
+  readonly mtu: number;
+  /** `rfc`: reserved header bits are ignored (RFC 7348 section 5). `linux`: they make the packet invalid. */
+  readonly reservedBits: "rfc" | "linux";
+  /**
+   * Whose datagrams are let in. `strict`: the source address is a known VTEP's. `mac`: the inner source MAC is a
+   * known VTEP's, from whatever address (counted when it is another one). `off`: anybody's.
+   */
+  readonly senderCheck: "strict" | "mac" | "off";
+  /** Outer TOS: a byte whose ECN bits come from the inner header, or `inherit`: all of it does. Kernel: `tos`. */
+  readonly tos: "inherit" | number;
+}
+
+/** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */
+export interface FdbChange {
+  /** `add` fails when there is a row, `del` when there is none; `replace` does either. */
+  readonly op: "add" | "replace" | "del";
+  /** Inner destination MAC. */
+  readonly mac: string;
+  /** The VTEP's underlay address; not needed for `del`. */
+  readonly dst?: string;
+}
+
+/** One row of the forwarding table, as `poplin fdb show` prints it. */
+export interface FdbRow {
+  readonly mac: string;
+  readonly vni: number;
+  readonly dst: string;
+  readonly port: number;
+  readonly state: "permanent";
+}

@@ -1,0 +1,96 @@
+/**
+ * The two seams of the dataplane: the TAP on the overlay side, the UDP socket on the underlay side. Everything
+ * that moves packets in or out stands behind one of them; `io/` has the real ones, their in-memory twins, and
+ * middleware that wraps either. Batches first: one call moves many packets.
+ */
+import type { Ring } from "./ring.ts";
+
+/** What both seams share: how the loop waits for them, and how they end. */
+export interface Port {
+  /** A descriptor the blocking driver can poll, or −1: then only the event-loop driver can run this port. */
+  readonly fd: number;
+  /** Event-loop driver only: `wake` is called when an interest (below) can be met; null ends it. */
+  setWake(wake: (() => void) | null): void;
+  /** Event-loop driver only: which of reading and writing the loop waits for. Nothing may spin on the other. */
+  setInterest(readable: boolean, writable: boolean): void;
+  /** Ends the port and everything it holds open. Safe to call twice. */
+  close(): void;
+}
+
+/** The overlay side: Ethernet frames, each behind a vnet header of `VNET_LENGTH` bytes. */
+export interface Tap extends Port {
+  readonly name: string;
+  /**
+   * Reads up to `max` frames into free slots and pushes their descriptors. The body of each starts with the vnet
+   * header, at slot + `VNET_AT`; its length counts it.
+   * @returns frames read, 0 when there is none (or no free slot or row), or −errno.
+   */
+  readBatch(ring: Ring, max: number): number;
+  /**
+   * Writes descriptors from the tail on; the head of each is its vnet header, the body the frame. Completes what
+   * was written.
+   * @returns frames written, 0 when the device takes none now, or −errno when the *oldest* one was refused: it is
+   * still there, and the caller counts it and completes it.
+   */
+  writeBatch(ring: Ring): number;
+}
+
+/** What an underlay can do, shown in `poplin status`. What it cannot, the dataplane leaves out. */
+export interface UnderlayCapabilities {
+  /** Outer TOS (traffic class) is set on what is sent. */
+  readonly sendTos: boolean;
+  /** Outer TOS of what is received is known, so that ECN marks can be carried inwards (RFC 6040). */
+  readonly recvTos: boolean;
+  /** DF on the outer IPv4 header is under our control. */
+  readonly df: boolean;
+  /** Outer TTL is under our control. */
+  readonly ttl: boolean;
+  /** Each packet can have a source port of its own (entropy for ECMP, RFC 7348 section 5). */
+  readonly sourcePort: boolean;
+  /** Several datagrams can leave in one send (UDP_SEGMENT). */
+  readonly gso: boolean;
+  /** Several datagrams can arrive in one receive (UDP_GRO). */
+  readonly gro: boolean;
+  /** What the UDP checksum of a sent packet is. */
+  readonly checksum: "computed" | "zero";
+}
+
+/** The underlay side: UDP payloads, each a VXLAN header and an inner frame. */
+export interface Underlay extends Port {
+  /** Which implementation this is: "batch", "dgram", "raw", "memory". */
+  readonly kind: string;
+  /** 4 or 6: the address family of the outer header. */
+  readonly family: 4 | 6;
+  readonly capabilities: UnderlayCapabilities;
+  /**
+   * Receives up to `max` datagrams into free slots and pushes their descriptors, the sender's address in
+   * `ring.addresses`. The body is the UDP payload, at slot + `VXLAN_AT`.
+   * @returns datagrams received, 0 when there is none (or no free slot or row), or −errno.
+   */
+  recvBatch(ring: Ring, max: number): number;
+  /**
+   * Sends descriptors from the tail on, each to the row of `addresses` (a slab of sockaddrs) that its PEER word
+   * names. Completes what the kernel, or the port, took over.
+   * @returns datagrams sent, 0 when none can be taken now, or −errno when the *oldest* one was refused: it is
+   * still there, and the caller counts it and completes it.
+   */
+  sendBatch(ring: Ring, addresses: Uint8Array): number;
+  /** Datagrams the kernel dropped because our receive buffer was full (SO_RXQ_OVFL), ever. */
+  overflows(): number;
+}
+
+/** What the blocking driver sleeps on. */
+export interface Waiter {
+  /**
+   * Sleeps until one of the wanted things is possible, somebody wakes it, or the time is over.
+   * @param timeout milliseconds, −1 for ever
+   * @returns false when the loop should look at its control messages (it was woken).
+   */
+  wait(
+    tapReadable: boolean,
+    tapWritable: boolean,
+    underlayReadable: boolean,
+    underlayWritable: boolean,
+    timeout: number,
+  ): boolean;
+}

@@ -1,0 +1,133 @@
+/**
+ * A ring of descriptors, as a network card has: which packets are filled, and where their bytes lie.
+ *
+ * One producer pushes at `head`, one consumer takes from `tail`; both only ever grow (as wrapping 32-bit integers)
+ * and are masked on access, so the capacity is a power of two. A descriptor is a row of eight 32-bit words in one
+ * Int32Array, which the native shim reads and writes by the same numbers (`native-shims/src/descriptor.h`; a test
+ * compares the two).
+ *
+ * A descriptor names its bytes as a head and a body, each an (offset, length) pair into the arena: a TAP write is
+ * vnet header + frame, a segmented send is header slab + payload by reference. Where one run of bytes is enough,
+ * the head is empty. The slot is released when the descriptor completes; a slot shared by several descriptors is
+ * named by the last of them only (they complete in order).
+ */
+import type { SlotPool } from "./arena.ts";
+import { nextPowerOfTwo } from "./arena.ts";
+
+/** Words in one descriptor. */
+export const WORDS = 8;
+
+/** Word: slot to release on completion, −1 for none. */
+export const SLOT = 0;
+/** Word: byte offset of the head in the arena. */
+export const HEAD_OFFSET = 1;
+/** Word: bytes in the head, 0 for none. */
+export const HEAD_LENGTH = 2;
+/** Word: byte offset of the body in the arena. */
+export const OFFSET = 3;
+/** Word: bytes in the body; before a read, the room there is. */
+export const LENGTH = 4;
+/** Word: to send, the row of the address slab to send to (a VTEP's index). */
+export const PEER = 5;
+/** Word: low 8 bits the outer TOS or traffic class, high 16 bits the outer UDP source port (0: the socket's). */
+export const OUTER = 6;
+/** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram). */
+export const SEGMENT = 7;
+
+/** Bytes of one row in an address slab: a struct sockaddr_in6, of which a sockaddr_in is a prefix. */
+export const ADDRESS_BYTES = 28;
+
+export class Ring {
+  /** Descriptors, row after row. Index a row with `row(i)`. */
+  readonly words: Int32Array;
+  /** Where received packets came from: one sockaddr per row. Written by `Underlay.recvBatch` only. */
+  readonly addresses: Uint8Array;
+  readonly capacity: number;
+  readonly mask: number;
+  /** Where the slots of this ring come from and go back to. */
+  readonly pool: SlotPool;
+  /** Next row to fill: the producer's. */
+  head = 0;
+  /** Oldest filled row: the consumer's. */
+  tail = 0;
+
+  /** @param capacity rows; rounded up to a power of two. */
+  constructor(pool: SlotPool, capacity: number) {
+    this.pool = pool;
+    this.capacity = nextPowerOfTwo(capacity);
+    this.mask = this.capacity - 1;
+    this.words = new Int32Array(this.capacity * WORDS);
+    this.addresses = new Uint8Array(this.capacity * ADDRESS_BYTES);
+  }
+
+  /** Filled rows. */
+  get length(): number {
+    return (this.head - this.tail) | 0;
+  }
+
+  /** Rows that can still be filled. */
+  get room(): number {
+    return this.capacity - ((this.head - this.tail) | 0);
+  }
+
+  /** First word of the row at position `i` (a head or tail value, or one between). */
+  row(i: number): number {
+    return (i & this.mask) * WORDS;
+  }
+
+  /**
+   * Makes up to `max` rows after `head` ready for a read: a free slot each, the body `lead` bytes into it and as
+   * long as the slot allows. They become part of the ring when the reader calls `publish`.
+   * @returns how many are ready: fewer when the ring or the pool is short, 0 when either is exhausted.
+   */
+  prepare(max: number, lead: number): number {
+    const n = Math.min(max, this.room, this.pool.free);
+    const { words, pool } = this;
+    for (let i = 0; i < n; i++) {
+      const at = this.row(this.head + i);
+      const slot = pool.take();
+      words[at + SLOT] = slot;
+      words[at + HEAD_LENGTH] = 0;
+      words[at + OFFSET] = slot + lead;
+      words[at + LENGTH] = pool.slotSize - lead;
+      words[at + OUTER] = 0;
+      words[at + SEGMENT] = 0;
+    }
+    return n;
+  }
+
+  /** Ends a read for which `prepared` rows were made ready and `filled` of them were: the rest give their slots back. */
+  publish(prepared: number, filled: number): void {
+    for (let i = filled; i < prepared; i++) this.pool.release(this.words[this.row(this.head + i) + SLOT]!);
+    this.head = (this.head + filled) | 0;
+  }
+
+  /** Appends a row and returns its first word; the caller has made sure that there is room. */
+  push(slot: number, offset: number, length: number): number {
+    const at = this.row(this.head);
+    const { words } = this;
+    words[at + SLOT] = slot;
+    words[at + HEAD_LENGTH] = 0;
+    words[at + OFFSET] = offset;
+    words[at + LENGTH] = length;
+    words[at + OUTER] = 0;
+    words[at + SEGMENT] = 0;
+    this.head = (this.head + 1) | 0;
+    return at;
+  }
+
+  /** Ends the oldest `n` rows and releases their slots. */
+  complete(n: number): void {
+    const { words, pool } = this;
+    for (let i = 0; i < n; i++) {
+      const slot = words[this.row(this.tail + i) + SLOT]!;
+      if (slot >= 0) pool.release(slot);
+    }
+    this.tail = (this.tail + n) | 0;
+  }
+
+  /** Ends the oldest `n` rows whose slots now belong to another ring's rows. */
+  forward(n: number): void {
+    this.tail = (this.tail + n) | 0;
+  }
+}
