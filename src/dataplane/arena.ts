@@ -28,6 +28,8 @@ export const FRAME_AT = 16;
 
 /** A set of equal slots. The free ones wait in a ring of their own; first in, first out. */
 export class SlotPool {
+  /** The arena's bytes: offsets of slots count from their start. */
+  readonly bytes: Uint8Array;
   /** Bytes in one slot, headroom included. */
   readonly slotSize: number;
   /** How many slots there are in all. */
@@ -37,7 +39,8 @@ export class SlotPool {
   #head = 0;
   #tail = 0;
 
-  constructor(base: number, slotSize: number, count: number) {
+  constructor(bytes: Uint8Array, base: number, slotSize: number, count: number) {
+    this.bytes = bytes;
     this.slotSize = slotSize;
     this.count = count;
     const capacity = nextPowerOfTwo(count);
@@ -79,14 +82,16 @@ export class Arena {
   /** Cuts the next `count` slots of `slotSize` bytes (rounded up to 64, a cache line). */
   carvePool(slotSize: number, count: number): SlotPool {
     const size = alignUp(slotSize, 64);
-    return new SlotPool(this.reserve(size * count), size, count);
+    return new SlotPool(this.bytes, this.reserve(size * count), size, count);
   }
 
   /** Cuts a plain region. @returns its byte offset, a multiple of 64. @throws RangeError when the arena is full. */
   reserve(length: number): number {
     const at = this.#used;
     if (at + length > this.bytes.length) {
-      throw new RangeError(`arena of ${this.bytes.length} bytes is full: ${at} used, ${length} more asked for`);
+      throw new RangeError(
+        `arena of ${this.bytes.length} bytes is full: ${at} used, ${length} more asked for`,
+      );
     }
     this.#used = alignUp(at + length, 64);
     return at;

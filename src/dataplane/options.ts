@@ -17,6 +17,9 @@ export interface DataplaneOptions {
   readonly tos: "inherit" | number;
 }
 
+/** What can change while packets flow. */
+export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos">;
+
 /** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */
 export interface FdbChange {
   /** `add` fails when there is a row, `del` when there is none; `replace` does either. */
@@ -25,7 +28,21 @@ export interface FdbChange {
   readonly mac: string;
   /** The VTEP's underlay address; not needed for `del`. */
   readonly dst?: string;
+  /** UDP port of the VTEP; the overlay's own when left out. */
+  readonly port?: number;
 }
+
+/** An `FdbChange` whose texts were read: what crosses to the dataplane's thread. */
+export interface FdbUpdate {
+  readonly op: FdbChange["op"];
+  readonly mac: string;
+  /** 4 or 16 bytes; empty for `del`. */
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+/** Why a change was not made. */
+export type FdbRefusal = "FDB_EXISTS" | "FDB_MISSING" | "FDB_FAMILY";
 
 /** One row of the forwarding table, as `poplin fdb show` prints it. */
 export interface FdbRow {

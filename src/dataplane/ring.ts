@@ -46,6 +46,8 @@ export class Ring {
   readonly mask: number;
   /** Where the slots of this ring come from and go back to. */
   readonly pool: SlotPool;
+  /** The arena's bytes, which the descriptors' offsets point into. */
+  readonly bytes: Uint8Array;
   /** Next row to fill: the producer's. */
   head = 0;
   /** Oldest filled row: the consumer's. */
@@ -54,6 +56,7 @@ export class Ring {
   /** @param capacity rows; rounded up to a power of two. */
   constructor(pool: SlotPool, capacity: number) {
     this.pool = pool;
+    this.bytes = pool.bytes;
     this.capacity = nextPowerOfTwo(capacity);
     this.mask = this.capacity - 1;
     this.words = new Int32Array(this.capacity * WORDS);

@@ -1,0 +1,23 @@
+{
+  "targets": [
+    {
+      "target_name": "poplin_shim",
+      "sources": [
+        "src/module.c",
+        "src/args.c",
+        "src/tap.c",
+        "src/udp.c",
+        "src/batch.c",
+        "src/wait.c",
+        "src/watch.c"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      "cflags!": ["-O3"],
+      "cflags": ["-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+      "cflags_c": ["-std=c11"],
+      "conditions": [
+        ["OS!='linux'", { "type": "none", "sources=": [] }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,68 @@
+/*
+ * Poplin's native shim: the system calls that Node has no words for. Loaded once per thread (Node-API calls that an
+ * environment), and nothing here is shared between threads.
+ */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "args.h"
+#include "descriptor.h"
+#include "shim.h"
+
+struct entry {
+  const char *name;
+  napi_callback call;
+};
+
+static const struct entry CALLS[] = {
+    {"tapOpen", tap_open},       {"tapPersist", tap_persist}, {"udpOpen", udp_open},
+    {"socketError", socket_error}, {"eventOpen", event_open}, {"eventSignal", event_signal},
+    {"eventClear", event_clear}, {"close", close_fd},         {"readBatch", read_batch},
+    {"writeBatch", write_batch}, {"sendBatch", send_batch},   {"recvBatch", recv_batch},
+    {"poll", poll_set},          {"watch", watch_open},
+};
+
+static napi_value descriptor(napi_env env) {
+  napi_value numbers;
+  if (napi_create_object(env, &numbers) != napi_ok) return NULL;
+  set_int(env, numbers, "SLOT", SLOT);
+  set_int(env, numbers, "HEAD_OFFSET", HEAD_OFFSET);
+  set_int(env, numbers, "HEAD_LENGTH", HEAD_LENGTH);
+  set_int(env, numbers, "OFFSET", OFFSET);
+  set_int(env, numbers, "LENGTH", LENGTH);
+  set_int(env, numbers, "PEER", PEER);
+  set_int(env, numbers, "OUTER", OUTER);
+  set_int(env, numbers, "SEGMENT", SEGMENT);
+  set_int(env, numbers, "WORDS", WORDS);
+  set_int(env, numbers, "ADDRESS_BYTES", ADDRESS_BYTES);
+  set_int(env, numbers, "TRUNCATED", TRUNCATED);
+  set_int(env, numbers, "POLLIN", POLLIN);
+  set_int(env, numbers, "POLLOUT", POLLOUT);
+  set_int(env, numbers, "POLLERR", POLLERR);
+  set_int(env, numbers, "POLLHUP", POLLHUP);
+  set_int(env, numbers, "POLLNVAL", POLLNVAL);
+  return numbers;
+}
+
+static void forget(napi_env env, void *scratch, void *hint) {
+  (void)env;
+  (void)hint;
+  free(scratch);
+}
+
+NAPI_MODULE_INIT() {
+  struct scratch *scratch = scratch_new();
+  if (!scratch || napi_set_instance_data(env, scratch, forget, NULL) != napi_ok) {
+    free(scratch);
+    napi_throw_error(env, "ERR_MEMORY_ALLOCATION_FAILED", "poplin_shim: no memory");
+    return NULL;
+  }
+  for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
+    napi_value function;
+    if (napi_create_function(env, CALLS[i].name, NAPI_AUTO_LENGTH, CALLS[i].call, scratch, &function) != napi_ok ||
+        napi_set_named_property(env, exports, CALLS[i].name, function) != napi_ok)
+      return NULL;
+  }
+  napi_set_named_property(env, exports, "descriptor", descriptor(env));
+  return exports;
+}

@@ -1,0 +1,37 @@
+/*
+ * What the files of the shim give to module.c. Each call makes system calls and nothing else; what the bytes mean is
+ * none of its business. Every descriptor it opens is close-on-exec (a child that held a TAP queue would swallow
+ * packets) and non-blocking.
+ */
+#ifndef POPLIN_SHIM_H
+#define POPLIN_SHIM_H
+
+#include <node_api.h>
+
+/* tap.c */
+napi_value tap_open(napi_env env, napi_callback_info info);
+napi_value tap_persist(napi_env env, napi_callback_info info);
+
+/* udp.c */
+napi_value udp_open(napi_env env, napi_callback_info info);
+napi_value socket_error(napi_env env, napi_callback_info info);
+
+/* batch.c: these are registered with a `struct scratch` of their thread as data. */
+struct scratch;
+struct scratch *scratch_new(void);
+napi_value read_batch(napi_env env, napi_callback_info info);
+napi_value write_batch(napi_env env, napi_callback_info info);
+napi_value send_batch(napi_env env, napi_callback_info info);
+napi_value recv_batch(napi_env env, napi_callback_info info);
+
+/* wait.c */
+napi_value event_open(napi_env env, napi_callback_info info);
+napi_value event_signal(napi_env env, napi_callback_info info);
+napi_value event_clear(napi_env env, napi_callback_info info);
+napi_value poll_set(napi_env env, napi_callback_info info);
+napi_value close_fd(napi_env env, napi_callback_info info);
+
+/* watch.c */
+napi_value watch_open(napi_env env, napi_callback_info info);
+
+#endif

@@ -1,0 +1,177 @@
+/**
+ * Asks a running agent over its Unix socket. One connection per request, a deadline for the whole of it, and errors
+ * that say what to do next.
+ */
+import { request } from "node:http";
+import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import {
+  type AgentStatus,
+  DEFAULT_SOCKET,
+  type ErrorAnswer,
+  type FdbAnswer,
+  type StatsAnswer,
+} from "./types.ts";
+
+/** Milliseconds for a request, from the connection to the last byte of the answer. */
+export const DEFAULT_TIMEOUT = 5000;
+
+export type ApiClientErrorCode = "AGENT_NOT_RUNNING" | "PERMISSION" | "TIMEOUT" | "REFUSED" | "BAD_ANSWER";
+
+/** What a script sees, for each way a request can fail. */
+const EXIT_CODES: Record<ApiClientErrorCode, number> = {
+  AGENT_NOT_RUNNING: 3,
+  PERMISSION: 4,
+  TIMEOUT: 5,
+  REFUSED: 1,
+  BAD_ANSWER: 1,
+};
+
+/** A request that came to nothing. */
+export class ApiClientError extends Error {
+  readonly code: ApiClientErrorCode;
+  readonly remedy: string | null;
+  /** What the process should exit with. */
+  readonly exitCode: number;
+  /** For `REFUSED`: the code that the agent gave ("ROW_EXISTS", …). */
+  readonly reason: string | null;
+
+  constructor(
+    code: ApiClientErrorCode,
+    message: string,
+    options: { remedy?: string | null; cause?: unknown; reason?: string; exitCode?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "ApiClientError";
+    this.code = code;
+    this.remedy = options.remedy ?? null;
+    this.reason = options.reason ?? null;
+    this.exitCode = options.exitCode ?? EXIT_CODES[code];
+  }
+}
+
+export class ApiClient {
+  readonly path: string;
+  readonly #timeout: number;
+
+  /**
+   * @param path the agent's socket
+   * @param timeout milliseconds for a whole request
+   */
+  constructor(path: string = DEFAULT_SOCKET, timeout: number = DEFAULT_TIMEOUT) {
+    this.path = path;
+    this.#timeout = timeout;
+  }
+
+  status(): Promise<AgentStatus> {
+    return this.#ask("GET", "/v1/status");
+  }
+
+  stats(): Promise<StatsAnswer> {
+    return this.#ask("GET", "/v1/stats");
+  }
+
+  async fdb(): Promise<readonly FdbRow[]> {
+    return (await this.#ask<FdbAnswer>("GET", "/v1/fdb")).rows;
+  }
+
+  async changeFdb(change: FdbChange): Promise<void> {
+    await this.#ask("POST", "/v1/fdb", change);
+  }
+
+  /** @throws ApiClientError */
+  async #ask<T>(method: string, url: string, body?: unknown): Promise<T> {
+    const { status, text } = await this.#exchange(
+      method,
+      url,
+      body === undefined ? null : JSON.stringify(body),
+    );
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch (cause) {
+      throw this.#badAnswer(`${method} ${url} was answered with ${status} and no JSON`, cause);
+    }
+    if (status < 400) return answer as T;
+    const error = (answer as Partial<ErrorAnswer> | null)?.error;
+    if (typeof error?.message !== "string")
+      throw this.#badAnswer(`${method} ${url} was answered with ${status}`);
+    throw new ApiClientError("REFUSED", error.message, {
+      remedy: error.remedy,
+      reason: error.code,
+      // 400: the words were wrong, so the command line was.
+      exitCode: status === 400 ? 2 : 1,
+    });
+  }
+
+  #exchange(method: string, url: string, body: string | null): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const headers = body === null ? {} : { "content-type": "application/json" };
+      const req = request(
+        {
+          socketPath: this.path,
+          path: url,
+          method,
+          headers,
+          agent: false,
+          signal: AbortSignal.timeout(this.#timeout),
+        },
+        (res) => {
+          let text = "";
+          res.setEncoding("utf8");
+          res.on("data", (chunk: string) => {
+            text += chunk;
+          });
+          res.on("end", () => resolve({ status: res.statusCode ?? 0, text }));
+          res.on("error", (error) => reject(this.#forPeople(error)));
+        },
+      );
+      req.on("error", (error) => reject(this.#forPeople(error)));
+      req.end(body ?? undefined);
+    });
+  }
+
+  #forPeople(cause: NodeJS.ErrnoException): ApiClientError {
+    switch (cause.name === "TimeoutError" || cause.code === "ABORT_ERR" ? "TIMEOUT" : cause.code) {
+      case "ENOENT":
+        return this.#notRunning(`there is no socket at ${this.path}`, cause);
+      case "ECONNREFUSED":
+        return this.#notRunning(`nobody listens on ${this.path} any more`, cause);
+      case "ENOTSOCK":
+      case "ENOTDIR":
+        return this.#notRunning(`${this.path} is no socket`, cause);
+      case "EAGAIN":
+        return new ApiClientError("TIMEOUT", "the agent takes no more connections: its queue is full", {
+          remedy: "it may be stopped or overloaded: look at its log, and at `ps` for state T",
+          cause,
+        });
+      case "EACCES":
+      case "EPERM":
+        return new ApiClientError("PERMISSION", `not allowed to open ${this.path}: it is its owner's alone`, {
+          remedy: "run this as the user who runs the agent, root as a rule: `sudo poplin …`",
+          cause,
+        });
+      case "TIMEOUT":
+        return new ApiClientError("TIMEOUT", `the agent did not answer within ${this.#timeout / 1000} s`, {
+          remedy: "it may be stopped or overloaded: look at its log, and at `ps` for state T",
+          cause,
+        });
+      default:
+        return this.#badAnswer(`the connection to the agent broke: ${cause.message}`, cause);
+    }
+  }
+
+  #notRunning(why: string, cause: unknown): ApiClientError {
+    return new ApiClientError("AGENT_NOT_RUNNING", `no agent is running here: ${why}`, {
+      remedy:
+        "start one with `poplin agent --config FILE`, or name its socket with --socket or POPLIN_SOCKET",
+      cause,
+    });
+  }
+
+  #badAnswer(message: string, cause?: unknown): ApiClientError {
+    return new ApiClientError("BAD_ANSWER", message, {
+      remedy: `is it a poplin agent of this version that listens on ${this.path}?`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The agent's HTTP API on a Unix socket.
+ *
+ *   request → route by method and path → (body: bounded, JSON) → AgentView → JSON, or {error: {code, message, remedy}}
+ *
+ * The socket has mode 0600 from the moment it exists: who may open it may change the forwarding table. That is the
+ * only access control, and enough of one. Every answer closes its connection, so nothing idles.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { claimSocket, forPeople } from "./socket-file.ts";
+import { type AgentView, type ErrorAnswer, REFUSALS, type RefusalCode, SCHEMA } from "./types.ts";
+import { RequestError, readFdbChange } from "./validate.ts";
+
+/** A change to the forwarding table is about a hundred bytes. */
+const MAX_BODY = 16 * 1024;
+const MAX_CONNECTIONS = 64;
+/** Milliseconds a client has to send its whole request. */
+const REQUEST_TIMEOUT = 5000;
+/** Milliseconds that answers under way have when the server ends. */
+const CLOSE_GRACE = 1000;
+
+export interface ApiServerOptions {
+  /** Where to listen. */
+  readonly path: string;
+  readonly view: AgentView;
+  /** Told of errors that no client caused, for the agent's log. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface ApiServer {
+  readonly path: string;
+  /** Removes the socket, lets answers under way end, and closes what is left after a second. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+type Handler = (view: AgentView, request: IncomingMessage) => Promise<unknown>;
+
+const ROUTES: Record<string, Record<string, Handler>> = {
+  "/v1/status": { GET: (view) => view.status() },
+  "/v1/stats": { GET: async (view) => ({ schema: SCHEMA, ...view.stats() }) },
+  "/v1/fdb": {
+    GET: async (view) => ({ schema: SCHEMA, rows: await view.fdb() }),
+    POST: async (view, request) => {
+      await view.changeFdb(readFdbChange(await readBody(request)));
+      return { schema: SCHEMA };
+    },
+  },
+};
+
+/**
+ * Starts to listen.
+ * @throws SocketError when another agent is running, or the path cannot be used
+ */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { path, view, onError = () => {} } = options;
+  await claimSocket(path);
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1000 },
+    (request, response) => void serve(view, request, response, onError),
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  await listenPrivately(server, path);
+  server.on("error", onError);
+  let closed: Promise<void> | undefined;
+  return {
+    path,
+    close: () => {
+      closed ??= closeGently(server);
+      return closed;
+    },
+  };
+}
+
+/** bind(2) makes the file with mode 0777 minus the umask, and Node calls it within `listen`: no moment is open. */
+function listenPrivately(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(forPeople(error, path)));
+    server.once("listening", () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+    const umask = process.umask(0o177);
+    try {
+      server.listen(path);
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+function closeGently(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const hurry = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE);
+    server.close(() => {
+      clearTimeout(hurry);
+      resolve();
+    });
+  });
+}
+
+async function serve(
+  view: AgentView,
+  request: IncomingMessage,
+  response: ServerResponse,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  try {
+    answer(response, 200, await route(request)(view, request));
+  } catch (error) {
+    const { status, body } = describe(error);
+    if (status === 500) onError(error);
+    answer(response, status, body);
+  }
+}
+
+/** @throws RequestError for what has no route */
+function route(request: IncomingMessage): Handler {
+  const path = (request.url ?? "").split("?", 1)[0]!;
+  const methods = Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
+  if (methods === null) {
+    throw new RequestError(
+      404,
+      "NOT_FOUND",
+      `no such resource: ${path}`,
+      `there are ${Object.keys(ROUTES).join(", ")}`,
+    );
+  }
+  const method = request.method ?? "";
+  if (!Object.hasOwn(methods, method)) {
+    const allowed = Object.keys(methods).join(", ");
+    throw new RequestError(405, "METHOD_NOT_ALLOWED", `${method} is not for ${path}`, `it takes ${allowed}`);
+  }
+  return methods[method]!;
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  // Not to destroy the request on a throw is what lets the answer still go out.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY)
+      throw new RequestError(413, "TOO_LARGE", `the body is over ${MAX_BODY} bytes`, null);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RequestError(400, "BAD_JSON", `the body is no JSON: ${(error as Error).message}`, null);
+  }
+}
+
+function describe(error: unknown): { status: number; body: ErrorAnswer } {
+  const { code, message, remedy } = error as { code?: unknown; message?: unknown; remedy?: unknown };
+  let status = 500;
+  if (error instanceof RequestError) status = error.status;
+  else if (typeof code === "string" && Object.hasOwn(REFUSALS, code)) status = REFUSALS[code as RefusalCode];
+  return {
+    status,
+    body: {
+      error: {
+        code: typeof code === "string" ? code : "INTERNAL",
+        message: typeof message === "string" && message !== "" ? message : String(error),
+        remedy: typeof remedy === "string" ? remedy : null,
+      },
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  if (response.destroyed) return;
+  const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": bytes.length,
+    connection: "close",
+  });
+  response.end(bytes);
+}

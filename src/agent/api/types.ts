@@ -1,0 +1,187 @@
+/**
+ * What the agent tells the world, and what the world may ask of it: the contract between the API server
+ * (`server.ts`), its client (`client.ts`) and the agent, which implements `AgentView`.
+ *
+ * The JSON is versioned: `schema` grows when a field changes its meaning or goes away; new fields may appear at any
+ * time. Times are ISO 8601 in UTC, durations seconds, sizes bytes.
+ */
+import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
+
+/** Version of the JSON below. */
+export const SCHEMA = 1;
+
+/** Where an agent listens when nobody says otherwise. */
+export const DEFAULT_SOCKET = "/run/poplin/agent.sock";
+
+/**
+ * `starting`: nothing is forwarded yet. `degraded`: it forwards, but not everything that the configuration asks for
+ * (a health line says what). `stopping`: it has been told to end.
+ */
+export type AgentState = "starting" | "running" | "degraded" | "stopping";
+
+export interface DeviceStatus {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly vni: number;
+  /** "10.244.1.0/32": with the prefix length. */
+  readonly addresses: readonly string[];
+}
+
+export interface UnderlayStatus {
+  /** "batch", "dgram" or "raw". */
+  readonly kind: string;
+  readonly family: 4 | 6;
+  /** Address the socket is bound to; the wildcard as "0.0.0.0" or "::". */
+  readonly local: string;
+  readonly port: number;
+  /** Interface that carries the underlay, where it is known. */
+  readonly uplink: string | null;
+  readonly capabilities: UnderlayCapabilities;
+  /** Bytes the kernel really reserved; 0 where the underlay does not know. */
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  /** What the kernel granted only in part. */
+  readonly warnings: readonly string[];
+}
+
+export interface PolicyStatus {
+  readonly senderCheck: "strict" | "mac" | "off";
+  readonly reservedBits: "rfc" | "linux";
+  /** Outer TOS byte, or `inherit`. */
+  readonly tos: "inherit" | number;
+  /** Outer TTL; 0 is the kernel's default. */
+  readonly ttl: number;
+  readonly df: "unset" | "set";
+}
+
+export interface PeerStatus {
+  readonly publicIp: string;
+  readonly vtepMac: string;
+  readonly subnets: readonly string[];
+  /** "ok": host rows and FDB row are in place. Anything else is what went wrong, in a sentence. */
+  readonly state: string;
+}
+
+/** Free and total slots of one direction's pool (`arena.ts`). */
+export interface SlotStatus {
+  readonly free: number;
+  readonly count: number;
+}
+
+export interface DataplaneStatus {
+  /** `worker`: a blocking loop in a thread of its own. `event-loop`: libuv turns it. */
+  readonly driver: "worker" | "event-loop";
+  /** Null while the dataplane is not up, or did not answer. */
+  readonly slots: { readonly tx: SlotStatus; readonly rx: SlotStatus } | null;
+}
+
+export interface ReloadStatus {
+  readonly at: string;
+  readonly ok: boolean;
+  /** What changed, or why nothing did. */
+  readonly message: string;
+}
+
+export interface ConfigStatus {
+  /** Null when everything came from flags and the environment. */
+  readonly file: string | null;
+  readonly loadedAt: string;
+  readonly lastReload: ReloadStatus | null;
+}
+
+/** One thing an operator should know. */
+export interface HealthLine {
+  readonly level: "info" | "warning" | "error";
+  /** What is wrong and why, in a sentence. */
+  readonly message: string;
+  /** The next command or change; null when there is nothing to do. */
+  readonly remedy: string | null;
+}
+
+/** Everything that `poplin status` shows. */
+export interface AgentStatus {
+  readonly schema: typeof SCHEMA;
+  /** poplin's version. */
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  /** Seconds since the start. */
+  readonly uptime: number;
+  readonly state: AgentState;
+  readonly device: DeviceStatus;
+  readonly underlay: UnderlayStatus;
+  readonly policy: PolicyStatus;
+  readonly peers: readonly PeerStatus[];
+  readonly memory: { readonly rss: number };
+  readonly dataplane: DataplaneStatus;
+  readonly config: ConfigStatus;
+  readonly health: readonly HealthLine[];
+}
+
+/** The agent, as the API server sees it. */
+export interface AgentView {
+  status(): Promise<AgentStatus>;
+  stats(): CounterSnapshot;
+  fdb(): Promise<readonly FdbRow[]>;
+  /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
+  changeFdb(change: FdbChange): Promise<void>;
+}
+
+/** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
+export const REFUSALS = {
+  BAD_MAC: 400,
+  BAD_ADDRESS: 400,
+  /** The VTEP's address is of a family that this underlay does not carry. */
+  WRONG_FAMILY: 400,
+  NO_SUCH_ROW: 404,
+  ROW_EXISTS: 409,
+  TABLE_FULL: 507,
+  /** The dataplane is not up (yet, or any more). */
+  UNAVAILABLE: 503,
+} as const;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** A request the agent refuses, in words for people. */
+export class AgentError extends Error {
+  readonly code: RefusalCode;
+  readonly remedy: string | null;
+
+  constructor(code: RefusalCode, message: string, remedy: string | null = null) {
+    super(message);
+    this.name = "AgentError";
+    this.code = code;
+    this.remedy = remedy;
+  }
+}
+
+/** GET /v1/stats. */
+export type StatsAnswer = CounterSnapshot & { readonly schema: typeof SCHEMA };
+
+/** GET /v1/fdb. */
+export interface FdbAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly rows: readonly FdbRow[];
+}
+
+/** What every answer with a status of 400 and above holds. */
+export interface ErrorAnswer {
+  readonly error: { readonly code: string; readonly message: string; readonly remedy: string | null };
+}
+
+/**
+ * Whether everything that was asked for works: `poplin status` exits with 1 when not. Warnings are no failure.
+ * @returns the reasons why not, none when all is well.
+ */
+export function failures(status: AgentStatus): string[] {
+  const reasons: string[] = [];
+  if (status.state !== "running") reasons.push(`the agent is ${status.state}`);
+  for (const peer of status.peers) {
+    if (peer.state !== "ok") reasons.push(`peer ${peer.publicIp}: ${peer.state}`);
+  }
+  for (const line of status.health) if (line.level === "error") reasons.push(line.message);
+  return reasons;
+}

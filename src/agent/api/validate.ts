@@ -1,0 +1,55 @@
+/**
+ * What comes in over the API, checked for its shape: whoever reads further may rely on the types. Whether a MAC or an
+ * address makes sense is the agent's to say, since it is the one that has to use it.
+ */
+import type { FdbChange } from "../../dataplane/options.ts";
+
+/** A request that is wrong in itself. */
+export class RequestError extends Error {
+  /** HTTP status. */
+  readonly status: number;
+  readonly code: string;
+  readonly remedy: string | null;
+
+  constructor(status: number, code: string, message: string, remedy: string | null) {
+    super(message);
+    this.name = "RequestError";
+    this.status = status;
+    this.code = code;
+    this.remedy = remedy;
+  }
+}
+
+const OPS = ["add", "replace", "del"] as const;
+const FIELDS = ["op", "mac", "dst"];
+
+/**
+ * @param body what JSON.parse made of the request
+ * @throws RequestError with status 400, naming the field
+ */
+export function readFdbChange(body: unknown): FdbChange {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw bad("the body is no JSON object");
+  }
+  const { op, mac, dst } = body as Record<string, unknown>;
+  const extra = Object.keys(body).find((key) => !FIELDS.includes(key));
+  if (extra !== undefined) throw bad(`unknown field ${JSON.stringify(extra)}`);
+  const known = OPS.find((name) => name === op);
+  if (known === undefined) throw bad(`"op" is ${JSON.stringify(op)}, not one of ${OPS.join(", ")}`);
+  if (typeof mac !== "string") throw bad('"mac" is no string');
+  if (dst === undefined) {
+    if (known !== "del") throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
+    return { op: known, mac };
+  }
+  if (typeof dst !== "string") throw bad('"dst" is no string');
+  return { op: known, mac, dst };
+}
+
+function bad(message: string): RequestError {
+  return new RequestError(
+    400,
+    "BAD_REQUEST",
+    message,
+    'such as {"op":"add","mac":"aa:bb:cc:dd:ee:ff","dst":"192.0.2.1"}',
+  );
+}

@@ -1,0 +1,38 @@
+/**
+ * A dataplane on this thread's event loop: for `dgram`, for `raw` (raw-socket can be loaded in one thread only), and
+ * for memory ports.
+ */
+import { Dataplane } from "../../dataplane/dataplane.ts";
+import { EventDriver } from "../../dataplane/drive-events.ts";
+import type { PortFailure } from "../../dataplane/loop.ts";
+import type { DataplaneOptions } from "../../dataplane/options.ts";
+import type { Tap, Underlay } from "../../dataplane/ports.ts";
+import { type Engine, ended } from "./engine.ts";
+import { type Command, execute, type ReplyTo } from "./protocol.ts";
+
+export function startInlineEngine(options: DataplaneOptions, tap: Tap, underlay: Underlay): Engine {
+  const dataplane = new Dataplane(options, tap, underlay);
+  let over = false;
+  let fail: (failure: PortFailure) => void;
+  const failed = new Promise<PortFailure>((resolve) => {
+    fail = resolve;
+  });
+  const driver = new EventDriver(dataplane.loop, tap, underlay, () => {
+    over = true;
+    fail(dataplane.loop.failure!);
+  });
+  driver.start();
+  return {
+    driver: "event-loop",
+    counters: dataplane.counters,
+    failed,
+    async ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
+      if (over) throw ended();
+      return execute(dataplane, command) as ReplyTo<C>;
+    },
+    async stop(): Promise<void> {
+      over = true;
+      driver.stop();
+    },
+  };
+}

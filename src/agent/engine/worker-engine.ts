@@ -1,0 +1,110 @@
+/**
+ * A dataplane on a worker thread, driven by blocking polls. This side keeps the questions that wait for an answer,
+ * and wakes the worker's poll after each (an eventfd; the word `attention` tells a busy worker that never sleeps).
+ */
+import { MessageChannel, Worker } from "node:worker_threads";
+import { Counters } from "../../dataplane/counters.ts";
+import type { PortFailure } from "../../dataplane/loop.ts";
+import type { DataplaneOptions } from "../../dataplane/options.ts";
+import { loadShim } from "../../io/linux/shim.ts";
+import { type Engine, ended } from "./engine.ts";
+import type { Command, ReplyTo } from "./protocol.ts";
+import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
+
+/** Open descriptors, which stay the caller's. */
+export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "family" | "udpChecksum">;
+
+interface Question {
+  resolve(reply: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Starts the thread. @returns once it forwards. */
+export async function startWorkerEngine(options: DataplaneOptions, ports: WorkerPorts): Promise<Engine> {
+  const engine = new WorkerEngine(options, ports);
+  await engine.ready;
+  return engine;
+}
+
+class WorkerEngine implements Engine {
+  readonly driver = "worker";
+  readonly counters = new Counters();
+  readonly ready: Promise<void>;
+  readonly failed: Promise<PortFailure | Error>;
+  readonly #shim = loadShim();
+  readonly #wakeFd = this.#shim.eventOpen();
+  readonly #attention = new Int32Array(new SharedArrayBuffer(4));
+  readonly #questions = new Map<number, Question>();
+  readonly #worker: Worker;
+  readonly #channel = new MessageChannel();
+  readonly #exited: Promise<void>;
+  #nextId = 0;
+  #over = false;
+
+  constructor(options: DataplaneOptions, ports: WorkerPorts) {
+    const input: WorkerInput = {
+      options,
+      ...ports,
+      wakeFd: this.#wakeFd,
+      attention: this.#attention.buffer as SharedArrayBuffer,
+      counters: this.counters.shared,
+      port: this.#channel.port2,
+    };
+    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: input,
+      transferList: [this.#channel.port2],
+      name: "poplin-dataplane",
+    });
+    this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve(this.#end())));
+    this.failed = new Promise((resolve) => {
+      this.#worker.once("error", resolve);
+      this.#channel.port1.on("message", (message: FromWorker) => {
+        if ("failed" in message) resolve(message.failed);
+      });
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.once("error", reject);
+      this.#channel.port1.on("message", (message: FromWorker) => {
+        if ("ready" in message) resolve();
+        else if ("id" in message) this.#answered(message);
+      });
+    });
+  }
+
+  ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
+    if (this.#over) return Promise.reject(ended());
+    const id = this.#nextId++;
+    return new Promise<ReplyTo<C>>((resolve, reject) => {
+      this.#questions.set(id, { resolve: resolve as (reply: unknown) => void, reject });
+      this.#tell({ id, command });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#over) this.#tell({ stop: true });
+    await this.#exited;
+  }
+
+  #tell(message: ToWorker): void {
+    this.#channel.port1.postMessage(message);
+    Atomics.store(this.#attention, 0, 1);
+    this.#shim.eventSignal(this.#wakeFd);
+  }
+
+  #answered(message: Extract<FromWorker, { id: number }>): void {
+    const question = this.#questions.get(message.id);
+    this.#questions.delete(message.id);
+    if ("error" in message) question?.reject(new Error(message.error));
+    else question?.resolve(message.reply);
+  }
+
+  /** The thread is gone: nobody answers any more. */
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#shim.close(this.#wakeFd);
+    this.#channel.port1.close();
+    for (const question of this.#questions.values()) question.reject(ended());
+    this.#questions.clear();
+  }
+}

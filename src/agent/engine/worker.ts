@@ -1,0 +1,69 @@
+/**
+ * Entry of the dataplane's worker thread (blocking driver). It is handed open descriptors, builds the ports and the
+ * dataplane on them, and turns the loop until it is told to stop. Its event loop never runs meanwhile: commands are
+ * fetched from the message port when the main thread has raised `attention` and woken the poll.
+ */
+import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { Counters } from "../../dataplane/counters.ts";
+import { Dataplane } from "../../dataplane/dataplane.ts";
+import { driveBlocking } from "../../dataplane/drive-blocking.ts";
+import type { PortFailure } from "../../dataplane/loop.ts";
+import type { DataplaneOptions } from "../../dataplane/options.ts";
+import { BatchUnderlay } from "../../io/linux/batch.ts";
+import type { UdpSocket } from "../../io/linux/shim.ts";
+import { LinuxTap } from "../../io/linux/tap.ts";
+import { LinuxWaiter } from "../../io/linux/waiter.ts";
+import { type Command, execute } from "./protocol.ts";
+
+/** What the main thread hands over: plain data, descriptors as numbers. */
+export interface WorkerInput {
+  readonly options: DataplaneOptions;
+  readonly tap: { readonly fd: number; readonly name: string };
+  readonly socket: UdpSocket;
+  readonly family: 4 | 6;
+  readonly udpChecksum: "computed" | "zero";
+  readonly wakeFd: number;
+  readonly attention: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+/** From the main thread: a command with its number, or the end. */
+export type ToWorker = { readonly id: number; readonly command: Command } | { readonly stop: true };
+
+/** From the worker: it is forwarding, the reply to a command, or why it ended. */
+export type FromWorker =
+  | { readonly ready: true }
+  | { readonly id: number; readonly reply: unknown }
+  | { readonly id: number; readonly error: string }
+  | { readonly failed: PortFailure };
+
+function main(input: WorkerInput): void {
+  const { port } = input;
+  const tap = new LinuxTap(input.tap.fd, input.tap.name);
+  const underlay = new BatchUnderlay(input.socket, input.family, input.udpChecksum);
+  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters));
+  const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd);
+  const say = (message: FromWorker): void => port.postMessage(message);
+  say({ ready: true });
+  driveBlocking(dataplane.loop, waiter, new Int32Array(input.attention), () => control(port, dataplane, say));
+  if (dataplane.loop.failure !== undefined) say({ failed: dataplane.loop.failure });
+  port.close();
+}
+
+/** Carries out every command that waits. @returns false when one of them says stop */
+function control(port: MessagePort, dataplane: Dataplane, say: (message: FromWorker) => void): boolean {
+  for (;;) {
+    const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
+    if (received === undefined) return true;
+    const { message } = received;
+    if ("stop" in message) return false;
+    try {
+      say({ id: message.id, reply: execute(dataplane, message.command) });
+    } catch (error) {
+      say({ id: message.id, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
+main(workerData as WorkerInput);

@@ -1,0 +1,53 @@
+/**
+ * The exit codes, and how an error reaches the person who typed the command: what happened on the first line, what to
+ * do about it on the next.
+ *
+ *   0 fine · 1 a check failed · 2 usage · 3 agent not reachable · 4 permission · 5 timeout
+ */
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, notReachable: 3, permission: 4, timeout: 5 } as const;
+
+/** An error that the command line itself can explain. */
+export class CliError extends Error {
+  readonly exitCode: number;
+  readonly remedy: string | null;
+
+  constructor(exitCode: number, message: string, remedy: string | null = null, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
+    this.name = "CliError";
+    this.exitCode = exitCode;
+    this.remedy = remedy;
+  }
+}
+
+/** Codes, the system's and ours, that mean: you may not. */
+const PERMISSION = /^(EPERM|EACCES)$|PERMISSION|NO_CAP/;
+
+interface Told {
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly exitCode?: unknown;
+  readonly remedy?: unknown;
+  readonly stack?: unknown;
+}
+
+/** What to exit with after `error`. */
+export function exitCodeOf(error: unknown): number {
+  const { code, exitCode } = (error ?? {}) as Told;
+  if (typeof exitCode === "number") return exitCode;
+  if (typeof code === "string" && PERMISSION.test(code)) return EXIT.permission;
+  return EXIT.failed;
+}
+
+/**
+ * The lines to print for `error`. One without a code was not foreseen: then its stack is what helps.
+ */
+export function explain(error: unknown): string[] {
+  const { message, code, exitCode, remedy, stack } = (error ?? {}) as Told;
+  if (typeof code !== "string" && typeof exitCode !== "number") {
+    return [`poplin: this should not have happened: ${typeof stack === "string" ? stack : String(error)}`];
+  }
+  const lines = [`poplin: ${message}`];
+  if (typeof remedy === "string" && remedy !== "") lines.push(`  → ${remedy}`);
+  return lines;
+}

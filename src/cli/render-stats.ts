@@ -1,0 +1,96 @@
+/** `poplin stats` as text: traffic by direction, how well it came in batches, and every drop with its meaning. */
+import type { StatsAnswer } from "../agent/api/types.ts";
+import { COUNTER_NAMES, type CounterName, type Direction } from "../dataplane/counters.ts";
+import { DROP_REASONS, DROPS } from "../dataplane/drops.ts";
+import { bytes, count, hang, paint, type Style, table } from "./output.ts";
+
+/** Drops of both directions and all reasons. */
+export function totalDrops(stats: StatsAnswer): number {
+  return sum(Object.values(stats.drops.tx)) + sum(Object.values(stats.drops.rx));
+}
+
+export function renderStats(stats: StatsAnswer, style: Style): string[] {
+  return [...traffic(stats, style), "", ...notes(stats, style), ...drops(stats, style)];
+}
+
+function traffic(stats: StatsAnswer, style: Style): string[] {
+  const rows = [
+    ["frames", count(stats.txFrames), count(stats.rxFrames)],
+    ["bytes", bytes(stats.txBytes), bytes(stats.rxBytes)],
+    ["batches", count(stats.txBatches), count(stats.rxBatches)],
+    [
+      "frames per batch",
+      perBatch(stats.txFrames, stats.txBatches),
+      perBatch(stats.rxFrames, stats.rxBatches),
+    ],
+    ["waits for room", count(stats.txBackpressure), count(stats.rxBackpressure)],
+    ["dropped", count(sum(Object.values(stats.drops.tx))), count(sum(Object.values(stats.drops.rx)))],
+  ];
+  const columns = [
+    { title: "" },
+    { title: "SENT (tx)", align: "right" },
+    { title: "RECEIVED (rx)", align: "right" },
+  ] as const;
+  return table(columns, rows, style);
+}
+
+function perBatch(frames: number, batches: number): string {
+  return batches === 0 ? "-" : (frames / batches).toFixed(1);
+}
+
+/** Counters that mean something only where they are not zero. */
+const NOTES: Partial<Record<CounterName, string>> = {
+  rxDatagrams: "datagrams received: fewer than frames where the kernel joined some (GRO)",
+  rxPartialChecksums:
+    "frames whose inner checksum the sender left to us (a kernel VXLAN device on a veth does)",
+  rxSuperFrames: "un-segmented super-frames passed on as one",
+  rxSenderMismatch: "frames let in from an address that is not their VTEP's (senderCheck mac or off)",
+  rxEcnMarked: "frames with a congestion mark carried from the outer header to the inner one",
+};
+
+function notes(stats: StatsAnswer, style: Style): string[] {
+  const shown = COUNTER_NAMES.filter((name) => NOTES[name] !== undefined && stats[name] > 0);
+  if (shown.length === 0) return [];
+  return [...aligned(shown.map((name) => [count(stats[name]), NOTES[name]!])).flatMap(fit(style)), ""];
+}
+
+function drops(stats: StatsAnswer, style: Style): string[] {
+  const out: string[] = [];
+  for (const [direction, title] of [
+    ["tx", "dropped on the way out (tx)"],
+    ["rx", "dropped on the way in (rx)"],
+  ] as const) {
+    const rows = dropRows(stats, direction);
+    if (rows.length === 0) continue;
+    if (out.length > 0) out.push("");
+    out.push(paint(style, "bold", title), ...aligned(rows).flatMap(fit(style)));
+  }
+  return out.length === 0 ? ["nothing dropped"] : out;
+}
+
+function dropRows(stats: StatsAnswer, direction: Direction): [string, string][] {
+  const byReason = stats.drops[direction];
+  return DROP_REASONS.filter((reason) => (byReason[reason] ?? 0) > 0).map((reason) => [
+    `${count(byReason[reason]!)} ${reason}`,
+    DROPS[reason],
+  ]);
+}
+
+/** Puts the numbers that the first cells start with one under the other. */
+function aligned(rows: readonly (readonly [string, string])[]): [string, string][] {
+  const cells = rows.map(([first]) => first.split(" "));
+  const widest = Math.max(...cells.map(([n]) => n!.length));
+  const names = Math.max(...cells.map(([, name]) => name?.length ?? 0));
+  return rows.map(([, text], i) => {
+    const [n, name] = cells[i]!;
+    return [`  ${n!.padStart(widest)}  ${name === undefined ? "" : `${name.padEnd(names)}  `}`, text];
+  });
+}
+
+function fit(style: Style): (row: [string, string]) => string[] {
+  return ([first, text]) => hang(first, text, style.width);
+}
+
+function sum(numbers: readonly (number | undefined)[]): number {
+  return numbers.reduce((total: number, n) => total + (n ?? 0), 0);
+}

@@ -1,0 +1,25 @@
+/** `poplin stats`: what the dataplane has moved and what it has dropped, since the agent's start. */
+import { Command } from "commander";
+import {
+  type ClientOptions,
+  clientFor,
+  print,
+  printJson,
+  stdoutStyle,
+  withJson,
+  withSocket,
+} from "./client.ts";
+import { renderStats } from "./render-stats.ts";
+
+export function statsCommand(): Command {
+  const command = new Command("stats").description(
+    "Show traffic, batch sizes and drops by reason since the agent's start.\n" +
+      "tx is overlay to underlay (encapsulated here), rx is underlay to overlay.",
+  );
+  withJson(withSocket(command)).action(async (options: ClientOptions) => {
+    const stats = await clientFor(options).stats();
+    if (options.json) printJson(stats);
+    else print(renderStats(stats, stdoutStyle()));
+  });
+  return command;
+}

@@ -1,0 +1,128 @@
+/**
+ * One overlay's dataplane, put together: the arena and its rings, the tables, both stages and the loop between a TAP
+ * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
+ */
+import { Fdb } from "../fdb/fdb.ts";
+import { VtepTable } from "../fdb/vteps.ts";
+import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
+import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
+import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
+import { Counters } from "./counters.ts";
+import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
+import { Encap } from "./encap.ts";
+import { Loop, type PortFailure, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
+import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
+import type { Tap, Underlay } from "./ports.ts";
+import { Ring } from "./ring.ts";
+
+/** Slots for frames from the TAP: what may wait for a socket that takes no more. */
+const TX_SLOTS = 4 * TAP_BATCH;
+/** Slots for datagrams. Few, so that those in use stay in the cache; each holds the largest datagram there is. */
+const RX_SLOTS = 2 * UNDERLAY_BATCH;
+/** The largest UDP payload over IPv4 is 65,507 bytes, over IPv6 65,527. One byte more shows what was cut off. */
+const RX_SLOT_BYTES = VXLAN_AT + 65_528;
+
+/** What the dataplane says of itself beside its counters. */
+export interface DataplaneHealth {
+  /** Slots that are free and that there are, by direction: free stays below count only while packets wait. */
+  readonly slots: { readonly tx: SlotUse; readonly rx: SlotUse };
+  /** The errno a port last refused a packet with; 0 for never. */
+  readonly lastRefused: { readonly tx: number; readonly rx: number };
+  /** Why it stopped, if a port is gone. */
+  readonly failure: PortFailure | null;
+}
+
+export interface SlotUse {
+  readonly free: number;
+  readonly count: number;
+}
+
+export class Dataplane {
+  readonly loop: Loop;
+  readonly counters: Counters;
+  readonly #fdb = new Fdb();
+  readonly #vteps: VtepTable;
+  readonly #encap: Encap;
+  readonly #decap: Decap;
+  readonly #tx: Ring;
+  readonly #rx: Ring;
+  readonly #vni: number;
+  readonly #family: 4 | 6;
+
+  /** @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none. */
+  constructor(options: DataplaneOptions, tap: Tap, underlay: Underlay, counters = new Counters()) {
+    const txSlotBytes = alignUp(FRAME_AT + ETHERNET_LENGTH + 2 * VLAN_LENGTH + options.mtu + 1, 64);
+    const arena = new Arena(
+      TX_SLOTS * txSlotBytes + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64),
+    );
+    const txPool = arena.carvePool(txSlotBytes, TX_SLOTS);
+    const rxPool = arena.carvePool(RX_SLOT_BYTES, RX_SLOTS);
+    const rings = {
+      txFilled: new Ring(txPool, TAP_BATCH),
+      txReady: new Ring(txPool, TX_SLOTS),
+      rxFilled: new Ring(rxPool, UNDERLAY_BATCH),
+      rxReady: new Ring(rxPool, READY_ROWS),
+    };
+    this.counters = counters;
+    this.#tx = rings.txFilled;
+    this.#rx = rings.rxFilled;
+    this.#vni = options.vni;
+    this.#family = underlay.family;
+    this.#vteps = new VtepTable();
+    this.#encap = new Encap(arena.bytes, this.#fdb, options, underlay.capabilities, counters);
+    this.#decap = new Decap(
+      arena.bytes,
+      arena.reserve(HEADER_SLAB_BYTES),
+      this.#fdb,
+      this.#vteps,
+      options,
+      counters,
+    );
+    this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
+  }
+
+  /** Makes one change to the forwarding table. @returns null, or why it was not made. */
+  update(change: FdbUpdate): FdbRefusal | null {
+    const mac = parseMac(change.mac);
+    const known = this.#fdb.lookup(this.#vni, mac.hi, mac.lo);
+    if (change.op === "del") return known < 0 ? "FDB_MISSING" : this.#remove(mac, known);
+    if (change.op === "add" && known >= 0) return "FDB_EXISTS";
+    if (change.address.length !== (this.#family === 4 ? 4 : 16)) return "FDB_FAMILY";
+    const vtep = this.#vteps.acquire(change.address, change.port);
+    this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
+    if (known >= 0) this.#vteps.release(known);
+    return null;
+  }
+
+  setPolicy(policy: DataplanePolicy): void {
+    this.#encap.setTos(policy.tos);
+    this.#decap.setPolicy(policy);
+  }
+
+  /** Every row of the forwarding table, in no order. */
+  rows(): FdbRow[] {
+    const rows: FdbRow[] = [];
+    for (const row of this.#fdb.entries()) {
+      const { address, port } = this.#vteps.describe(row.vtep);
+      rows.push({ mac: formatMacKey(row.hi, row.lo), vni: row.vni, dst: address, port, state: "permanent" });
+    }
+    return rows;
+  }
+
+  health(): DataplaneHealth {
+    return {
+      slots: {
+        tx: { free: this.#tx.pool.free, count: this.#tx.pool.count },
+        rx: { free: this.#rx.pool.free, count: this.#rx.pool.count },
+      },
+      lastRefused: { ...this.loop.lastRefused },
+      failure: this.loop.failure ?? null,
+    };
+  }
+
+  #remove(mac: Mac, vtep: number): null {
+    this.#fdb.delete(this.#vni, mac.hi, mac.lo);
+    this.#vteps.release(vtep);
+    return null;
+  }
+}

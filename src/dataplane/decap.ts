@@ -1,0 +1,235 @@
+/**
+ * Underlay → overlay: received datagrams become frames for the TAP.
+ *
+ * Per datagram: tell apart what one receive may hold (one packet; a UDP_GRO train of equal packets; one un-segmented
+ * super-frame of a kernel peer). Per packet, in the order of the kernel's `vxlan_rcv`: length, I flag, VNI, reserved
+ * bits, sender, inner length, source MAC, ECN; then its size and checksum (see `partial.ts`). The frame is a slice
+ * of the slot it came in; only the vnet header in front of it lies elsewhere, in a slab with one entry per row, since
+ * in a train there is no room between two packets. What cannot go is counted under its reason.
+ */
+import type { Fdb } from "../fdb/fdb.ts";
+import type { VtepTable } from "../fdb/vteps.ts";
+import { macHi, macLo, parseMac } from "../wire/bytes.ts";
+import { decapEcn, ECN_DROP, ECN_MASK, NOT_ECT, setEcn } from "../wire/ecn.ts";
+import { Location, locate } from "../wire/flow.ts";
+import { ETHERNET_LENGTH } from "../wire/views.ts";
+import { hasReservedBits, hasVni, readVni, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import { VNET_LENGTH } from "./arena.ts";
+import { type Counters, counterIndex, dropIndex } from "./counters.ts";
+import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
+import { BAD_CSUM, hasPartialChecksum, NOT_SUPER, writePartialHeader, writeSuperHeader } from "./partial.ts";
+import {
+  ADDRESS_BYTES,
+  HEAD_LENGTH,
+  HEAD_OFFSET,
+  LENGTH,
+  OFFSET,
+  OUTER,
+  type Ring,
+  SEGMENT,
+  SLOT,
+  WORDS,
+} from "./ring.ts";
+
+const PKT_TOO_SMALL = dropIndex("rx", "PKT_TOO_SMALL");
+const VXLAN_INVALID_HDR = dropIndex("rx", "VXLAN_INVALID_HDR");
+const VXLAN_RESERVED_BITS = dropIndex("rx", "VXLAN_RESERVED_BITS");
+const VXLAN_VNI_NOT_FOUND = dropIndex("rx", "VXLAN_VNI_NOT_FOUND");
+const UNKNOWN_VTEP = dropIndex("rx", "UNKNOWN_VTEP");
+const INNER_TOO_SMALL = dropIndex("rx", "INNER_TOO_SMALL");
+const LOCAL_MAC = dropIndex("rx", "LOCAL_MAC");
+const IP_TUNNEL_ECN = dropIndex("rx", "IP_TUNNEL_ECN");
+const PKT_TOO_BIG = dropIndex("rx", "PKT_TOO_BIG");
+const INNER_CSUM = dropIndex("rx", "INNER_CSUM");
+const RX_FRAMES = counterIndex("rxFrames");
+const RX_BYTES = counterIndex("rxBytes");
+const RX_PARTIAL = counterIndex("rxPartialChecksums");
+const RX_SUPER = counterIndex("rxSuperFrames");
+const RX_MISMATCH = counterIndex("rxSenderMismatch");
+const RX_ECN_MARKED = counterIndex("rxEcnMarked");
+
+/** Most packets in one receive: UDP_MAX_SEGMENTS of the kernel (64 before 6.9). */
+const MAX_SEGMENTS = 128;
+/** Rows of the ring that decap fills: room for several trains. */
+export const READY_ROWS = 8 * MAX_SEGMENTS;
+/** Bytes per entry of the header slab: a vnet header, aligned. */
+const HEADER_STRIDE = 16;
+/** Bytes to reserve for the header slab: one entry per row, and one that stays zero. */
+export const HEADER_SLAB_BYTES = (READY_ROWS + 1) * HEADER_STRIDE;
+
+export class Decap {
+  readonly #bytes: Uint8Array;
+  /** The header slab: entry i belongs to row i of the ready ring. */
+  readonly #headers: number;
+  /** The vnet header of a frame that needs nothing: shared by all of them. */
+  readonly #noHeader: number;
+  readonly #fdb: Fdb;
+  readonly #vteps: VtepTable;
+  readonly #values: Float64Array;
+  readonly #where = new Location();
+  readonly #vni: number;
+  readonly #mtu: number;
+  readonly #macHi: number;
+  readonly #macLo: number;
+  #dropReserved = false;
+  #checkAddress = true;
+  #checkMac = false;
+
+  /** @param headers where `HEADER_SLAB_BYTES` of the arena are reserved for this stage, zero */
+  constructor(
+    bytes: Uint8Array,
+    headers: number,
+    fdb: Fdb,
+    vteps: VtepTable,
+    options: DataplaneOptions,
+    counters: Counters,
+  ) {
+    this.#bytes = bytes;
+    this.#headers = headers;
+    this.#noHeader = headers + READY_ROWS * HEADER_STRIDE;
+    this.#fdb = fdb;
+    this.#vteps = vteps;
+    this.#values = counters.values;
+    this.#vni = options.vni;
+    this.#mtu = options.mtu;
+    const mac = parseMac(options.mac);
+    this.#macHi = mac.hi;
+    this.#macLo = mac.lo;
+    this.setPolicy(options);
+  }
+
+  /** Changes what is let in from now on. */
+  setPolicy(policy: Omit<DataplanePolicy, "tos">): void {
+    this.#dropReserved = policy.reservedBits === "linux";
+    this.#checkAddress = policy.senderCheck === "strict";
+    this.#checkMac = policy.senderCheck === "mac";
+  }
+
+  /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
+  run(filled: Ring, ready: Ring): void {
+    while (filled.length > 0 && ready.room >= MAX_SEGMENTS) {
+      this.#datagram(filled, ready);
+      filled.forward(1);
+    }
+  }
+
+  /** The oldest datagram of `filled`: its slot goes to the last frame that comes of it, or back to the pool. */
+  #datagram(filled: Ring, ready: Ring): void {
+    const { words } = filled;
+    const row = filled.row(filled.tail);
+    const from = (row / WORDS) * ADDRESS_BYTES;
+    const offset = words[row + OFFSET]!;
+    const length = words[row + LENGTH]!;
+    const tos = words[row + OUTER]! & 0xff;
+    const reported = words[row + SEGMENT]! & 0xffff;
+    const segment = reported < length ? reported : 0;
+    const before = ready.head;
+    if (segment === 0 || this.#spans(offset, length)) {
+      this.#packet(filled.addresses, from, offset, length, tos, segment, ready);
+    } else {
+      // Each packet of a train is at least one byte; the last may be shorter than the rest.
+      for (let at = 0, n = 0; at < length && n < MAX_SEGMENTS; at += segment, n++) {
+        this.#packet(filled.addresses, from, offset + at, Math.min(segment, length - at), tos, 0, ready);
+      }
+    }
+    const slot = words[row + SLOT]!;
+    if (ready.head === before) ready.pool.release(slot);
+    else ready.words[ready.row(ready.head - 1) + SLOT] = slot;
+  }
+
+  /** Whether one inner IP packet fills the whole datagram: then it is one super-frame, whatever UDP_GRO says. */
+  #spans(at: number, length: number): boolean {
+    const where = this.#where;
+    locate(this.#bytes, at + VXLAN_LENGTH, length - VXLAN_LENGTH, where);
+    return where.version !== 0 && where.l3At + where.totalLength === at + length;
+  }
+
+  /** One VXLAN packet: pushes its frame, or counts why not. */
+  #packet(
+    addresses: Uint8Array,
+    from: number,
+    at: number,
+    length: number,
+    tos: number,
+    udpSegment: number,
+    ready: Ring,
+  ): void {
+    const values = this.#values;
+    const frame = at + VXLAN_LENGTH;
+    const frameLength = length - VXLAN_LENGTH;
+    let dropped = this.#refuse(addresses, from, at, length);
+    if (dropped === 0) {
+      locate(this.#bytes, frame, frameLength, this.#where);
+      dropped = this.#mark(tos);
+    }
+    if (dropped === 0) {
+      const header = this.#headers + (ready.row(ready.head) / WORDS) * HEADER_STRIDE;
+      dropped = this.#finish(frame, frameLength, udpSegment, header);
+      if (dropped <= 0) {
+        const row = ready.push(-1, frame, frameLength);
+        ready.words[row + HEAD_OFFSET] = dropped < 0 ? header : this.#noHeader;
+        ready.words[row + HEAD_LENGTH] = VNET_LENGTH;
+        values[RX_FRAMES]! += 1;
+        values[RX_BYTES]! += frameLength;
+        return;
+      }
+    }
+    values[dropped]! += 1;
+  }
+
+  /** @returns 0 to go on, or the index of the counter of the reason not to. */
+  #refuse(addresses: Uint8Array, from: number, at: number, length: number): number {
+    const bytes = this.#bytes;
+    if (length < VXLAN_LENGTH) return PKT_TOO_SMALL;
+    if (!hasVni(bytes, at)) return VXLAN_INVALID_HDR;
+    if (readVni(bytes, at) !== this.#vni) return VXLAN_VNI_NOT_FOUND;
+    // RFC 7348 section 5 says to ignore them; Linux says in a comment that it diverges.
+    if (this.#dropReserved && hasReservedBits(bytes, at)) return VXLAN_RESERVED_BITS;
+    if (this.#checkAddress && this.#vteps.findByAddress(addresses, from) < 0) return UNKNOWN_VTEP;
+    if (length < VXLAN_LENGTH + ETHERNET_LENGTH) return INNER_TOO_SMALL;
+    const source = at + VXLAN_LENGTH + 6;
+    const hi = macHi(bytes, source);
+    const lo = macLo(bytes, source);
+    if (hi === this.#macHi && lo === this.#macLo) return LOCAL_MAC;
+    if (this.#checkMac) {
+      const vtep = this.#fdb.lookup(this.#vni, hi, lo);
+      if (vtep < 0) return UNKNOWN_VTEP;
+      if (this.#vteps.findByAddress(addresses, from) !== vtep) this.#values[RX_MISMATCH]! += 1;
+    }
+    return 0;
+  }
+
+  /** Carries the outer congestion mark inwards (RFC 6040). @returns 0, or the counter of the drop */
+  #mark(tos: number): number {
+    const where = this.#where;
+    if ((tos & ECN_MASK) === NOT_ECT || where.version === 0) return 0;
+    const ecn = decapEcn(tos, where.tos);
+    if (ecn === ECN_DROP) return IP_TUNNEL_ECN;
+    if (ecn !== (where.tos & ECN_MASK)) {
+      setEcn(this.#bytes, where.l3At, ecn);
+      this.#values[RX_ECN_MARKED]! += 1;
+    }
+    return 0;
+  }
+
+  /**
+   * Decides what vnet header a frame needs, and writes it at `header`.
+   * @returns 0 for none, −1 when one was written, or the counter of the drop
+   */
+  #finish(frame: number, length: number, udpSegment: number, header: number): number {
+    const bytes = this.#bytes;
+    const where = this.#where;
+    const untagged = length - (where.l3At === 0 ? 0 : where.l3At - frame - ETHERNET_LENGTH);
+    if (udpSegment === 0 && untagged <= this.#mtu + ETHERNET_LENGTH) {
+      if (!hasPartialChecksum(bytes, where)) return 0;
+      writePartialHeader(bytes, header, frame, where);
+      this.#values[RX_PARTIAL]! += 1;
+      return -1;
+    }
+    const whole = where.version !== 0 && where.l3At + where.totalLength === frame + length;
+    const result = whole ? writeSuperHeader(bytes, header, frame, where, this.#mtu, udpSegment) : NOT_SUPER;
+    if (result !== 0) return result === BAD_CSUM ? INNER_CSUM : PKT_TOO_BIG;
+    this.#values[RX_SUPER]! += 1;
+    return -1;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The blocking driver: for ports that have descriptors (the Linux TAP and the `batch` underlay), on a worker thread.
+ * It turns the loop while packets move, and sleeps in one `poll` when none do. The thread's event loop never runs
+ * meanwhile: control messages are fetched by hand when `attention` is raised, and the worker is stopped by such a
+ * message. (`Worker.terminate()` would hang: a thread asleep in a system call cannot be interrupted.)
+ */
+import type { Loop } from "./loop.ts";
+import type { Waiter } from "./ports.ts";
+
+/**
+ * Runs until `control` says stop or a port fails.
+ * @param attention one shared word: the other side stores 1 and then wakes the waiter; a turn costs one atomic load
+ * @param control handles what is waiting; returns false to stop
+ */
+export function driveBlocking(
+  loop: Loop,
+  waiter: Waiter,
+  attention: Int32Array,
+  control: () => boolean,
+): void {
+  for (;;) {
+    if (Atomics.load(attention, 0) !== 0) {
+      Atomics.store(attention, 0, 0);
+      if (!control()) return;
+    }
+    if (loop.turn() > 0) continue;
+    if (loop.failure !== undefined) return;
+    waiter.wait(loop.canReadTap, loop.tapBlocked, loop.canReadUnderlay, loop.underlayBlocked, -1);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Source-port entropy (RFC 7348 section 5): the outer UDP source port is a hash of the inner flow, so that routers
+ * and network cards that look no deeper than the outer header spread flows over paths and queues, and keep the
+ * packets of one flow together. Only for underlays that can set a port per packet.
+ */
+import { i32 } from "../wire/bytes.ts";
+import type { Location } from "../wire/flow.ts";
+import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
+
+/** The range that RFC 7348 recommends: the dynamic ports. */
+export const FIRST_PORT = 49152;
+export const LAST_PORT = 65535;
+
+/**
+ * The outer source port for a frame.
+ * @param at the frame, at least an Ethernet header long
+ * @param where what `locate` found in it
+ * @returns `FIRST_PORT` to `LAST_PORT`; the same for all frames of a flow, fragments included
+ */
+export function sourcePort(bytes: Uint8Array, at: number, where: Location): number {
+  const hash = flowHash(bytes, at, where) >>> 0;
+  // The kernel's way to map a hash onto a range without a division (`udp_flow_src_port`).
+  return FIRST_PORT + Math.floor((hash / 0x1_0000_0000) * (LAST_PORT - FIRST_PORT + 1));
+}
+
+/** A 32-bit hash of the flow: addresses, protocol and ports where there are such, else the two MACs and the type. */
+export function flowHash(bytes: Uint8Array, at: number, where: Location): number {
+  const { l3At, l4At } = where;
+  let hash: number;
+  if (where.version === 4) {
+    hash = mix(mix(where.protocol, i32(bytes, l3At + 12)), i32(bytes, l3At + 16));
+  } else if (where.version === 6) {
+    hash = where.protocol;
+    for (let i = 8; i < 40; i += 4) hash = mix(hash, i32(bytes, l3At + i));
+  } else {
+    hash = mix(mix(mix(0, i32(bytes, at)), i32(bytes, at + 4)), i32(bytes, at + 8));
+    return finish(mix(hash, where.etherType));
+  }
+  const { protocol } = where;
+  if (l4At !== 0 && (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP || protocol === PROTOCOL_SCTP)) {
+    hash = mix(hash, i32(bytes, l4At)); // both ports
+  }
+  return finish(hash);
+}
+
+/** One round of MurmurHash3 (x86, 32 bits): a public-domain mix whose low and high bits are both good. */
+function mix(hash: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51);
+  k = (k << 15) | (k >>> 17);
+  const h = hash ^ Math.imul(k, 0x1b873593);
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** MurmurHash3's finalizer: every input bit reaches every output bit. */
+function finish(hash: number): number {
+  let h = hash ^ (hash >>> 16);
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}

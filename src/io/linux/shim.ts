@@ -1,0 +1,172 @@
+/**
+ * The TypeScript face of `native-shims/`: system calls, and nothing that knows what a VXLAN is.
+ *
+ * Set-up calls throw an Error with `code` ("EPERM"), `errno` (a positive number) and `syscall` ("ioctl(TUNSETIFF)");
+ * `errors.ts` turns those into sentences for people. Hot calls never throw for what the kernel says. They return how
+ * many packets moved; what stopped them before the last row is told only when it met the *first* one: 0 when the
+ * kernel has (or takes) no packet now, −errno when it refused, a RangeError when the row points outside the arena.
+ * Otherwise the next call, which starts at that row, meets it again.
+ */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** What a socket should be like. A request that the kernel grants only in part comes back in `UdpSocket.warnings`. */
+export interface UdpSocketOptions {
+  readonly family: 4 | 6;
+  /** Address to bind, "" for the wildcard. */
+  readonly address: string;
+  readonly port: number;
+  /** Bytes; SO_RCVBUFFORCE, else SO_RCVBUF and a warning. */
+  readonly receiveBuffer: number;
+  /** Bytes; SO_SNDBUFFORCE, else SO_SNDBUF and a warning. */
+  readonly sendBuffer: number;
+  /** UDP_GRO: several datagrams in one receive. */
+  readonly gro: boolean;
+  /** SO_REUSEPORT: several sockets, one per worker, on one port. */
+  readonly reusePort: boolean;
+  /**
+   * UDP checksum sent as zero: SO_NO_CHECK; over IPv6, where a zero one is also accepted then, UDP_NO_CHECK6_TX and
+   * _RX (RFC 6935). Excludes UDP_SEGMENT: the kernel answers EINVAL.
+   */
+  readonly noCheck: boolean;
+  /** False: IP_PMTUDISC_DONT, the outer DF bit stays clear, as flannel's VXLAN leaves it. True: IP_PMTUDISC_DO. */
+  readonly dontFragment: boolean;
+  /** Outer TTL or hop limit, 0 for the kernel's default. */
+  readonly ttl: number;
+}
+
+export interface UdpSocket {
+  readonly fd: number;
+  readonly port: number;
+  /** Bytes the kernel really reserved, as SO_RCVBUF reports them. */
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  readonly gro: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Bits for `poll` and `watch`, those of poll(2). */
+export const POLLIN = 1;
+export const POLLOUT = 4;
+/** Bits that only come as an answer: the descriptor has failed, or was never open. */
+export const POLLERR = 8;
+export const POLLHUP = 16;
+export const POLLNVAL = 32;
+
+/** Bit of a received row's OUTER word: the datagram was longer than the room for it, and its end is lost. */
+export const TRUNCATED = 0x100;
+
+export interface Shim {
+  /** Opens a queue of the TAP `name`; it is made if it does not exist. Sets vnet header size and offloads. */
+  tapOpen(
+    name: string,
+    flags: number,
+    vnetHeaderSize: number,
+    offloads: number,
+  ): { fd: number; name: string };
+  /** TUNSETPERSIST: whether the device outlives its last descriptor. */
+  tapPersist(fd: number, persistent: boolean): void;
+  udpOpen(options: UdpSocketOptions): UdpSocket;
+  /** SO_ERROR: takes a socket's pending error away and returns its errno, 0 for none. */
+  socketError(fd: number): number;
+  /** An eventfd(2): what wakes a sleeping `poll` from another thread. */
+  eventOpen(): number;
+  eventSignal(fd: number): void;
+  /** Forgets the signals so far. */
+  eventClear(fd: number): void;
+  close(fd: number): void;
+
+  // Hot calls. `words` is a Ring's descriptor table of mask + 1 rows; rows start … start + count − 1 (masked) are used.
+  /** read(2) per row into its body; LENGTH becomes the bytes read. A frame longer than its room is cut to it. */
+  readBatch(
+    fd: number,
+    arena: Uint8Array,
+    words: Int32Array,
+    mask: number,
+    start: number,
+    count: number,
+  ): number;
+  /** writev(2) per row, head then body. Only an Ethernet device that is up takes a frame: −EIO before that. */
+  writeBatch(
+    fd: number,
+    arena: Uint8Array,
+    words: Int32Array,
+    mask: number,
+    start: number,
+    count: number,
+  ): number;
+  /** sendmmsg(2), head then body, to row PEER of `addresses`; the TOS of OUTER by control message where non-zero; SEGMENT by UDP_SEGMENT. */
+  sendBatch(
+    fd: number,
+    arena: Uint8Array,
+    words: Int32Array,
+    mask: number,
+    start: number,
+    count: number,
+    addresses: Uint8Array,
+  ): number;
+  /**
+   * recvmmsg(2) into the bodies; LENGTH becomes the bytes received, OUTER the TOS, SEGMENT the GRO size, row i of
+   * `addresses` the sender. `overflow[0]` becomes the socket's SO_RXQ_OVFL count when the kernel reports one.
+   * A datagram that was longer than its room has the bit TRUNCATED in OUTER, and LENGTH is the room.
+   */
+  recvBatch(
+    fd: number,
+    arena: Uint8Array,
+    words: Int32Array,
+    mask: number,
+    start: number,
+    count: number,
+    addresses: Uint8Array,
+    overflow: Uint32Array,
+  ): number;
+  /**
+   * poll(2) over `set`, at most 16 rows of (fd, wanted events, events that came); a negative fd is passed over.
+   * @param timeout milliseconds, −1 for ever
+   * @returns how many rows have events, 0 after the timeout or a signal.
+   */
+  poll(set: Int32Array, timeout: number): number;
+  /**
+   * uv_poll: watches a descriptor from the calling thread's event loop, which it keeps alive until `stop`. It starts
+   * paused. `callback` gets the events that came, or −errno when the descriptor has failed: then it is paused again.
+   * A descriptor has one watch per thread (EEXIST), and the watch is stopped before the descriptor is closed.
+   */
+  watch(fd: number, callback: (events: number) => void): Watch;
+  /** The numbers of the descriptor words as C has them, for the test that compares them with `ring.ts`. */
+  readonly descriptor: Readonly<Record<string, number>>;
+}
+
+export interface Watch {
+  /** Waits for these events from now on, 0 for none. Nothing after `stop`. */
+  update(events: number): void;
+  /** Ends the watch. Safe to call twice. */
+  stop(): void;
+}
+
+let loaded: Shim | undefined;
+
+/**
+ * Loads the native shim once per thread: a prebuilt binary, or what node-gyp built.
+ * @throws Error naming the command that builds it, when there is none for this machine.
+ */
+export function loadShim(): Shim {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Shim {
+  const require = createRequire(import.meta.url);
+  const folder = fileURLToPath(new URL("../../../native-shims", import.meta.url));
+  try {
+    return require("node-gyp-build")(folder) as Shim;
+  } catch (cause) {
+    throw Object.assign(
+      new Error(
+        "the native shim is not built for this machine, and without it no TAP can be opened; " +
+          "build it with `npm run build:shim` (needs a C compiler, make and python3)",
+        { cause },
+      ),
+      { code: "POPLIN_NO_SHIM" },
+    );
+  }
+}
