@@ -14,7 +14,6 @@ napi_value tap_persist(napi_env env, napi_callback_info info);
 
 /* udp.c */
 napi_value udp_open(napi_env env, napi_callback_info info);
-napi_value socket_error(napi_env env, napi_callback_info info);
 
 /* batch.c: these are registered with a `struct scratch` of their thread as data. */
 struct scratch;

@@ -199,13 +199,3 @@ napi_value udp_open(napi_env env, napi_callback_info info) {
   close(o.fd);
   return throw_errno(env, o.err, o.syscall);
 }
-
-napi_value socket_error(napi_env env, napi_callback_info info) {
-  napi_value argv[1];
-  int32_t fd;
-  if (!args_get(env, info, 1, argv, NULL) || !arg_int(env, argv[0], "fd", &fd)) return NULL;
-  int pending = 0;
-  socklen_t length = sizeof pending;
-  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &length) < 0) return throw_errno(env, errno, "getsockopt(SO_ERROR)");
-  return make_int(env, pending);
-}

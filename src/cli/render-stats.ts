@@ -49,9 +49,10 @@ const NOTES: Partial<Record<CounterName, string>> = {
 };
 
 function notes(stats: StatsAnswer, style: Style): string[] {
-  const shown = COUNTER_NAMES.filter((name) => NOTES[name] !== undefined && stats[name] > 0);
-  if (shown.length === 0) return [];
-  return [...aligned(shown.map((name) => [count(stats[name]), NOTES[name]!])).flatMap(fit(style)), ""];
+  const rows = COUNTER_NAMES.filter((name) => NOTES[name] !== undefined && stats[name] > 0).map(
+    (name): Row => [count(stats[name]), "", NOTES[name]!],
+  );
+  return rows.length === 0 ? [] : [...explained(rows, style), ""];
 }
 
 function drops(stats: StatsAnswer, style: Style): string[] {
@@ -63,32 +64,31 @@ function drops(stats: StatsAnswer, style: Style): string[] {
     const rows = dropRows(stats, direction);
     if (rows.length === 0) continue;
     if (out.length > 0) out.push("");
-    out.push(paint(style, "bold", title), ...aligned(rows).flatMap(fit(style)));
+    out.push(paint(style, "bold", title), ...explained(rows, style));
   }
   return out.length === 0 ? ["nothing dropped"] : out;
 }
 
-function dropRows(stats: StatsAnswer, direction: Direction): [string, string][] {
+function dropRows(stats: StatsAnswer, direction: Direction): Row[] {
   const byReason = stats.drops[direction];
   return DROP_REASONS.filter((reason) => (byReason[reason] ?? 0) > 0).map((reason) => [
-    `${count(byReason[reason]!)} ${reason}`,
+    count(byReason[reason]!),
+    reason,
     DROPS[reason],
   ]);
 }
 
-/** Puts the numbers that the first cells start with one under the other. */
-function aligned(rows: readonly (readonly [string, string])[]): [string, string][] {
-  const cells = rows.map(([first]) => first.split(" "));
-  const widest = Math.max(...cells.map(([n]) => n!.length));
-  const names = Math.max(...cells.map(([, name]) => name?.length ?? 0));
-  return rows.map(([, text], i) => {
-    const [n, name] = cells[i]!;
-    return [`  ${n!.padStart(widest)}  ${name === undefined ? "" : `${name.padEnd(names)}  `}`, text];
-  });
-}
+/** A number, its name ("" for none), and what it means. */
+type Row = readonly [number: string, name: string, meaning: string];
 
-function fit(style: Style): (row: [string, string]) => string[] {
-  return ([first, text]) => hang(first, text, style.width);
+/** The numbers right-aligned, the names left, the meanings wrapped beside them. */
+function explained(rows: readonly Row[], style: Style): string[] {
+  const digits = Math.max(...rows.map(([n]) => n.length));
+  const names = Math.max(...rows.map(([, name]) => name.length));
+  return rows.flatMap(([n, name, meaning]) => {
+    const first = `  ${n.padStart(digits)}  ${names === 0 ? "" : `${name.padEnd(names)}  `}`;
+    return hang(first, meaning, style.width);
+  });
 }
 
 function sum(numbers: readonly (number | undefined)[]): number {

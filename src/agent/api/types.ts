@@ -132,15 +132,14 @@ export interface AgentView {
 
 /** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
 export const REFUSALS = {
-  BAD_MAC: 400,
+  WIRE_BAD_MAC: 400,
   BAD_ADDRESS: 400,
-  /** The VTEP's address is of a family that this underlay does not carry. */
-  WRONG_FAMILY: 400,
-  NO_SUCH_ROW: 404,
-  ROW_EXISTS: 409,
-  TABLE_FULL: 507,
-  /** The dataplane is not up (yet, or any more). */
+  FDB_FAMILY: 400,
+  FDB_MISSING: 404,
+  FDB_EXISTS: 409,
+  /** The dataplane is not up yet. */
   UNAVAILABLE: 503,
+  DATAPLANE_ENDED: 503,
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -21,7 +21,7 @@ export class RequestError extends Error {
 }
 
 const OPS = ["add", "replace", "del"] as const;
-const FIELDS = ["op", "mac", "dst"];
+const FIELDS = ["op", "mac", "dst", "port"];
 
 /**
  * @param body what JSON.parse made of the request
@@ -31,18 +31,22 @@ export function readFdbChange(body: unknown): FdbChange {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw bad("the body is no JSON object");
   }
-  const { op, mac, dst } = body as Record<string, unknown>;
+  const { op, mac, dst, port } = body as Record<string, unknown>;
   const extra = Object.keys(body).find((key) => !FIELDS.includes(key));
   if (extra !== undefined) throw bad(`unknown field ${JSON.stringify(extra)}`);
   const known = OPS.find((name) => name === op);
   if (known === undefined) throw bad(`"op" is ${JSON.stringify(op)}, not one of ${OPS.join(", ")}`);
   if (typeof mac !== "string") throw bad('"mac" is no string');
-  if (dst === undefined) {
-    if (known !== "del") throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
-    return { op: known, mac };
+  if (dst === undefined && known !== "del") {
+    throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
   }
-  if (typeof dst !== "string") throw bad('"dst" is no string');
-  return { op: known, mac, dst };
+  if (dst !== undefined && typeof dst !== "string") throw bad('"dst" is no string');
+  if (port !== undefined && !isPort(port)) throw bad('"port" is no UDP port, 1 to 65535');
+  return { op: known, mac, ...(dst === undefined ? {} : { dst }), ...(port === undefined ? {} : { port }) };
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
 function bad(message: string): RequestError {

@@ -67,8 +67,6 @@ export interface Shim {
   /** TUNSETPERSIST: whether the device outlives its last descriptor. */
   tapPersist(fd: number, persistent: boolean): void;
   udpOpen(options: UdpSocketOptions): UdpSocket;
-  /** SO_ERROR: takes a socket's pending error away and returns its errno, 0 for none. */
-  socketError(fd: number): number;
   /** An eventfd(2): what wakes a sleeping `poll` from another thread. */
   eventOpen(): number;
   eventSignal(fd: number): void;

@@ -1,0 +1,92 @@
+/**
+ * The words of `bridge fdb`, as people type and paste them: `<mac> dst <ip> [port <n>] [self] [permanent]`, and its
+ * output in text and JSON. Pure.
+ */
+import type { AgentStatus } from "../agent/api/types.ts";
+import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import { CliError, EXIT } from "./errors.ts";
+
+/** The device the rows belong to, as far as a listing needs it. */
+export interface FdbDevice {
+  readonly name: string;
+  readonly vni: number;
+  readonly port: number;
+}
+
+export function deviceOf(status: AgentStatus): FdbDevice {
+  return { name: status.device.name, vni: status.device.vni, port: status.underlay.port };
+}
+
+/** Words that say what every row here is anyway. */
+const IMPLIED = new Set(["self", "permanent", "static"]);
+
+/**
+ * @param words what follows the verb
+ * @throws CliError (usage) that names the word
+ */
+export function parseChange(op: FdbChange["op"], words: readonly string[]): FdbChange {
+  const [mac, ...rest] = words;
+  if (mac === undefined) throw usage(op, "the MAC address is missing");
+  let dst: string | undefined;
+  let port: number | undefined;
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i]!;
+    if (IMPLIED.has(word)) continue;
+    const value = rest[++i];
+    if (word === "dev") throw usage(op, "there is no choice of device here: leave `dev` and its name out");
+    if (word !== "dst" && word !== "port") throw usage(op, `unknown word "${word}"`);
+    if (value === undefined) throw usage(op, `"${word}" needs a value`);
+    if (word === "dst") dst = value;
+    else port = portOf(op, value);
+  }
+  if (dst === undefined && op !== "del") throw usage(op, "the VTEP's address is missing: dst <ip>");
+  return { op, mac, ...(dst === undefined ? {} : { dst }), ...(port === undefined ? {} : { port }) };
+}
+
+function portOf(op: FdbChange["op"], text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw usage(op, `"${text}" is no UDP port`);
+  return port;
+}
+
+function usage(op: FdbChange["op"], message: string): CliError {
+  const rest = op === "del" ? "<mac> [dst <ip>]" : "<mac> dst <ip> [port <n>]";
+  return new CliError(EXIT.usage, message, `such as: poplin fdb ${op} ${rest}`);
+}
+
+/** One line per row, by MAC; VNI and port only where they are not the device's, as `bridge fdb show dev` does. */
+export function fdbLines(rows: readonly FdbRow[], device: FdbDevice): string[] {
+  return sorted(rows).map((row) => {
+    const words = [row.mac, "dst", row.dst];
+    if (row.port !== device.port) words.push("port", String(row.port));
+    if (row.vni !== device.vni) words.push("vni", String(row.vni));
+    return [...words, "self", row.state].join(" ");
+  });
+}
+
+/** A row as `bridge -j fdb show` has it, the VNI and the port always with it. */
+export interface FdbJson {
+  readonly mac: string;
+  readonly ifname: string;
+  readonly dst: string;
+  readonly port: number;
+  readonly vni: number;
+  readonly flags: readonly string[];
+  readonly state: string;
+}
+
+export function fdbJson(rows: readonly FdbRow[], device: FdbDevice): FdbJson[] {
+  return sorted(rows).map((row) => ({
+    mac: row.mac,
+    ifname: device.name,
+    dst: row.dst,
+    port: row.port,
+    vni: row.vni,
+    flags: ["self"],
+    state: row.state,
+  }));
+}
+
+function sorted(rows: readonly FdbRow[]): FdbRow[] {
+  return [...rows].sort((a, b) => a.vni - b.vni || (a.mac < b.mac ? -1 : 1));
+}

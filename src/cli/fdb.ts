@@ -1,0 +1,56 @@
+/** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
+import { Command } from "commander";
+import type { FdbChange } from "../dataplane/options.ts";
+import { type ClientOptions, clientFor, print, printJson, withJson, withSocket } from "./client.ts";
+import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
+
+const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; example: string }[] = [
+  {
+    op: "add",
+    about: "Add a row; fails when the MAC has one.",
+    usage: "<mac> dst <ip> [port <n>]",
+    example: "aa:bb:cc:dd:ee:ff dst 172.19.0.3",
+  },
+  {
+    op: "replace",
+    about: "Add a row, or change the one the MAC has.",
+    usage: "<mac> dst <ip> [port <n>]",
+    example: "aa:bb:cc:dd:ee:ff dst 172.19.0.4",
+  },
+  {
+    op: "del",
+    about: "Remove the MAC's row; fails when there is none.",
+    usage: "<mac> [dst <ip>]",
+    example: "aa:bb:cc:dd:ee:ff",
+  },
+];
+
+export function fdbCommand(): Command {
+  const command = new Command("fdb").description(
+    "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to.\n" +
+      "A change lasts until the agent's next start, or a reload that changes the same peer.",
+  );
+  const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
+  withJson(withSocket(show)).action(showRows);
+  command.addCommand(show, { isDefault: true });
+  for (const { op, about, usage, example } of CHANGES) {
+    const change = new Command(op)
+      .description(about)
+      .argument("[words...]", usage)
+      .usage(`[options] ${usage}`)
+      .addHelpText("after", `\nExample:\n  poplin fdb ${op} ${example}`);
+    withSocket(change).action((words: string[], options: ClientOptions) =>
+      clientFor(options).changeFdb(parseChange(op, words)),
+    );
+    command.addCommand(change);
+  }
+  return command;
+}
+
+async function showRows(options: ClientOptions): Promise<void> {
+  const client = clientFor(options);
+  const [status, rows] = await Promise.all([client.status(), client.fdb()]);
+  const device = deviceOf(status);
+  if (options.json) printJson(fdbJson(rows, device));
+  else print(fdbLines(rows, device));
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env node
+/**
+ * The `poplin` command. It loads the one command that was asked for and nothing else: an agent should forward within
+ * half a second of its start, and a command that only asks one should feel immediate.
+ *
+ *   arguments → which command → its module → commander → exit code (errors.ts)
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { EXIT, exitCodeOf, explain } from "./errors.ts";
+
+interface Entry {
+  readonly about: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** In the order of the help text. */
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  status: {
+    about: "show the running agent (what bare `poplin` does)",
+    load: async () => (await import("./status.ts")).statusCommand(),
+  },
+  stats: {
+    about: "show traffic, batch sizes and drops by reason",
+    load: async () => (await import("./stats.ts")).statsCommand(),
+  },
+  fdb: {
+    about: "show or change the forwarding table",
+    load: async () => (await import("./fdb.ts")).fdbCommand(),
+  },
+  capture: {
+    about: "show VXLAN packets on the underlay, or write them as pcapng",
+    load: async () => (await import("./capture.ts")).captureCommand(),
+  },
+  agent: {
+    about: "run the node agent in the foreground",
+    load: async () => (await import("./agent.ts")).agentCommand(),
+  },
+  cleanup: {
+    about: "remove the device that a stopped agent left",
+    load: async () => (await import("./cleanup.ts")).cleanupCommand(),
+  },
+  demo: {
+    about: "three nodes on this machine, joined by one overlay",
+    load: async () => (await import("./demo.ts")).demoCommand(),
+  },
+};
+
+const EPILOGUE = `
+Options of a command may also stand before it. Every command that asks an agent
+takes --socket PATH (or POPLIN_SOCKET).
+
+Exit codes: 0 fine, 1 a check failed, 2 usage, 3 agent not reachable,
+            4 permission, 5 timeout`;
+
+/** "0.1.0", from package.json: two folders up, from `src/cli` as from `dist/cli`. */
+function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/**
+ * Puts the command first, and `status` where none is named, so that `poplin -j` and `poplin --socket S fdb` mean what
+ * they say. Help and version of poplin itself stay as they are.
+ */
+function normalize(args: readonly string[]): string[] {
+  let at = 0;
+  while (at < args.length && args[at]!.startsWith("-")) {
+    if (["-h", "--help", "-V", "--version", "--"].includes(args[at]!)) return [...args];
+    at += args[at] === "--socket" ? 2 : 1;
+  }
+  if (at >= args.length) return ["status", ...args];
+  return [args[at]!, ...args.slice(0, at), ...args.slice(at + 1)];
+}
+
+/** The program with the named commands in full and the others by name, for the help text and for suggestions. */
+async function build(args: readonly string[]): Promise<Command> {
+  const program = new Command("poplin")
+    .description("packets over packets, layer 2 in Node: a userspace VXLAN node agent")
+    .version(`poplin ${packageVersion()}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .usage("[command] [options]")
+    .addHelpText("after", EPILOGUE)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "poplin: ")) })
+    .showHelpAfterError("  → `poplin --help` lists what there is, `poplin <command> --help` its options")
+    .exitOverride();
+  const named = args.slice(0, args[0] === "help" ? 2 : 1);
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    const command = named.includes(name) ? await entry.load() : new Command(name);
+    program.addCommand(command.summary(entry.about));
+    inherit(command, program);
+  }
+  return program;
+}
+
+/** addCommand leaves a command with commander's own way to print errors and exit: give it and its commands ours. */
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  // `poplin stats | head -1`: who has read enough closes the pipe, and that is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
+  try {
+    const args = normalize(argv);
+    await (await build(args)).parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      return;
+    }
+    process.stderr.write(`${explain(error).join("\n")}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+await main(process.argv.slice(2));

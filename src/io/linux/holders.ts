@@ -1,0 +1,118 @@
+/**
+ * Who is in the way: the kernel VXLAN device or the process that holds a UDP port, the processes that hold a queue of
+ * a TAP. Asked only after something went wrong, or when a device was there before us; what we may not see is left out.
+ */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** A process, as `ps` would name it. */
+export interface ProcessName {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** Who holds a UDP port. */
+export interface PortHolders {
+  /** VXLAN devices of the kernel in this network namespace that are up on the port. */
+  readonly devices: readonly string[];
+  readonly processes: readonly ProcessName[];
+}
+
+/** Looks for who is bound to a UDP port in this network namespace. */
+export function portHolders(port: number): PortHolders {
+  const inodes = ["udp", "udp6"].flatMap((file) => socketsOnPort(read(`/proc/net/${file}`), port));
+  const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  return {
+    devices: vxlanDevicesOnPort(listVxlan(), port),
+    processes: wanted.size === 0 ? [] : processesWith((target) => wanted.has(target)),
+  };
+}
+
+/** Processes other than this one, in the same network namespace, that hold a queue of the TAP `name`. */
+export function tapHolders(name: string): ProcessName[] {
+  const here = link("/proc/self/ns/net");
+  return processesWith(
+    (target, info) => target === "/dev/net/tun" && tapInFdinfo(read(info)) === name,
+  ).filter(({ pid }) => pid !== process.pid && link(`/proc/${pid}/ns/net`) === here);
+}
+
+/**
+ * The names in what `ip -json -details link show type vxlan` printed that hold a UDP port. A device that is down
+ * holds none (the kernel binds in vxlan_open).
+ */
+export function vxlanDevicesOnPort(json: string, port: number): string[] {
+  let links: unknown;
+  try {
+    links = JSON.parse(json);
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(links)) return [];
+  return links
+    .filter((link) => link?.flags?.includes("UP") && link.linkinfo?.info_data?.port === port)
+    .map((link) => String(link.ifname));
+}
+
+/** The inode numbers of the sockets bound to `port` in the text of /proc/net/udp or udp6. */
+export function socketsOnPort(table: string, port: number): string[] {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return table
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(suffix))
+    .map((fields) => fields[9] ?? "");
+}
+
+/** The device in the fdinfo of a /dev/net/tun descriptor (tun_chr_show_fdinfo), undefined when it has none. */
+export function tapInFdinfo(text: string): string | undefined {
+  const name = /^iff:\t(.*)$/m.exec(text)?.[1];
+  return name === "" ? undefined : name;
+}
+
+function listVxlan(): string {
+  try {
+    return execFileSync("ip", ["-json", "-details", "link", "show", "type", "vxlan"], {
+      encoding: "utf8",
+      timeout: 5000,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch {
+    return "";
+  }
+}
+
+function processesWith(holds: (target: string, info: string) => boolean): ProcessName[] {
+  return list("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .filter((pid) =>
+      list(`/proc/${pid}/fd`).some((fd) => holds(link(`/proc/${pid}/fd/${fd}`), `/proc/${pid}/fdinfo/${fd}`)),
+    )
+    .map((pid) => ({ pid: Number(pid), command: read(`/proc/${pid}/comm`).trim() }));
+}
+
+// A process may end, or not be ours to look into, at any moment: then there is nothing to read.
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function link(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return "";
+  }
+}

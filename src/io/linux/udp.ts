@@ -1,0 +1,72 @@
+/** Opening the UDP socket of the underlay, with errors that say who is in the way. */
+import {
+  AddressNotLocalError,
+  isSystemCallFailure,
+  PortTakenError,
+  SystemCallError,
+  type SystemCallFailure,
+} from "./errors.ts";
+import { portHolders } from "./holders.ts";
+import { loadShim, type UdpSocket, type UdpSocketOptions } from "./shim.ts";
+
+const EADDRINUSE = 98;
+const EADDRNOTAVAIL = 99;
+
+/**
+ * Opens and binds a UDP socket; the caller closes its descriptor.
+ * @throws PortTakenError, AddressNotLocalError, SystemCallError
+ * @throws RangeError for an option outside its range, or an address of the other family
+ */
+export function openUdp(options: UdpSocketOptions): UdpSocket {
+  try {
+    return loadShim().udpOpen(options);
+  } catch (error) {
+    throw isSystemCallFailure(error) ? explain(options, error) : error;
+  }
+}
+
+function explain(options: UdpSocketOptions, cause: SystemCallFailure): SystemCallError {
+  const { address, family, port } = options;
+  switch (cause.errno) {
+    case EADDRINUSE:
+      return portTaken(port, cause);
+    case EADDRNOTAVAIL:
+      return new AddressNotLocalError(
+        `no interface of this machine has the address ${address}`,
+        "choose an address that `ip address` shows, or leave it out to listen on all of them" +
+          (family === 6
+            ? " (an address that is still being checked for duplicates counts only after a second or two)"
+            : ""),
+        cause,
+      );
+    default:
+      return new SystemCallError(`UDP port ${port} over IPv${family} could not be opened`, "", cause);
+  }
+}
+
+/** Names the holder: the kernel's VXLAN device first, since that is whom one meets on a node that ran flannel. */
+function portTaken(port: number, cause: SystemCallFailure): PortTakenError {
+  const { devices, processes } = portHolders(port);
+  const [device] = devices;
+  if (device !== undefined) {
+    return new PortTakenError(
+      `UDP port ${port} is taken by the kernel's VXLAN device ${devices.join(", ")}`,
+      `remove it with \`ip link del ${device}\` when nothing needs it any more, or choose another port (on all nodes)`,
+      cause,
+    );
+  }
+  if (processes.length > 0) {
+    const who = processes.map(({ pid, command }) => `${command} (pid ${pid})`).join(", ");
+    return new PortTakenError(
+      `UDP port ${port} is taken by ${who}`,
+      "stop it, or choose another port (on all nodes)",
+      cause,
+    );
+  }
+  return new PortTakenError(
+    `UDP port ${port} is taken, by nobody that this process can see: another user's process, a tunnel of the ` +
+      "kernel, or a VXLAN device made here whose interface was moved to another network namespace",
+    "look with `ss -ulpn` and `ip -details link` as root, or choose another port (on all nodes)",
+    cause,
+  );
+}

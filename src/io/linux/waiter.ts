@@ -1,0 +1,53 @@
+/**
+ * What the blocking driver sleeps on: one poll(2) over the TAP, the socket and the wake-up.
+ *
+ * A port of which nothing is wanted is left out of the set altogether. poll(2) reports an error (a deleted TAP, a
+ * socket with a pending error) whether it was asked for or not; with the port left out, the sleep ends early only
+ * when the loop's next call on the port takes that error away, or learns that the port is gone. So it never spins.
+ */
+import type { Waiter } from "../../dataplane/ports.ts";
+import { loadShim, POLLIN, POLLOUT } from "./shim.ts";
+
+const ROW = 3;
+const EVENTS = 1;
+const CAME = 2;
+const TAP = 0;
+const UNDERLAY = ROW;
+const WAKE = 2 * ROW;
+
+export class LinuxWaiter implements Waiter {
+  readonly #shim = loadShim();
+  readonly #tapFd: number;
+  readonly #underlayFd: number;
+  readonly #wakeFd: number;
+  readonly #set = new Int32Array(3 * ROW);
+
+  /** @param wakeFd an eventfd (`eventOpen`): another thread signals it to end the sleep. All three stay the caller's. */
+  constructor(tapFd: number, underlayFd: number, wakeFd: number) {
+    this.#tapFd = tapFd;
+    this.#underlayFd = underlayFd;
+    this.#wakeFd = wakeFd;
+    this.#set[WAKE] = wakeFd;
+    this.#set[WAKE + EVENTS] = POLLIN;
+  }
+
+  wait(
+    tapReadable: boolean,
+    tapWritable: boolean,
+    underlayReadable: boolean,
+    underlayWritable: boolean,
+    timeout: number,
+  ): boolean {
+    this.#want(TAP, this.#tapFd, tapReadable, tapWritable);
+    this.#want(UNDERLAY, this.#underlayFd, underlayReadable, underlayWritable);
+    if (this.#shim.poll(this.#set, timeout) === 0 || this.#set[WAKE + CAME] === 0) return true;
+    this.#shim.eventClear(this.#wakeFd);
+    return false;
+  }
+
+  #want(row: number, fd: number, readable: boolean, writable: boolean): void {
+    const events = (readable ? POLLIN : 0) | (writable ? POLLOUT : 0);
+    this.#set[row] = events === 0 ? -1 : fd;
+    this.#set[row + EVENTS] = events;
+  }
+}

@@ -1,0 +1,140 @@
+/** A dataplane's stages without ports: what the encap and decap tests run on. */
+import { Arena } from "../../src/dataplane/arena.ts";
+import { Counters, type Direction } from "../../src/dataplane/counters.ts";
+import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../src/dataplane/decap.ts";
+import type { DropReason } from "../../src/dataplane/drops.ts";
+import { Encap } from "../../src/dataplane/encap.ts";
+import type { DataplaneOptions } from "../../src/dataplane/options.ts";
+import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
+import { HEAD_OFFSET, LENGTH, OFFSET, OUTER, PEER, Ring, SEGMENT } from "../../src/dataplane/ring.ts";
+import { Fdb } from "../../src/fdb/fdb.ts";
+import { VtepTable } from "../../src/fdb/vteps.ts";
+import { parseMac } from "../../src/wire/bytes.ts";
+
+export const OWN_MAC = "02:00:00:00:00:01";
+
+export const CAPABILITIES: UnderlayCapabilities = {
+  sendTos: true,
+  recvTos: true,
+  df: true,
+  ttl: true,
+  sourcePort: true,
+  gso: false,
+  gro: true,
+  checksum: "computed",
+};
+
+const OPTIONS: DataplaneOptions = {
+  vni: 1,
+  mac: OWN_MAC,
+  mtu: 1450,
+  reservedBits: "rfc",
+  senderCheck: "strict",
+  tos: 0,
+};
+
+/** A datagram as the underlay would have put it into a slot. */
+export interface Received {
+  bytes: Uint8Array;
+  from?: readonly number[];
+  tos?: number;
+  segment?: number;
+}
+
+/** What a stage left in its ready ring. */
+export interface Output {
+  head: Uint8Array;
+  body: Uint8Array;
+  peer: number;
+  tos: number;
+  port: number;
+}
+
+export class Stages {
+  readonly counters = new Counters();
+  readonly fdb = new Fdb();
+  readonly vteps = new VtepTable();
+  readonly arena = new Arena(32 * 1024 * 1024);
+  readonly filled: Ring;
+  readonly ready: Ring;
+  readonly encap: Encap;
+  readonly decap: Decap;
+
+  constructor(options: Partial<DataplaneOptions> = {}, capabilities: Partial<UnderlayCapabilities> = {}) {
+    const all = { ...OPTIONS, ...options };
+    const pool = this.arena.carvePool(66_000, 128);
+    this.filled = new Ring(pool, 64);
+    this.ready = new Ring(pool, READY_ROWS);
+    this.encap = new Encap(this.arena.bytes, this.fdb, all, { ...CAPABILITIES, ...capabilities }, this.counters);
+    const slab = this.arena.reserve(HEADER_SLAB_BYTES);
+    this.decap = new Decap(this.arena.bytes, slab, this.fdb, this.vteps, all, this.counters);
+  }
+
+  /** Adds a row: `mac` lives behind the VTEP at `address`. @returns the VTEP's index */
+  peer(mac: string, address: readonly number[]): number {
+    const vtep = this.vteps.acquire(Uint8Array.from(address), 8472);
+    const { hi, lo } = parseMac(mac);
+    this.fdb.replace(1, hi, lo, vtep);
+    return vtep;
+  }
+
+  /** Sends frames, each with a vnet header (zero when left out), through encap. */
+  transmit(...frames: { bytes: Uint8Array; vnet?: readonly number[] }[]): Output[] {
+    this.#fill(
+      4,
+      frames.map(({ bytes, vnet = new Array(12).fill(0) }) => ({ bytes: Uint8Array.from([...vnet, ...bytes]) })),
+    );
+    this.encap.run(this.filled, this.ready);
+    return this.#drain();
+  }
+
+  /** Sends datagrams through decap. */
+  receive(...datagrams: Received[]): Output[] {
+    this.#fill(8, datagrams);
+    this.decap.run(this.filled, this.ready);
+    return this.#drain();
+  }
+
+  drops(direction: Direction, reason: DropReason): number {
+    return this.counters.drops(direction, reason);
+  }
+
+  /** Slots in use: 0 whenever nothing waits. */
+  get leaked(): number {
+    return this.filled.pool.count - this.filled.pool.free;
+  }
+
+  #fill(lead: number, packets: Received[]): void {
+    const { filled } = this;
+    const n = filled.prepare(packets.length, lead);
+    packets.forEach(({ bytes, from = [172, 19, 0, 3], tos = 0, segment = 0 }, i) => {
+      const row = filled.row(filled.head + i);
+      this.arena.bytes.set(bytes, filled.words[row + OFFSET]!);
+      filled.words[row + LENGTH] = bytes.length;
+      filled.words[row + OUTER] = tos;
+      filled.words[row + SEGMENT] = segment;
+      filled.addresses.set([2, 0, 0x21, 0x18, ...from], ((filled.head + i) & filled.mask) * 28);
+    });
+    filled.publish(n, packets.length);
+  }
+
+  #drain(): Output[] {
+    const { ready } = this;
+    const { words } = ready;
+    const outputs: Output[] = [];
+    for (let i = 0; i < ready.length; i++) {
+      const row = ready.row(ready.tail + i);
+      const head = words[row + HEAD_OFFSET]!;
+      const body = words[row + OFFSET]!;
+      outputs.push({
+        head: this.arena.bytes.slice(head, head + 12),
+        body: this.arena.bytes.slice(body, body + words[row + LENGTH]!),
+        peer: words[row + PEER]!,
+        tos: words[row + OUTER]! & 0xff,
+        port: words[row + OUTER]! >>> 16,
+      });
+    }
+    ready.complete(ready.length);
+    return outputs;
+  }
+}
