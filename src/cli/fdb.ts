@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import type { FdbChange } from "../dataplane/options.ts";
 import { type ClientOptions, clientFor, print, printJson, withJson, withSocket } from "./client.ts";
+import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
 
 const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; example: string }[] = [
@@ -31,7 +32,10 @@ export function fdbCommand(): Command {
       "A change lasts until the agent's next start, or a reload that changes the same peer.",
   );
   const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
-  withJson(withSocket(show)).action(showRows);
+  // As the default it also gets a mistyped verb, which it can name better than "too many arguments".
+  withJson(withSocket(show))
+    .allowExcessArguments()
+    .action((options: ClientOptions, self: Command) => showRows(options, self.args));
   command.addCommand(show, { isDefault: true });
   for (const { op, about, usage, example } of CHANGES) {
     const change = new Command(op)
@@ -47,7 +51,14 @@ export function fdbCommand(): Command {
   return command;
 }
 
-async function showRows(options: ClientOptions): Promise<void> {
+async function showRows(options: ClientOptions, words: readonly string[]): Promise<void> {
+  if (words.length > 0) {
+    throw new CliError(
+      EXIT.usage,
+      `unknown word "${words[0]}"`,
+      "there are: poplin fdb show, add, replace and del",
+    );
+  }
   const client = clientFor(options);
   const [status, rows] = await Promise.all([client.status(), client.fdb()]);
   const device = deviceOf(status);

@@ -42,9 +42,14 @@ export function paint(style: Style, as: keyof typeof SGR, text: string): string 
 
 const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;]*m`, "g");
 
+/** `text` without its colours. */
+export function plain(text: string): string {
+  return text.replace(ESCAPES, "");
+}
+
 /** Columns that `text` takes: colours take none. */
 export function widthOf(text: string): number {
-  return text.replace(ESCAPES, "").length;
+  return plain(text).length;
 }
 
 /** 1234567 → "1,234,567". */

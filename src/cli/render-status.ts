@@ -53,7 +53,7 @@ export function renderBrief(status: AgentStatus, style: Style): string[] {
   const what = `${status.device.name}, VNI ${status.device.vni}, ${plural(status.peers.length, "peer")}`;
   const verdict = reasons.length === 0 ? paint(style, "green", "ok") : paint(style, "red", "not ok");
   return [
-    `${verdict}: ${status.state} for ${duration(status.uptime)}, ${what}`,
+    `${verdict}: ${status.state}, up ${duration(status.uptime)}, ${what}`,
     ...reasons.flatMap((reason) => hang("  ", reason, style.width)),
   ];
 }
@@ -87,7 +87,7 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
     rows.push(["reload", `${verdict}${ago(reload.at, now)}: ${reload.message}`]);
   }
   return [
-    `${title}: ${state} for ${duration(status.uptime)}, pid ${status.pid}`,
+    `${title}: ${state}, up ${duration(status.uptime)}, pid ${status.pid}`,
     ...rows.flatMap(([name, text]) => hang(`  ${name.padEnd(11)}`, text, style.width)),
   ];
 }
@@ -145,37 +145,55 @@ function trafficText(stats: StatsAnswer): string {
   );
 }
 
-const PEER_COLUMNS = [{ title: "PUBLIC IP" }, { title: "VTEP MAC" }, { title: "SUBNET" }, { title: "STATE" }];
+const IP = { title: "PUBLIC IP" };
+const MAC = { title: "VTEP MAC" };
+const SUBNET = { title: "SUBNET" };
+const STATE = { title: "STATE" };
 
 function peers(all: readonly PeerStatus[], style: Style): string[] {
   if (all.length === 0) return ["no peers: nothing is forwarded until the configuration names one"];
   const inner = { ...style, width: style.width - 2 };
-  const states = all.map((peer) =>
-    peer.state === "ok" ? paint(style, "green", "ok") : paint(style, "red", "failed"),
-  );
-  let lines = table(
-    PEER_COLUMNS,
-    all.map((peer, i) => [peer.publicIp, peer.vtepMac, peer.subnets[0] ?? "none", states[i]!]),
-    inner,
-  );
-  // What does not fit beside the rest, as a pair of long IPv6 addresses, goes below it.
-  const below = lines.some((line) => widthOf(line) > inner.width);
-  if (below) {
-    const columns = PEER_COLUMNS.filter((column) => column.title !== "SUBNET");
-    lines = table(
-      columns,
-      all.map((peer, i) => [peer.publicIp, peer.vtepMac, states[i]!]),
-      inner,
-    );
-  }
-  const out = [plural(all.length, "peer"), `  ${lines[0]}`];
-  all.forEach((peer, i) => {
-    out.push(`  ${lines[i + 1]}`);
-    const more = below ? peer.subnets : peer.subnets.slice(1);
-    if (more.length > 0) out.push(...hang(`      ${below ? "" : "also "}`, more.join(", "), style.width));
-    if (peer.state !== "ok") out.push(...hang("      ", peer.state, style.width));
+  const wide = peerTable(all, inner);
+  const lines = wide.some((line) => widthOf(line) > inner.width) ? narrowPeerTable(all, inner) : wide;
+  return [plural(all.length, "peer"), ...lines.map((line) => `  ${line}`)];
+}
+
+/** A line per subnet, the first beside its peer. */
+function peerTable(all: readonly PeerStatus[], style: Style): string[] {
+  const rows = all.flatMap((peer) => {
+    const [first = "none", ...more] = peer.subnets;
+    return [
+      [peer.publicIp, peer.vtepMac, first, verdict(peer, style)],
+      ...more.map((subnet) => ["", "", subnet]),
+    ];
   });
-  return out;
+  const [titles, ...lines] = table([IP, MAC, SUBNET, STATE], rows, style);
+  return [
+    titles!,
+    ...all.flatMap((peer) => [...lines.splice(0, peer.subnets.length || 1), ...trouble(peer, style)]),
+  ];
+}
+
+/** What a pair of long IPv6 addresses leaves no room for goes below. */
+function narrowPeerTable(all: readonly PeerStatus[], style: Style): string[] {
+  const rows = all.map((peer) => [peer.publicIp, peer.vtepMac, verdict(peer, style)]);
+  const [titles, ...lines] = table([IP, MAC, STATE], rows, style);
+  return [
+    titles!,
+    ...all.flatMap((peer, i) => [
+      lines[i]!,
+      ...hang("    ", peer.subnets.join(", "), style.width),
+      ...trouble(peer, style),
+    ]),
+  ];
+}
+
+function verdict(peer: PeerStatus, style: Style): string {
+  return peer.state === "ok" ? paint(style, "green", "ok") : paint(style, "red", "failed");
+}
+
+function trouble(peer: PeerStatus, style: Style): string[] {
+  return peer.state === "ok" ? [] : hang("    ", peer.state, style.width);
 }
 
 function health(status: AgentStatus, style: Style): string[] {

@@ -28,6 +28,7 @@ import {
   type Ring,
   SEGMENT,
   SLOT,
+  TRUNCATED,
   WORDS,
 } from "./ring.ts";
 
@@ -120,16 +121,26 @@ export class Decap {
     const from = (row / WORDS) * ADDRESS_BYTES;
     const offset = words[row + OFFSET]!;
     const length = words[row + LENGTH]!;
-    const tos = words[row + OUTER]! & 0xff;
+    const outer = words[row + OUTER]!;
     const reported = words[row + SEGMENT]! & 0xffff;
     const segment = reported < length ? reported : 0;
     const before = ready.head;
-    if (segment === 0 || this.#spans(offset, length)) {
-      this.#packet(filled.addresses, from, offset, length, tos, segment, ready);
+    if ((outer & TRUNCATED) !== 0) {
+      this.#values[PKT_TOO_BIG]! += 1;
+    } else if (segment === 0 || this.#spans(offset, length)) {
+      this.#packet(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
     } else {
       // Each packet of a train is at least one byte; the last may be shorter than the rest.
       for (let at = 0, n = 0; at < length && n < MAX_SEGMENTS; at += segment, n++) {
-        this.#packet(filled.addresses, from, offset + at, Math.min(segment, length - at), tos, 0, ready);
+        this.#packet(
+          filled.addresses,
+          from,
+          offset + at,
+          Math.min(segment, length - at),
+          outer & 0xff,
+          0,
+          ready,
+        );
       }
     }
     const slot = words[row + SLOT]!;

@@ -11,6 +11,7 @@
  * the head is empty. The slot is released when the descriptor completes; a slot shared by several descriptors is
  * named by the last of them only (they complete in order).
  */
+import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { SlotPool } from "./arena.ts";
 import { nextPowerOfTwo } from "./arena.ts";
 
@@ -31,11 +32,12 @@ export const LENGTH = 4;
 export const PEER = 5;
 /** Word: low 8 bits the outer TOS or traffic class, high 16 bits the outer UDP source port (0: the socket's). */
 export const OUTER = 6;
+/** Bit of a received row's OUTER word: the datagram was longer than its slot, and its end is lost. */
+export const TRUNCATED = 0x100;
 /** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram). */
 export const SEGMENT = 7;
 
-/** Bytes of one row in an address slab: a struct sockaddr_in6, of which a sockaddr_in is a prefix. */
-export const ADDRESS_BYTES = 28;
+export { ADDRESS_BYTES };
 
 export class Ring {
   /** Descriptors, row after row. Index a row with `row(i)`. */

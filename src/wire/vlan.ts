@@ -55,7 +55,7 @@ export const VLAN: HeaderTable = {
       short: "what follows",
       meaning: "The protocol after the tag, by the same numbers as in the Ethernet header: another tag is possible.",
       why: "The tag took the place of the frame's EtherType and moved it back by four bytes.",
-      source: "IEEE 802.1Q clause 9.4",
+      source: "IEEE 802.3 clause 3.2.6",
       ifWrong: "The payload is handed to the wrong protocol, or to none.",
       usual: 0x0800,
     },

@@ -1,5 +1,7 @@
 /** VXLAN (RFC 7348), with the bits of the group policy extension (draft-smith-vxlan-group-policy-05). */
 import { i32, putU32 } from "./bytes.ts";
+import type { Field, HeaderTable } from "./field.ts";
+import { reserved } from "./options.ts";
 
 /** Bytes in a VXLAN header. */
 export const VXLAN_LENGTH = 8;
@@ -55,3 +57,117 @@ export function readGroup(bytes: Uint8Array, at: number): number {
 export function hasReservedBits(bytes: Uint8Array, at: number): boolean {
   return (i32(bytes, at) & ~(VXLAN_FLAG_I << 24)) !== 0 || bytes[at + 7] !== 0;
 }
+
+const SOURCE = "RFC 7348 section 5";
+const POLICY = "draft-smith-vxlan-group-policy-05 section 2.1; extends RFC 7348 section 5";
+
+const I: Field = {
+  name: "i",
+  title: "I",
+  at: 4,
+  width: 1,
+  format: "flag",
+  short: "the VNI is valid",
+  meaning: "Set: the VNI below is valid. It must be.",
+  why: "The flag byte leaves room for extensions; this is the one flag that every VXLAN packet has.",
+  source: SOURCE,
+  ifWrong: "The receiving VTEP drops the packet: VXLAN_INVALID_HDR in Linux.",
+  usual: 1,
+};
+
+const VNI: Field = {
+  name: "vni",
+  title: "VNI",
+  at: 32,
+  width: 24,
+  format: "decimal",
+  short: "which overlay network",
+  meaning: "VXLAN network identifier: the overlay this frame belongs to. 24 bits, 16 million networks.",
+  why: "Tenants share one underlay and must not see each other's frames. 802.1Q's 12 bits are too few.",
+  source: SOURCE,
+  ifWrong: "The frame comes out in another overlay or, where there is none of that number, is dropped: VXLAN_VNI_NOT_FOUND.",
+  usual: 1,
+};
+
+/** The header of RFC 7348. */
+export const VXLAN: HeaderTable = {
+  name: "vxlan",
+  title: "VXLAN",
+  kind: "header",
+  length: VXLAN_LENGTH,
+  fields: [
+    reserved("reserved1", 0, 4, SOURCE),
+    I,
+    reserved("reserved2", 5, 3, SOURCE),
+    reserved("reserved3", 8, 24, SOURCE),
+    VNI,
+    reserved("reserved4", 56, 8, SOURCE),
+  ],
+};
+
+/** The header with the group policy extension, told from the other by its first bit. */
+export const VXLAN_GBP: HeaderTable = {
+  name: "vxlan-gbp",
+  title: "VXLAN with group policy",
+  kind: "header",
+  length: VXLAN_LENGTH,
+  fields: [
+    {
+      name: "g",
+      title: "G",
+      at: 0,
+      width: 1,
+      format: "flag",
+      short: "a group id is there",
+      meaning: "Set: the group policy id, D and A mean something.",
+      why: "Reserved bits of the basic header get a meaning only by the sender's saying so.",
+      source: POLICY,
+      ifWrong: "Clear: the group is lost. Set towards a Linux VTEP without gbp: the packet is dropped.",
+      usual: 1,
+    },
+    reserved("reserved1", 1, 3, SOURCE),
+    I,
+    reserved("reserved2", 5, 3, SOURCE),
+    reserved("reserved3", 8, 1, POLICY),
+    {
+      name: "d",
+      title: "D",
+      at: 9,
+      width: 1,
+      format: "flag",
+      short: "do not learn",
+      meaning: "Set: the receiving VTEP must not learn the inner source MAC from this frame.",
+      why: "The sender knows that the frame's way says nothing about where its source is.",
+      source: POLICY,
+      ifWrong: "The receiver learns a wrong place for the source, or never learns the right one.",
+    },
+    reserved("reserved4", 10, 2, POLICY),
+    {
+      name: "a",
+      title: "A",
+      at: 12,
+      width: 1,
+      format: "flag",
+      short: "policy was applied",
+      meaning: "Set: the policy has been applied already, and must not be applied again.",
+      why: "Policy is enforced once, at whichever end knows both groups.",
+      source: POLICY,
+      ifWrong: "Set: a frame passes that should have been stopped. Clear: policy is applied twice.",
+    },
+    reserved("reserved5", 13, 3, POLICY),
+    {
+      name: "group",
+      title: "group policy id",
+      at: 16,
+      width: 16,
+      format: "decimal",
+      short: "group of the source",
+      meaning: "The security group of the inner source; in Linux the packet's mark carries it.",
+      why: "The receiving side can filter by who sent, without a list of addresses.",
+      source: POLICY,
+      ifWrong: "The filter takes the sender for somebody else.",
+    },
+    VNI,
+    reserved("reserved6", 56, 8, SOURCE),
+  ],
+};

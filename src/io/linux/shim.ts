@@ -10,6 +10,8 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
+export { TRUNCATED } from "../../dataplane/ring.ts";
+
 /** What a socket should be like. A request that the kernel grants only in part comes back in `UdpSocket.warnings`. */
 export interface UdpSocketOptions {
   readonly family: 4 | 6;
@@ -52,9 +54,6 @@ export const POLLOUT = 4;
 export const POLLERR = 8;
 export const POLLHUP = 16;
 export const POLLNVAL = 32;
-
-/** Bit of a received row's OUTER word: the datagram was longer than the room for it, and its end is lost. */
-export const TRUNCATED = 0x100;
 
 export interface Shim {
   /** Opens a queue of the TAP `name`; it is made if it does not exist. Sets vnet header size and offloads. */
@@ -106,7 +105,7 @@ export interface Shim {
   /**
    * recvmmsg(2) into the bodies; LENGTH becomes the bytes received, OUTER the TOS, SEGMENT the GRO size, row i of
    * `addresses` the sender. `overflow[0]` becomes the socket's SO_RXQ_OVFL count when the kernel reports one.
-   * A datagram that was longer than its room has the bit TRUNCATED in OUTER, and LENGTH is the room.
+   * A datagram that was longer than its room has the bit TRUNCATED (`ring.ts`) in OUTER, and LENGTH is the room.
    */
   recvBatch(
     fd: number,

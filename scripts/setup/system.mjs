@@ -1,0 +1,83 @@
+/** OS packages, found missing by looking for what they bring. Installed only as root and where there is apt-get. */
+import { existsSync } from "node:fs";
+import { gist, run, say, which } from "./run.mjs";
+
+const program =
+  (...names) =>
+  () =>
+    names.every((name) => which(name) !== undefined);
+
+/** What may be needed: Debian's package, and how to see that what it brings is there. */
+const PACKAGES = {
+  "build-essential": program("cc", "c++", "make"),
+  python3: program("python3"),
+  "libpcap-dev": () => existsSync("/usr/include/pcap.h") || existsSync("/usr/local/include/pcap.h"),
+  iproute2: program("ip"),
+  "iputils-ping": program("ping"),
+  iperf3: program("iperf3"),
+  tcpdump: program("tcpdump"),
+  tshark: program("tshark"),
+  ethtool: program("ethtool"),
+};
+
+const LAB = ["iproute2", "iputils-ping", "iperf3"];
+const BY_PURPOSE = {
+  demo: LAB,
+  bench: LAB,
+  test: [...LAB, "ethtool", "tcpdump", "tshark"],
+  ci: [...LAB, "ethtool", "tcpdump", "tshark"],
+};
+
+/** Whether the compiler and headers that optional dependencies want are there: when that changes, they get another try. */
+export function toolchain() {
+  return { compiler: PACKAGES["build-essential"](), pcap: PACKAGES["libpcap-dev"]() };
+}
+
+/**
+ * @param {string | undefined} purpose
+ * @param {() => { dependencies: boolean, shim: boolean }} toBuild what is about to be compiled
+ */
+export function systemStep(purpose, toBuild) {
+  let tried = false;
+  const missing = () => {
+    const wanted = new Set(BY_PURPOSE[purpose] ?? []);
+    const { dependencies, shim } = toBuild();
+    if (dependencies || shim) for (const name of ["build-essential", "python3"]) wanted.add(name);
+    if (dependencies) wanted.add("libpcap-dev");
+    return [...wanted].filter((name) => !PACKAGES[name]());
+  };
+  return {
+    due: () => process.platform === "linux" && !tried && missing().length > 0,
+    async run() {
+      tried = true;
+      await install(missing());
+    },
+  };
+}
+
+async function install(packages) {
+  const apt = which("apt-get");
+  const command = `apt-get install ${packages.join(" ")}`;
+  if (process.getuid() !== 0 || apt === undefined) {
+    const names = packages.join(", ");
+    say(
+      apt === undefined
+        ? `missing, please install (Debian's names): ${names}`
+        : `missing: ${names}; to install: ${command}   (needs root)`,
+    );
+    return;
+  }
+  say(`installing OS packages: ${packages.join(", ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // Another apt may be at work (unattended upgrades): wait for it instead of failing.
+  const wait = ["-o", "DPkg::Lock::Timeout=300"];
+  const update = await run(apt, [...wait, "update"], { env });
+  const installed = await run(apt, [...wait, "install", "-y", "--no-install-recommends", ...packages], {
+    env,
+  });
+  const still = packages.filter((name) => !PACKAGES[name]());
+  if (still.length > 0) {
+    say(`could not install ${still.join(", ")}; going on without. By hand: ${command}`);
+    console.error(gist(installed.output + (update.ok ? "" : update.output)));
+  }
+}

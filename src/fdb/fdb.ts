@@ -1,0 +1,259 @@
+/**
+ * The forwarding database: (VNI, MAC) → VTEP, as `bridge fdb` keeps it for a kernel VXLAN device.
+ *
+ * One open-addressed table with linear probing in two typed arrays. What a lookup needs is a row of four words, so
+ * four rows share a cache line; what only show and ageing need lies apart.
+ *
+ *   hot    lo (MAC bytes 2–5) │ hi (MAC bytes 0–1) │ VNI │ VTEP + 1, 0 for a free row
+ *   cold   state              │ used (seconds)
+ *
+ * At most half of the rows are taken, so a probe ends soon and always ends. Deleting moves the rows behind the gap
+ * back, so nothing remains of what was there and a table that has changed for months is as fast as a new one.
+ *
+ * A table belongs to the thread of its dataplane. `lookup` runs per packet and allocates nothing. All else is
+ * control work between batches; `add` and `replace` may double the table. It never shrinks.
+ *
+ * Limits: rows are static. `state` and `used` are there for learned rows and their ageing, and nothing else yet.
+ */
+import { VNI_MAX } from "../wire/vxlan.ts";
+import { drawMultipliers, spread } from "./hash.ts";
+
+const HOT_WORDS = 4;
+const LO = 0;
+const HI = 1;
+const VNI = 2;
+/** VTEP index + 1: a fresh typed array is a table of free rows. */
+const VTEP = 3;
+const COLD_WORDS = 2;
+const STATE = 0;
+const USED = 1;
+const SMALLEST = 16;
+
+/** State of a row that was configured and never ages: NUD_PERMANENT, `include/uapi/linux/neighbour.h`. */
+export const PERMANENT = 0x80;
+
+/** One row, for show and for tests. The MAC is in the form of `macHi` and `macLo`. */
+export interface FdbEntry {
+  readonly vni: number;
+  readonly hi: number;
+  readonly lo: number;
+  readonly vtep: number;
+  /** A neighbour state of the kernel's; `PERMANENT` for every row there is so far. */
+  readonly state: number;
+  /** When a frame last came from this MAC, in seconds of the dataplane's clock; 0 for a static row. */
+  readonly used: number;
+}
+
+/** How well the rows are spread: rows looked at per lookup. */
+export interface Probes {
+  readonly size: number;
+  readonly capacity: number;
+  /** Mean over all keys in the table; 0 when it is empty. */
+  readonly mean: number;
+  /** The worst of them. */
+  readonly longest: number;
+  /** Mean for a key that is not in the table. */
+  readonly missMean: number;
+}
+
+export class Fdb {
+  readonly #factors: Int32Array;
+  #hot = new Int32Array(SMALLEST * HOT_WORDS);
+  #cold = new Int32Array(SMALLEST * COLD_WORDS);
+  #mask = SMALLEST - 1;
+  /** What shifts a 32-bit hash down to a row number. */
+  #shift = 32 - Math.log2(SMALLEST);
+  #size = 0;
+
+  /** @param seed fixes how keys are spread, so that a test sees the same table every time. Never in production. */
+  constructor(seed?: number) {
+    this.#factors = drawMultipliers(4, seed);
+  }
+
+  /** Rows in the table. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The per-packet question.
+   * @param hi as `macHi` returns it
+   * @param lo as `macLo` returns it
+   * @returns the VTEP's index, or −1 when there is no row
+   */
+  lookup(vni: number, hi: number, lo: number): number {
+    const hot = this.#hot;
+    const mask = this.#mask;
+    for (let i = this.#home(vni, hi, lo); ; i = (i + 1) & mask) {
+      const at = i * HOT_WORDS;
+      // A free row is all zero: for the key that is all zero too it says −1, which is right.
+      if (hot[at + LO] === lo && hot[at + HI] === hi && hot[at + VNI] === vni) return hot[at + VTEP]! - 1;
+      if (hot[at + VTEP] === 0) return -1;
+    }
+  }
+
+  /**
+   * Adds a row.
+   * @returns false when there is one already (`bridge fdb add`: File exists); then nothing changes
+   * @throws RangeError for a VNI, MAC or VTEP index out of range
+   */
+  add(vni: number, hi: number, lo: number, vtep: number): boolean {
+    check(vni, hi, lo, vtep);
+    if (this.#find(vni, hi, lo) >= 0) return false;
+    this.#insert(vni, hi, lo, vtep);
+    return true;
+  }
+
+  /**
+   * Adds a row, or points the row that is there to another VTEP.
+   * @returns the VTEP index that the row had, −1 when it is new
+   * @throws RangeError for a VNI, MAC or VTEP index out of range
+   */
+  replace(vni: number, hi: number, lo: number, vtep: number): number {
+    check(vni, hi, lo, vtep);
+    const i = this.#find(vni, hi, lo);
+    if (i < 0) {
+      this.#insert(vni, hi, lo, vtep);
+      return -1;
+    }
+    const before = this.#hot[i * HOT_WORDS + VTEP]! - 1;
+    this.#hot[i * HOT_WORDS + VTEP] = vtep + 1;
+    this.#cold[i * COLD_WORDS + STATE] = PERMANENT;
+    this.#cold[i * COLD_WORDS + USED] = 0;
+    return before;
+  }
+
+  /**
+   * Deletes a row.
+   * @returns the VTEP index that it had, −1 when there was none (`bridge fdb del`: No such file or directory)
+   */
+  delete(vni: number, hi: number, lo: number): number {
+    const i = this.#find(vni, hi, lo);
+    if (i < 0) return -1;
+    const before = this.#hot[i * HOT_WORDS + VTEP]! - 1;
+    this.#vacate(i);
+    this.#size--;
+    return before;
+  }
+
+  /** Every row, in no order. The table must not change meanwhile: a row may move and be missed or come twice. */
+  *entries(): Generator<FdbEntry, void, undefined> {
+    const hot = this.#hot;
+    const cold = this.#cold;
+    for (let i = 0; i <= this.#mask; i++) {
+      const at = i * HOT_WORDS;
+      if (hot[at + VTEP] === 0) continue;
+      yield {
+        vni: hot[at + VNI]!,
+        hi: hot[at + HI]!,
+        lo: hot[at + LO]!,
+        vtep: hot[at + VTEP]! - 1,
+        state: cold[i * COLD_WORDS + STATE]!,
+        used: cold[i * COLD_WORDS + USED]! >>> 0,
+      };
+    }
+  }
+
+  /** Measures the table; it takes as long as the table is large. */
+  probes(): Probes {
+    const mask = this.#mask;
+    let total = 0;
+    let longest = 0;
+    let missTotal = 0;
+    // From the end of the table to its start, so that the run of taken rows after each one is known. A run that
+    // goes on at the start of the table is followed there first.
+    let run = 0;
+    while (this.#taken(run)) run++;
+    for (let i = mask; i >= 0; i--) {
+      run = this.#taken(i) ? run + 1 : 0;
+      missTotal += run + 1;
+      if (run === 0) continue;
+      const length = ((i - this.#homeOf(i)) & mask) + 1;
+      total += length;
+      longest = Math.max(longest, length);
+    }
+    const size = this.#size;
+    const capacity = mask + 1;
+    return { size, capacity, mean: size === 0 ? 0 : total / size, longest, missMean: missTotal / capacity };
+  }
+
+  /** The row where a key belongs. */
+  #home(vni: number, hi: number, lo: number): number {
+    const k = this.#factors;
+    const high = Math.imul(lo >>> 16, k[1]!) + Math.imul(lo & 0xffff, k[0]!);
+    return spread((high + Math.imul(hi, k[2]!) + Math.imul(vni, k[3]!)) | 0) >>> this.#shift;
+  }
+
+  #homeOf(i: number): number {
+    const hot = this.#hot;
+    const at = i * HOT_WORDS;
+    return this.#home(hot[at + VNI]!, hot[at + HI]!, hot[at + LO]!);
+  }
+
+  #taken(i: number): boolean {
+    return this.#hot[i * HOT_WORDS + VTEP] !== 0;
+  }
+
+  /** @returns the row number of a key, or −1. */
+  #find(vni: number, hi: number, lo: number): number {
+    const hot = this.#hot;
+    for (let i = this.#home(vni, hi, lo); this.#taken(i); i = (i + 1) & this.#mask) {
+      const at = i * HOT_WORDS;
+      if (hot[at + LO] === lo && hot[at + HI] === hi && hot[at + VNI] === vni) return i;
+    }
+    return -1;
+  }
+
+  #insert(vni: number, hi: number, lo: number, vtep: number): void {
+    if ((this.#size + 1) * 2 > this.#mask + 1) this.#grow();
+    let i = this.#home(vni, hi, lo);
+    while (this.#taken(i)) i = (i + 1) & this.#mask;
+    this.#hot.set([lo, hi, vni, vtep + 1], i * HOT_WORDS);
+    this.#cold.set([PERMANENT, 0], i * COLD_WORDS);
+    this.#size++;
+  }
+
+  #grow(): void {
+    const { hot, cold } = { hot: this.#hot, cold: this.#cold };
+    const rows = this.#mask + 1;
+    this.#hot = new Int32Array(hot.length * 2);
+    this.#cold = new Int32Array(cold.length * 2);
+    this.#mask = rows * 2 - 1;
+    this.#shift--;
+    for (let from = 0; from < rows; from++) {
+      const at = from * HOT_WORDS;
+      if (hot[at + VTEP] === 0) continue;
+      let i = this.#home(hot[at + VNI]!, hot[at + HI]!, hot[at + LO]!);
+      while (this.#taken(i)) i = (i + 1) & this.#mask;
+      this.#hot.set(hot.subarray(at, at + HOT_WORDS), i * HOT_WORDS);
+      this.#cold.set(cold.subarray(from * COLD_WORDS, (from + 1) * COLD_WORDS), i * COLD_WORDS);
+    }
+  }
+
+  /** Frees row `hole`, and moves back each row behind it that a probe could not reach any more. */
+  #vacate(hole: number): void {
+    const mask = this.#mask;
+    for (let i = (hole + 1) & mask; this.#taken(i); i = (i + 1) & mask) {
+      // The row stays if its home lies between the hole and itself.
+      if (((i - this.#homeOf(i)) & mask) < ((i - hole) & mask)) continue;
+      this.#hot.copyWithin(hole * HOT_WORDS, i * HOT_WORDS, (i + 1) * HOT_WORDS);
+      this.#cold.copyWithin(hole * COLD_WORDS, i * COLD_WORDS, (i + 1) * COLD_WORDS);
+      hole = i;
+    }
+    this.#hot.fill(0, hole * HOT_WORDS, (hole + 1) * HOT_WORDS);
+    this.#cold.fill(0, hole * COLD_WORDS, (hole + 1) * COLD_WORDS);
+  }
+}
+
+/** Table keys come from `parseMac` and the configuration, which have checked them: this catches our own mistakes. */
+function check(vni: number, hi: number, lo: number, vtep: number): void {
+  if (!(Number.isInteger(vni) && vni >= 0 && vni <= VNI_MAX)) {
+    throw new RangeError(`a VNI is an integer from 0 to ${VNI_MAX}, not ${vni}`);
+  }
+  if (!(Number.isInteger(hi) && hi >= 0 && hi <= 0xffff && (lo | 0) === lo)) {
+    throw new RangeError(`a MAC is given as macHi and macLo return it, not as ${hi} and ${lo}`);
+  }
+  if (!(Number.isInteger(vtep) && vtep >= 0 && vtep < 0x7fffffff)) {
+    throw new RangeError(`a VTEP index is not negative, and ${vtep} is none`);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What spreads keys over the tables of this room: multiply each part of the key (at most 24 bits, so that every
+ * difference moves the high bits) by an odd number of the table's own, add up, and mix once.
+ *
+ * The multipliers are drawn anew for each table. Addresses come from the network, and whoever could compute where a
+ * key lands could send such as all land in one place and make every lookup walk past them. A sum of products with
+ * secret odd factors keeps any two chosen keys apart whatever they are (multiply-shift hashing: Dietzfelbinger and
+ * others, 1997); the mix then breaks up the even steps that sequential addresses leave in such a sum, and that
+ * linear probing does not like.
+ */
+
+/**
+ * Draws `count` odd 32-bit multipliers.
+ * @param seed the same seed gives the same multipliers: for tests. Left out, they are random.
+ */
+export function drawMultipliers(count: number, seed?: number): Int32Array {
+  const multipliers = new Int32Array(count);
+  if (seed === undefined) {
+    crypto.getRandomValues(multipliers);
+  } else {
+    for (let i = 0; i < count; i++) multipliers[i] = finish((seed + Math.imul(i + 1, 0x9e3779b9)) | 0);
+  }
+  for (let i = 0; i < count; i++) multipliers[i]! |= 1;
+  return multipliers;
+}
+
+/**
+ * Mixes a sum of products, as the finalizer of MurmurHash3 (public domain) does but for its last step, which would
+ * only improve the low bits. The high bits are the good ones: take a table place with `>>> shift`.
+ */
+export function spread(sum: number): number {
+  const h = Math.imul(sum ^ (sum >>> 16), 0x85ebca6b);
+  return Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+}
+
+function finish(value: number): number {
+  const h = spread(value);
+  return h ^ (h >>> 16);
+}

@@ -1,0 +1,12 @@
+/** `poplin/fdb`: who owns a MAC, and where that VTEP is. */
+export { Fdb, type FdbEntry, PERMANENT, type Probes } from "./fdb.ts";
+export {
+  ADDRESS_BYTES,
+  AF_INET,
+  AF_INET6,
+  sockaddrAddressAt,
+  sockaddrFamily,
+  sockaddrPort,
+  writeSockaddr,
+} from "./sockaddr.ts";
+export { type Vtep, VtepTable } from "./vteps.ts";

@@ -1,0 +1,215 @@
+/**
+ * The VTEPs we know: an index for each, and its underlay address as a sockaddr in a slab that goes to sendmmsg(2) as
+ * it is. FDB rows and descriptors name a VTEP by its index.
+ *
+ * An index stands for one (address, port) and lasts as long as somebody refers to it: every FDB row that points to a
+ * VTEP has acquired it once. Freed indices are used again, the longest free one first, because a datagram that waits
+ * for the socket may still name one. Until then its row is zero, and sending to it is refused.
+ *
+ * The way back, from the sender of a datagram to a VTEP, goes by address alone: kernel peers send from any port. It
+ * runs per packet, over a hash table of indices, and allocates nothing. An IPv4 address and its IPv4-mapped IPv6
+ * form (RFC 4291 section 2.5.5.2) are one sender.
+ */
+import { formatIpv4, formatIpv6, i32 } from "../wire/bytes.ts";
+import { drawMultipliers, spread } from "./hash.ts";
+import {
+  ADDRESS_BYTES,
+  AF_INET,
+  AF_INET6,
+  sockaddrAddressAt,
+  sockaddrFamily,
+  sockaddrPort,
+  writeSockaddr,
+} from "./sockaddr.ts";
+
+const SMALLEST = 16;
+/** Words of an address as a key: an IPv4 address takes its IPv4-mapped form. */
+const KEY_WORDS = 4;
+const MAPPED = 0xffff;
+
+/** One VTEP, for show. */
+export interface Vtep {
+  readonly address: string;
+  readonly port: number;
+  /** How often it has been acquired and not yet released. */
+  readonly references: number;
+}
+
+export class VtepTable {
+  /** The sockaddrs, `ADDRESS_BYTES` each, by index. Replaced when it grows: read it anew for every batch. */
+  slab = new Uint8Array(SMALLEST * ADDRESS_BYTES);
+  readonly #factors: Int32Array;
+  #keys = new Int32Array(SMALLEST * KEY_WORDS);
+  #references = new Int32Array(SMALLEST);
+  /** Open-addressed by address, at most half full: index + 1, 0 for a free place. */
+  #places = new Int32Array(SMALLEST * 2);
+  #mask = SMALLEST * 2 - 1;
+  #shift = 32 - Math.log2(SMALLEST * 2);
+  #free: number[] = [];
+  /** Indices that were ever given out. */
+  #used = 0;
+
+  /** @param seed fixes how addresses are spread: for tests. */
+  constructor(seed?: number) {
+    this.#factors = drawMultipliers(KEY_WORDS * 2, seed);
+  }
+
+  /** VTEPs that are referred to. */
+  get size(): number {
+    return this.#used - this.#free.length;
+  }
+
+  /**
+   * The per-packet question: whose address is this?
+   * @param bytes holds a sockaddr at `at`; its port does not matter
+   * @returns the index of a VTEP with that address (any one, when several differ in their ports only), or −1
+   */
+  findByAddress(bytes: Uint8Array, at: number): number {
+    const family = sockaddrFamily(bytes, at);
+    if (family === AF_INET) return this.#find(0, 0, MAPPED, i32(bytes, at + 4));
+    if (family !== AF_INET6) return -1;
+    return this.#find(i32(bytes, at + 8), i32(bytes, at + 12), i32(bytes, at + 16), i32(bytes, at + 20));
+  }
+
+  /**
+   * Refers to a VTEP once more; it gets an index if it has none.
+   * @param address 4 or 16 bytes
+   * @param port UDP port to send to, 1 to 65535
+   * @returns its index, the same until as many `release` as `acquire`
+   * @throws RangeError for an address or port that is none
+   */
+  acquire(address: Uint8Array, port: number): number {
+    if (!(Number.isInteger(port) && port > 0 && port <= 0xffff)) {
+      throw new RangeError(`a UDP port to send to is an integer from 1 to 65535, not ${port}`);
+    }
+    const wanted = new Uint8Array(ADDRESS_BYTES);
+    writeSockaddr(wanted, 0, address, port);
+    const known = this.#findExact(wanted);
+    if (known >= 0) {
+      this.#references[known]! += 1;
+      return known;
+    }
+    if (this.#free.length === 0 && this.#used === this.#references.length) this.#grow();
+    const index = this.#free.shift() ?? this.#used++;
+    this.slab.set(wanted, index * ADDRESS_BYTES);
+    this.#keys.set(keyOf(wanted), index * KEY_WORDS);
+    this.#references[index] = 1;
+    this.#place(index);
+    return index;
+  }
+
+  /**
+   * Takes one reference back; with the last one the VTEP is gone.
+   * @throws RangeError for an index that nobody has acquired
+   */
+  release(index: number): void {
+    this.#check(index);
+    this.#references[index]! -= 1;
+    if (this.#references[index] !== 0) return;
+    let place = this.#homeOf(index);
+    while (this.#places[place] !== index + 1) place = (place + 1) & this.#mask;
+    this.#vacate(place);
+    this.slab.fill(0, index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
+    this.#keys.fill(0, index * KEY_WORDS, (index + 1) * KEY_WORDS);
+    this.#free.push(index);
+  }
+
+  /** @throws RangeError for an index that nobody has acquired. */
+  describe(index: number): Vtep {
+    this.#check(index);
+    const at = index * ADDRESS_BYTES;
+    const addressAt = sockaddrAddressAt(this.slab, at);
+    return {
+      address: (sockaddrFamily(this.slab, at) === AF_INET ? formatIpv4 : formatIpv6)(this.slab, addressAt),
+      port: sockaddrPort(this.slab, at),
+      references: this.#references[index]!,
+    };
+  }
+
+  #check(index: number): void {
+    if (!(this.#references[index]! > 0)) throw new RangeError(`no VTEP has the index ${index}`);
+  }
+
+  #find(a: number, b: number, c: number, d: number): number {
+    const places = this.#places;
+    const keys = this.#keys;
+    for (let place = this.#home(a, b, c, d); ; place = (place + 1) & this.#mask) {
+      const index = places[place]! - 1;
+      if (index < 0) return -1;
+      const at = index * KEY_WORDS;
+      if (keys[at + 3] === d && keys[at] === a && keys[at + 1] === b && keys[at + 2] === c) return index;
+    }
+  }
+
+  /** As `#find`, for the very same sockaddr, port and family included. */
+  #findExact(wanted: Uint8Array): number {
+    const [a, b, c, d] = keyOf(wanted);
+    for (let place = this.#home(a, b, c, d); ; place = (place + 1) & this.#mask) {
+      const index = this.#places[place]! - 1;
+      if (index < 0) return -1;
+      const row = this.slab.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
+      if (row.every((byte, i) => byte === wanted[i])) return index;
+    }
+  }
+
+  #home(a: number, b: number, c: number, d: number): number {
+    const k = this.#factors;
+    const network =
+      Math.imul(a >>> 16, k[0]!) +
+      Math.imul(a & 0xffff, k[1]!) +
+      Math.imul(b >>> 16, k[2]!) +
+      Math.imul(b & 0xffff, k[3]!);
+    const host =
+      Math.imul(c >>> 16, k[4]!) +
+      Math.imul(c & 0xffff, k[5]!) +
+      Math.imul(d >>> 16, k[6]!) +
+      Math.imul(d & 0xffff, k[7]!);
+    return spread((network + host) | 0) >>> this.#shift;
+  }
+
+  #homeOf(index: number): number {
+    const keys = this.#keys;
+    const at = index * KEY_WORDS;
+    return this.#home(keys[at]!, keys[at + 1]!, keys[at + 2]!, keys[at + 3]!);
+  }
+
+  #place(index: number): void {
+    let place = this.#homeOf(index);
+    while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
+    this.#places[place] = index + 1;
+  }
+
+  /** Frees a place, and moves back what a probe could not reach any more. */
+  #vacate(hole: number): void {
+    const places = this.#places;
+    const mask = this.#mask;
+    for (let i = (hole + 1) & mask; places[i] !== 0; i = (i + 1) & mask) {
+      if (((i - this.#homeOf(places[i]! - 1)) & mask) < ((i - hole) & mask)) continue;
+      places[hole] = places[i]!;
+      hole = i;
+    }
+    places[hole] = 0;
+  }
+
+  #grow(): void {
+    this.slab = enlarged(this.slab, new Uint8Array(this.slab.length * 2));
+    this.#keys = enlarged(this.#keys, new Int32Array(this.#keys.length * 2));
+    this.#references = enlarged(this.#references, new Int32Array(this.#references.length * 2));
+    this.#places = new Int32Array(this.#places.length * 2);
+    this.#mask = this.#places.length - 1;
+    this.#shift--;
+    for (let index = 0; index < this.#used; index++) this.#place(index); // none is free, or we had not grown
+  }
+}
+
+/** The key words of a whole row; `findByAddress` does the same without an array. */
+function keyOf(row: Uint8Array): [number, number, number, number] {
+  return sockaddrFamily(row, 0) === AF_INET
+    ? [0, 0, MAPPED, i32(row, 4)]
+    : [i32(row, 8), i32(row, 12), i32(row, 16), i32(row, 20)];
+}
+
+function enlarged<T extends Uint8Array | Int32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

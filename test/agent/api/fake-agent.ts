@@ -1,0 +1,105 @@
+/** An AgentView with a real table behind it, and statuses that tests can bend. */
+import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
+import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
+import type { FdbChange, FdbRow } from "../../../src/dataplane/options.ts";
+
+/** A healthy agent of two peers, as the study has it. */
+export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
+  return {
+    schema: SCHEMA,
+    version: "0.1.0",
+    pid: 4711,
+    startedAt: "2026-11-20T00:00:00.000Z",
+    uptime: 3 * 86_400 + 4 * 3600 + 5,
+    state: "running",
+    device: {
+      name: "flannel.1",
+      mac: "0e:2a:11:22:33:44",
+      mtu: 1450,
+      vni: 1,
+      addresses: ["10.244.1.0/32"],
+    },
+    underlay: {
+      kind: "batch",
+      family: 4,
+      local: "0.0.0.0",
+      port: 8472,
+      uplink: "eth0",
+      capabilities: {
+        sendTos: true,
+        recvTos: true,
+        df: true,
+        ttl: true,
+        sourcePort: false,
+        gso: false,
+        gro: false,
+        checksum: "computed",
+      },
+      receiveBuffer: 7_340_032,
+      sendBuffer: 7_340_032,
+      warnings: [],
+    },
+    policy: { senderCheck: "strict", reservedBits: "rfc", tos: "inherit", ttl: 0, df: "unset" },
+    peers: [
+      {
+        publicIp: "172.19.0.3",
+        vtepMac: "aa:bb:cc:00:00:03",
+        subnets: ["10.244.2.0/24"],
+        state: "ok",
+      },
+      {
+        publicIp: "172.19.0.4",
+        vtepMac: "aa:bb:cc:00:00:04",
+        subnets: ["10.244.3.0/24", "10.244.4.0/24"],
+        state: "ok",
+      },
+    ],
+    memory: { rss: 64_172_851 },
+    dataplane: {
+      driver: "worker",
+      slots: { tx: { free: 256, count: 256 }, rx: { free: 31, count: 32 } },
+    },
+    config: { file: "/etc/poplin/node.yaml", loadedAt: "2026-11-20T00:00:00.000Z", lastReload: null },
+    health: [],
+    ...changes,
+  };
+}
+
+export class FakeAgent implements AgentView {
+  readonly counters = new Counters();
+  readonly rows = new Map<string, FdbRow>();
+  /** What `status` answers; replace it to bend it. */
+  answer: () => Promise<AgentStatus> = async () => healthyStatus();
+
+  status(): Promise<AgentStatus> {
+    return this.answer();
+  }
+
+  stats() {
+    return this.counters.snapshot();
+  }
+
+  async fdb(): Promise<FdbRow[]> {
+    return [...this.rows.values()];
+  }
+
+  async changeFdb({ op, mac, dst, port = 8472 }: FdbChange): Promise<void> {
+    if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))
+      throw new AgentError("WIRE_BAD_MAC", `"${mac}" is no MAC`);
+    const known = this.rows.has(mac);
+    if (op === "del" && !known)
+      throw new AgentError("FDB_MISSING", `${mac} has no row`, "`poplin fdb` lists them");
+    if (op === "add" && known)
+      throw new AgentError("FDB_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
+    if (op === "del") this.rows.delete(mac);
+    else this.rows.set(mac, { mac, vni: 1, dst: dst!, port, state: "permanent" });
+  }
+
+  count(name: Parameters<typeof counterIndex>[0], n: number): void {
+    this.counters.values[counterIndex(name)] = n;
+  }
+
+  drop(...[direction, reason, n]: [...Parameters<typeof dropIndex>, number]): void {
+    this.counters.values[dropIndex(direction, reason)] = n;
+  }
+}

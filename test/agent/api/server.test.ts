@@ -1,0 +1,343 @@
+/** The API over a real Unix socket: who may open it, what it answers, and what it refuses. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type ApiServer, startApiServer } from "../../../src/agent/api/server.ts";
+import { FakeAgent, healthyStatus } from "./fake-agent.ts";
+
+let folder: string;
+let path: string;
+let agent: FakeAgent;
+let servers: ApiServer[];
+let errors: unknown[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "poplin-api-"));
+  path = join(folder, "run", "agent.sock");
+  agent = new FakeAgent();
+  servers = [];
+  errors = [];
+});
+
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(): Promise<ApiServer> {
+  const server = await startApiServer({ path, view: agent, onError: (error) => errors.push(error) });
+  servers.push(server);
+  return server;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says is what the tests look at
+  readonly json: any;
+}
+
+function ask(method: string, url: string, body?: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const req = request({ socketPath: path, method, path: url, agent: false }, (res) => {
+      let text = "";
+      res.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      res.on("end", () =>
+        resolve({ status: res.statusCode ?? 0, headers: res.headers, json: JSON.parse(text) }),
+      );
+      res.on("error", reject);
+    });
+    req.on("error", reject);
+    req.end(body);
+  });
+}
+
+/** What a connection that sends `bytes` and keeps its end open gets back. */
+function raw(bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(bytes));
+    let text = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.on("close", () => resolve(text));
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
+    });
+  });
+}
+
+describe("the socket", () => {
+  it("has mode 0600 from the moment it exists, whatever the umask", async () => {
+    const umask = process.umask(0);
+    const seen: number[] = [];
+    const look = () => {
+      if (existsSync(path)) seen.push(statSync(path).mode & 0o7777);
+    };
+    const timer = setInterval(look, 0);
+    try {
+      await start();
+      look();
+    } finally {
+      clearInterval(timer);
+      process.umask(umask);
+    }
+    expect(seen.length).toBeGreaterThan(0);
+    expect(new Set(seen)).toEqual(new Set([0o600]));
+  });
+
+  it("gives the process its umask back", async () => {
+    const before = process.umask();
+    await start();
+    expect(process.umask()).toBe(before);
+  });
+
+  it("goes away with the server, which may be closed twice", async () => {
+    const server = await start();
+    await Promise.all([server.close(), server.close()]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("replaces the one that a killed agent left", async () => {
+    const holder = spawn(process.execPath, [
+      "-e",
+      "require('fs').mkdirSync(require('path').dirname(process.argv[1]),{recursive:true});" +
+        "require('net').createServer().listen(process.argv[1],()=>console.log('up'))",
+      path,
+    ]);
+    await once(holder.stdout, "data");
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    expect(existsSync(path)).toBe(true);
+    await start();
+    expect((await ask("GET", "/v1/status")).json.pid).toBe(4711);
+  });
+
+  it("is not taken from a live agent, whose pid it names", async () => {
+    await start();
+    await expect(start()).rejects.toMatchObject({
+      code: "AGENT_RUNNING",
+      message: expect.stringContaining("pid 4711"),
+      remedy: expect.stringContaining("poplin status"),
+    });
+    expect((await ask("GET", "/v1/status")).status).toBe(200);
+  });
+
+  it("is not taken from a live process that does not answer", async () => {
+    path = join(folder, "mute.sock");
+    const mute = createServer(() => {}).listen(path);
+    await once(mute, "listening");
+    const clients: { destroy(): void }[] = [];
+    mute.on("connection", (socket) => clients.push(socket));
+    try {
+      await expect(start()).rejects.toMatchObject({
+        code: "AGENT_RUNNING",
+        message: expect.stringContaining("does not answer"),
+      });
+    } finally {
+      for (const client of clients) client.destroy();
+      mute.close();
+    }
+  });
+
+  it("does not overwrite a file that is no socket", async () => {
+    path = join(folder, "notes.txt");
+    writeFileSync(path, "keep me");
+    await expect(start()).rejects.toMatchObject({
+      code: "SOCKET_PATH",
+      message: expect.stringContaining("no socket"),
+    });
+    expect(statSync(path).size).toBe(7);
+  });
+
+  it("refuses a path that the kernel would cut off", async () => {
+    path = join(folder, "x".repeat(108));
+    await expect(start()).rejects.toMatchObject({
+      code: "SOCKET_PATH",
+      message: expect.stringContaining("107"),
+    });
+  });
+
+  it("refuses a path below a file", async () => {
+    writeFileSync(join(folder, "file"), "");
+    path = join(folder, "file", "agent.sock");
+    await expect(start()).rejects.toMatchObject({ code: "SOCKET_PATH" });
+  });
+});
+
+describe("GET", () => {
+  it("answers /v1/status with what the agent says", async () => {
+    await start();
+    const answer = await ask("GET", "/v1/status");
+    expect(answer.status).toBe(200);
+    expect(answer.headers["content-type"]).toBe("application/json");
+    expect(answer.json).toEqual(healthyStatus());
+  });
+
+  it("answers /v1/stats with the counters and the schema", async () => {
+    agent.count("txFrames", 12);
+    agent.drop("rx", "VXLAN_VNI_NOT_FOUND", 3);
+    await start();
+    const { json } = await ask("GET", "/v1/stats");
+    expect(json).toMatchObject({
+      schema: 1,
+      txFrames: 12,
+      rxFrames: 0,
+      drops: { tx: {}, rx: { VXLAN_VNI_NOT_FOUND: 3 } },
+    });
+  });
+
+  it("answers /v1/fdb with the rows", async () => {
+    await agent.changeFdb({ op: "add", mac: "aa:bb:cc:dd:ee:ff", dst: "192.0.2.7" });
+    await start();
+    expect((await ask("GET", "/v1/fdb?x=1")).json).toEqual({
+      schema: 1,
+      rows: [{ mac: "aa:bb:cc:dd:ee:ff", vni: 1, dst: "192.0.2.7", port: 8472, state: "permanent" }],
+    });
+  });
+
+  it("answers many at once, each with its own", async () => {
+    let n = 0;
+    agent.answer = async () => {
+      const pid = ++n;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return healthyStatus({ pid });
+    };
+    await start();
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ask("GET", "/v1/status")));
+    expect(new Set(answers.map((a) => a.json.pid)).size).toBe(40);
+  });
+
+  it("answers what is under way when the server is closed", async () => {
+    agent.answer = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return healthyStatus();
+    };
+    const server = await start();
+    const answer = ask("GET", "/v1/status");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await server.close();
+    expect((await answer).status).toBe(200);
+  });
+
+  it("does not wait for ever for an agent that never answers, when the server is closed", async () => {
+    agent.answer = () => new Promise(() => {});
+    const server = await start();
+    const answer = ask("GET", "/v1/status");
+    const failed = expect(answer).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await server.close();
+    await failed;
+  });
+
+  it("answers 500 with the message when the agent fails, and tells the agent's log", async () => {
+    agent.answer = async () => {
+      throw new Error("the table is upside down");
+    };
+    await start();
+    const { status, json } = await ask("GET", "/v1/status");
+    expect(status).toBe(500);
+    expect(json.error).toEqual({ code: "INTERNAL", message: "the table is upside down", remedy: null });
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe("what has no route", () => {
+  it.each(["/", "/v1/statu", "/v2/status", "/v1/status/", "/__proto__", "/v1/constructor"])(
+    "404 for %s",
+    async (url) => {
+      await start();
+      const { status, json } = await ask("GET", url);
+      expect(status).toBe(404);
+      expect(json.error).toMatchObject({ code: "NOT_FOUND", remedy: expect.stringContaining("/v1/status") });
+    },
+  );
+
+  it.each([
+    ["DELETE", "/v1/fdb"],
+    ["POST", "/v1/status"],
+    ["PUT", "/v1/stats"],
+  ])("405 for %s %s, with what it takes", async (method, url) => {
+    await start();
+    const { status, json } = await ask(method, url);
+    expect(status).toBe(405);
+    expect(json.error).toMatchObject({ code: "METHOD_NOT_ALLOWED", remedy: expect.stringContaining("GET") });
+  });
+});
+
+describe("POST /v1/fdb", () => {
+  const MAC = "aa:bb:cc:dd:ee:ff";
+  const post = (body: unknown) =>
+    ask("POST", "/v1/fdb", typeof body === "string" ? body : JSON.stringify(body));
+
+  it("adds, replaces and deletes", async () => {
+    await start();
+    expect((await post({ op: "add", mac: MAC, dst: "192.0.2.1" })).status).toBe(200);
+    expect((await post({ op: "replace", mac: MAC, dst: "192.0.2.2", port: 4789 })).status).toBe(200);
+    expect(agent.rows.get(MAC)).toMatchObject({ dst: "192.0.2.2", port: 4789 });
+    expect((await post({ op: "del", mac: MAC })).status).toBe(200);
+    expect(agent.rows.size).toBe(0);
+  });
+
+  it("passes the agent's refusals on", async () => {
+    await start();
+    await post({ op: "add", mac: MAC, dst: "192.0.2.1" });
+    const again = await post({ op: "add", mac: MAC, dst: "192.0.2.1" });
+    expect(again.status).toBe(409);
+    expect(again.json.error).toEqual({
+      code: "FDB_EXISTS",
+      message: `${MAC} has a row`,
+      remedy: "use `poplin fdb replace`",
+    });
+    expect((await post({ op: "del", mac: "00:00:00:00:00:01" })).status).toBe(404);
+    expect((await post({ op: "add", mac: "nonsense", dst: "192.0.2.1" })).status).toBe(400);
+    expect(errors).toEqual([]);
+  });
+
+  it.each([
+    ["", "BAD_JSON"],
+    ["{", "BAD_JSON"],
+    ["\u0000\u0001", "BAD_JSON"],
+    ["[]", "BAD_REQUEST"],
+    ["null", "BAD_REQUEST"],
+    ['"add"', "BAD_REQUEST"],
+    [{ op: "ad", mac: MAC, dst: "192.0.2.1" }, "BAD_REQUEST"],
+    [{ op: ["add"], mac: MAC, dst: "192.0.2.1" }, "BAD_REQUEST"],
+    [{ op: "add", mac: 17, dst: "192.0.2.1" }, "BAD_REQUEST"],
+    [{ op: "add", mac: MAC }, "BAD_REQUEST"],
+    [{ op: "replace", mac: MAC, dst: null }, "BAD_REQUEST"],
+    [{ op: "add", mac: MAC, dst: "192.0.2.1", port: 0 }, "BAD_REQUEST"],
+    [{ op: "add", mac: MAC, dst: "192.0.2.1", port: 1.5 }, "BAD_REQUEST"],
+    [{ op: "add", mac: MAC, dst: "192.0.2.1", vni: 2 }, "BAD_REQUEST"],
+  ])("400 for %j", async (body, code) => {
+    await start();
+    const { status, json } = await post(body);
+    expect(status).toBe(400);
+    expect(json.error.code).toBe(code);
+    expect(json.error.message).not.toBe("");
+    expect(agent.rows.size).toBe(0);
+  });
+
+  it("413 for a body that is too large, announced or not", async () => {
+    await start();
+    const large = " ".repeat(20_000);
+    expect((await post(large)).status).toBe(413);
+    const head = "POST /v1/fdb HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    const chunk = `1000\r\n${" ".repeat(4096)}\r\n`;
+    expect(await raw(head + chunk.repeat(5))).toContain("413");
+  });
+
+  it("survives what is no HTTP", async () => {
+    await start();
+    expect(await raw("\u0000\u0001\u0002 nonsense\r\n\r\n")).toContain("400");
+    expect(await raw(`GET /v1/status HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`)).toContain("431");
+    expect((await ask("GET", "/v1/status")).status).toBe(200);
+  });
+});

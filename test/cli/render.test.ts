@@ -1,0 +1,283 @@
+/** What `status`, `stats` and `fdb` print for statuses that are known, at 80 columns. */
+import { describe, expect, it } from "vitest";
+import type { AgentStatus } from "../../src/agent/api/types.ts";
+import { failures } from "../../src/agent/api/types.ts";
+import { deviceOf, fdbJson, fdbLines, parseChange } from "../../src/cli/fdb-words.ts";
+import { plain, widthOf } from "../../src/cli/output.ts";
+import { renderStats } from "../../src/cli/render-stats.ts";
+import { renderBrief, renderStatus } from "../../src/cli/render-status.ts";
+import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
+
+const STYLE = { width: 80, color: false };
+const NOW = Date.parse("2026-11-23T04:00:05Z");
+
+function statsOf(agent: FakeAgent) {
+  return { schema: 1 as const, ...agent.stats() };
+}
+
+function sickStatus(): AgentStatus {
+  const { underlay } = healthyStatus();
+  return healthyStatus({
+    state: "degraded",
+    uptime: 61,
+    peers: [
+      {
+        publicIp: "2001:db8:1234:5678:9abc:def0:1234:5678",
+        vtepMac: "aa:bb:cc:00:00:03",
+        subnets: ["fd00:1234:5678:9abc::/64", "10.244.2.0/24"],
+        state: "ok",
+      },
+      {
+        publicIp: "172.19.0.4",
+        vtepMac: "aa:bb:cc:00:00:04",
+        subnets: ["10.244.3.0/24"],
+        state:
+          "the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK answers: Network is unreachable",
+      },
+    ],
+    underlay: {
+      ...underlay,
+      family: 6,
+      local: "::",
+      uplink: null,
+      receiveBuffer: 425_984,
+      sendBuffer: 0,
+      warnings: ["the receive buffer is 416.0 KiB instead of 7.0 MiB"],
+    },
+    policy: { senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
+    dataplane: { driver: "event-loop", slots: null },
+    config: {
+      file: null,
+      loadedAt: "2026-11-23T03:00:05Z",
+      lastReload: {
+        at: "2026-11-23T03:59:00Z",
+        ok: false,
+        message: 'peers[1].vtepMac: "zz" is no MAC address',
+      },
+    },
+    health: [
+      { level: "error", message: "peer 172.19.0.4 has no route", remedy: "ip route show dev flannel.1" },
+      { level: "info", message: "peers may send from any address", remedy: null },
+    ],
+  });
+}
+
+describe("status", () => {
+  it("of a healthy agent, line by line", () => {
+    const agent = new FakeAgent();
+    agent.count("txFrames", 1_234_567);
+    agent.count("txBytes", 3_221_225_472);
+    agent.count("rxFrames", 1);
+    agent.count("rxBytes", 98);
+    expect(renderStatus(healthyStatus(), statsOf(agent), STYLE, NOW)).toEqual([
+      "poplin 0.1.0: running, up 3 days, 4 hours, pid 4711",
+      "  device     flannel.1, VNI 1, MTU 1450, 0e:2a:11:22:33:44",
+      "  address    10.244.1.0/32",
+      "  underlay   batch, UDP 0.0.0.0:8472 over eth0",
+      "    can      send TOS, receive TOS, DF, TTL, UDP checksum computed",
+      "    cannot   source port per flow, GSO, GRO",
+      "  buffers    receive 7.0 MiB, send 7.0 MiB",
+      "  policy     senderCheck strict, reservedBits rfc, TOS inherit, TTL default, DF",
+      "             unset",
+      "  dataplane  worker, slots free: 256 of 256 tx, 31 of 32 rx",
+      "  traffic    3.0 GiB in 1,234,567 frames sent, 98 B in 1 frame received, 0",
+      "             dropped",
+      "  memory     61.2 MiB",
+      "  config     /etc/poplin/node.yaml, loaded 3 days, 4 hours ago",
+      "",
+      "2 peers",
+      "  PUBLIC IP   VTEP MAC           SUBNET         STATE",
+      "  172.19.0.3  aa:bb:cc:00:00:03  10.244.2.0/24  ok",
+      "  172.19.0.4  aa:bb:cc:00:00:04  10.244.3.0/24  ok",
+      "                                 10.244.4.0/24",
+      "",
+      "health: ok",
+    ]);
+  });
+
+  it("of a sick one says what is wrong and what to do, within 80 columns", () => {
+    const lines = renderStatus(sickStatus(), null, STYLE, NOW);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    const text = lines.join("\n");
+    expect(lines[0]).toBe("poplin 0.1.0: degraded, up 1 minute, 1 second, pid 4711");
+    expect(lines).toContain("  underlay   batch, UDP [::]:8472");
+    expect(lines).toContain("  buffers    receive 416.0 KiB, send unknown");
+    expect(lines).toContain("  policy     senderCheck off, reservedBits linux, TOS 0xb8, TTL 64, DF set");
+    expect(lines).toContain("  dataplane  event-loop");
+    expect(lines).toContain("  config     flags and environment, loaded 1 hour ago");
+    expect(text).toContain("  reload     failed 1 minute, 5 seconds ago: peers[1].vtepMac");
+    expect(lines.slice(lines.indexOf("2 peers"))).toEqual([
+      "2 peers",
+      "  PUBLIC IP                               VTEP MAC           STATE",
+      "  2001:db8:1234:5678:9abc:def0:1234:5678  aa:bb:cc:00:00:03  ok",
+      "      fd00:1234:5678:9abc::/64, 10.244.2.0/24",
+      "  172.19.0.4                              aa:bb:cc:00:00:04  failed",
+      "      10.244.3.0/24",
+      "      the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK",
+      "      answers: Network is unreachable",
+      "",
+      "health",
+      "  error    peer 172.19.0.4 has no route",
+      "           → ip route show dev flannel.1",
+      "  info     peers may send from any address",
+      "  warning  the receive buffer is 416.0 KiB instead of 7.0 MiB",
+    ]);
+    expect(text).not.toContain("traffic");
+  });
+
+  it("does not say a warning twice", () => {
+    const message = "the receive buffer is 416.0 KiB instead of 7.0 MiB";
+    const { underlay } = sickStatus();
+    const status = healthyStatus({ underlay, health: [{ level: "warning", message, remedy: "sysctl …" }] });
+    const lines = renderStatus(status, null, STYLE, NOW);
+    expect(lines.filter((line) => line.includes("416.0 KiB instead"))).toEqual([`  warning  ${message}`]);
+    expect(lines.at(-1)).toBe("           → sysctl …");
+  });
+
+  it("points to the drops when there are any", () => {
+    const agent = new FakeAgent();
+    agent.drop("tx", "NO_TX_TARGET", 2);
+    agent.drop("rx", "LOCAL_MAC", 1);
+    const text = renderStatus(healthyStatus(), statsOf(agent), STYLE, NOW).join(" ").replace(/\s+/g, " ");
+    expect(text).toContain("3 dropped (`poplin stats` says why)");
+  });
+
+  it("without peers says what that means", () => {
+    const lines = renderStatus(healthyStatus({ peers: [] }), null, STYLE, NOW);
+    expect(lines).toContain("no peers: nothing is forwarded until the configuration names one");
+  });
+
+  it("in colour has the same words in the same places", () => {
+    for (const status of [healthyStatus(), sickStatus()]) {
+      const colored = renderStatus(status, null, { ...STYLE, color: true }, NOW);
+      expect(colored.map(plain)).toEqual(renderStatus(status, null, STYLE, NOW));
+      expect(colored.join("")).toContain("\u001b[");
+    }
+  });
+
+  it("--brief is one line when all is well, and the reasons when not", () => {
+    expect(renderBrief(healthyStatus(), STYLE)).toEqual([
+      "ok: running, up 3 days, 4 hours, flannel.1, VNI 1, 2 peers",
+    ]);
+    const lines = renderBrief(sickStatus(), STYLE);
+    expect(lines[0]).toBe("not ok: degraded, up 1 minute, 1 second, flannel.1, VNI 1, 2 peers");
+    expect(lines).toContain("  the agent is degraded");
+    expect(lines).toContain("  peer 172.19.0.4 has no route");
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it("a warning is no failure; a peer that is not ok, an error and any state but running are", () => {
+    const health = (level: "info" | "warning" | "error") => [{ level, message: "m", remedy: null }];
+    expect(failures(healthyStatus())).toEqual([]);
+    expect(failures(healthyStatus({ health: health("warning") }))).toEqual([]);
+    expect(failures(healthyStatus({ health: health("error") }))).toEqual(["m"]);
+    expect(failures(healthyStatus({ state: "starting" }))).toEqual(["the agent is starting"]);
+    const [peer] = healthyStatus().peers;
+    expect(failures(healthyStatus({ peers: [{ ...peer!, state: "no route" }] }))).toEqual([
+      "peer 172.19.0.3: no route",
+    ]);
+  });
+});
+
+describe("stats", () => {
+  it("of an agent that has done nothing", () => {
+    expect(renderStats(statsOf(new FakeAgent()), STYLE)).toEqual([
+      "                  SENT (tx)  RECEIVED (rx)",
+      "frames                    0              0",
+      "bytes                   0 B            0 B",
+      "batches                   0              0",
+      "frames per batch          -              -",
+      "waits for room            0              0",
+      "dropped                   0              0",
+      "",
+      "nothing dropped",
+    ]);
+  });
+
+  it("has batch sizes, notes where they are not zero, and each drop with its meaning", () => {
+    const agent = new FakeAgent();
+    agent.count("txFrames", 1230);
+    agent.count("txBatches", 100);
+    agent.count("rxFrames", 10);
+    agent.count("rxBatches", 10);
+    agent.count("rxPartialChecksums", 7);
+    agent.drop("tx", "NO_TX_TARGET", 12);
+    agent.drop("rx", "VXLAN_VNI_NOT_FOUND", 120_000);
+    agent.drop("rx", "IP_TUNNEL_ECN", 1);
+    const lines = renderStats(statsOf(agent), STYLE);
+    expect(lines).toContain("frames per batch       12.3            1.0");
+    expect(lines).toContain("dropped                  12        120,001");
+    const notes = lines.slice(lines.indexOf("") + 1);
+    expect(notes).toEqual([
+      "  7  frames whose inner checksum the sender left to us (a kernel VXLAN device on",
+      "     a veth does)",
+      "",
+      "dropped on the way out (tx)",
+      "  12  NO_TX_TARGET  no FDB row for the inner destination MAC",
+      "",
+      "dropped on the way in (rx)",
+      "  120,000  VXLAN_VNI_NOT_FOUND  no overlay here has this VNI",
+      "        1  IP_TUNNEL_ECN        the outer header says congestion (CE), the inner",
+      "                                one cannot carry it (RFC 6040)",
+    ]);
+    for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("fdb", () => {
+  const rows = [
+    { mac: "bb:bb:cc:dd:ee:ff", vni: 1, dst: "172.19.0.4", port: 4789, state: "permanent" as const },
+    { mac: "aa:bb:cc:dd:ee:ff", vni: 1, dst: "172.19.0.3", port: 8472, state: "permanent" as const },
+    { mac: "aa:bb:cc:dd:ee:ff", vni: 2, dst: "fd00::3", port: 8472, state: "permanent" as const },
+  ];
+  const device = deviceOf(healthyStatus());
+
+  it("prints rows as `bridge fdb show dev` does, VNI and port only where they differ", () => {
+    expect(fdbLines(rows, device)).toEqual([
+      "aa:bb:cc:dd:ee:ff dst 172.19.0.3 self permanent",
+      "bb:bb:cc:dd:ee:ff dst 172.19.0.4 port 4789 self permanent",
+      "aa:bb:cc:dd:ee:ff dst fd00::3 vni 2 self permanent",
+    ]);
+  });
+
+  it("has JSON with the keys of `bridge -j fdb`", () => {
+    expect(fdbJson(rows.slice(1, 2), device)).toEqual([
+      {
+        mac: "aa:bb:cc:dd:ee:ff",
+        ifname: "flannel.1",
+        dst: "172.19.0.3",
+        port: 8472,
+        vni: 1,
+        flags: ["self"],
+        state: "permanent",
+      },
+    ]);
+  });
+
+  it.each([
+    ["add", "aa:bb:cc:dd:ee:ff dst 1.2.3.4", { op: "add", mac: "aa:bb:cc:dd:ee:ff", dst: "1.2.3.4" }],
+    ["add", "m dst fd00::1 self permanent", { op: "add", mac: "m", dst: "fd00::1" }],
+    ["replace", "m permanent dst 1.2.3.4 port 4789", { op: "replace", mac: "m", dst: "1.2.3.4", port: 4789 }],
+    ["del", "m", { op: "del", mac: "m" }],
+  ] as const)("reads `%s %s`", (op, words, change) => {
+    expect(parseChange(op, words.split(" "))).toEqual(change);
+  });
+
+  it.each([
+    ["add", "", "MAC address is missing"],
+    ["add", "m", "address is missing"],
+    ["add", "m dst", '"dst" needs a value'],
+    ["add", "m 1.2.3.4", 'unknown word "1.2.3.4"'],
+    ["add", "m dest 1.2.3.4", 'unknown word "dest"'],
+    ["add", "m dst 1.2.3.4 port http", '"http" is no UDP port'],
+    ["add", "m dst 1.2.3.4 port 65536", '"65536" is no UDP port'],
+    ["add", "m dev flannel.1 dst 1.2.3.4", "leave `dev` and its name out"],
+    ["del", "m x", 'unknown word "x"'],
+  ] as const)("refuses `%s %s` as usage", (op, words, message) => {
+    const parse = () => parseChange(op, words.split(" ").filter(Boolean));
+    expect(parse).toThrow(message);
+    expect(parse).toThrow(
+      expect.objectContaining({ exitCode: 2, remedy: expect.stringContaining(`poplin fdb ${op}`) }),
+    );
+  });
+});
