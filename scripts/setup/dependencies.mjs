@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
-import { buildEnvironment, ROOT, run, SetupError, say, which } from "./run.mjs";
+import { buildEnvironment, gist, ROOT, run, SetupError, say, which } from "./run.mjs";
 import { toolchain } from "./system.mjs";
 
 const LOCKFILE = join(ROOT, "package-lock.json");
@@ -58,8 +58,9 @@ async function install() {
   const result = await npm("ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund");
   if (!result.ok) {
     throw new SetupError(
-      `npm ci failed:\n${result.output.trim()}`,
-      "Is the npm registry reachable, and npm in PATH?",
+      `npm ci failed:
+${gist(result.output, 15)}`,
+      "Is the npm registry reachable?",
     );
   }
   writeStamp();

@@ -131,6 +131,20 @@ export class Ring {
     this.tail = (this.tail + n) | 0;
   }
 
+  /**
+   * Appends a copy of row `i` of a ring over the same pool, with the address it came from. Its slot now belongs to
+   * the copy: end the other row with `forward`. The caller has made sure that there is room.
+   */
+  append(from: Ring, i: number): void {
+    const source = from.row(i);
+    const target = this.row(this.head);
+    for (let word = 0; word < WORDS; word++) this.words[target + word] = from.words[source + word]!;
+    const read = (i & from.mask) * ADDRESS_BYTES;
+    const write = (this.head & this.mask) * ADDRESS_BYTES;
+    for (let b = 0; b < ADDRESS_BYTES; b++) this.addresses[write + b] = from.addresses[read + b]!;
+    this.head = (this.head + 1) | 0;
+  }
+
   /** Ends the oldest `n` rows whose slots now belong to another ring's rows. */
   forward(n: number): void {
     this.tail = (this.tail + n) | 0;

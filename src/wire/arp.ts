@@ -89,7 +89,8 @@ export const ARP: HeaderTable = {
       meaning: "The sender's link address. In a reply, this is the answer.",
       why: "The receiver of a request learns it as well, and can reply without a question of its own.",
       source: "RFC 826, Packet format (ar$sha)",
-      ifWrong: "The receiver's neighbour entry is wrong: its packets to the sender go to another host, or nowhere.",
+      ifWrong:
+        "The receiver's neighbour entry is wrong: its packets to the sender go to another host, or nowhere.",
     },
     {
       name: "senderIp",
@@ -98,7 +99,8 @@ export const ARP: HeaderTable = {
       width: 32,
       format: "ipv4",
       short: "the sender's address",
-      meaning: "The sender's IPv4 address; 0.0.0.0 when it only checks whether an address is free (RFC 5227).",
+      meaning:
+        "The sender's IPv4 address; 0.0.0.0 when it only checks whether an address is free (RFC 5227).",
       why: "It is the key under which the receiver keeps the sender's MAC.",
       source: "RFC 826, Packet format (ar$spa)",
       ifWrong: "The MAC is kept under another host's address, which cuts that host off: ARP spoofing.",
@@ -110,7 +112,8 @@ export const ARP: HeaderTable = {
       width: 48,
       format: "mac",
       short: "unknown in a request",
-      meaning: "The target's link address: zero in a request, where it is the question; the asker's in a reply.",
+      meaning:
+        "The target's link address: zero in a request, where it is the question; the asker's in a reply.",
       why: "So that request and reply have the same layout.",
       source: "RFC 826, Packet format (ar$tha)",
       ifWrong: "Nothing in a request. Few receivers look at it in a reply.",

@@ -44,7 +44,8 @@ export function decode(table: HeaderTable, bytes: Uint8Array, at = 0, end = byte
       truncated = true;
       break;
     }
-    const value = width > 48 || field.width === "rest" ? hex(bytes, bit / 8, width / 8) : bits(bytes, bit, width);
+    const value =
+      width > 48 || field.width === "rest" ? hex(bytes, bit / 8, width / 8) : bits(bytes, bit, width);
     fields.push({ field, value, bit, width });
     values[field.name] = value;
     reached = bit + width;

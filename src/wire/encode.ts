@@ -19,7 +19,10 @@ export function encode(
 ): Uint8Array {
   for (const name of Object.keys(values)) {
     if (!table.fields.some((field) => field.name === name)) {
-      throw new WireError("WIRE_BAD_VALUE", `${table.name} has no field "${name}": it has ${fieldNames(table)}`);
+      throw new WireError(
+        "WIRE_BAD_VALUE",
+        `${table.name} has no field "${name}": it has ${fieldNames(table)}`,
+      );
     }
   }
   const rest = table.fields.find((field) => field.width === "rest");
@@ -56,7 +59,8 @@ function toNumber(table: HeaderTable, field: Field, value: FieldValue): number {
 function toBytes(table: HeaderTable, field: Field, value: FieldValue): Uint8Array {
   const width = field.width === "rest" ? "any number of" : field.width / 8;
   const wrong = `${table.name}.${field.name} is ${value}: it takes ${width} bytes in hexadecimal`;
-  if (typeof value !== "string" || !/^([0-9a-f]{2})*$/i.test(value)) throw new WireError("WIRE_BAD_VALUE", wrong);
+  if (typeof value !== "string" || !/^([0-9a-f]{2})*$/i.test(value))
+    throw new WireError("WIRE_BAD_VALUE", wrong);
   if (field.width === "rest") return fromHex(value);
   if (value === "") return new Uint8Array(field.width / 8);
   if (value.length !== field.width / 4) throw new WireError("WIRE_BAD_VALUE", wrong);

@@ -56,7 +56,8 @@ function head(type: number, source: string, codes?: Readonly<Record<number, stri
       meaning: "The reason within the type; 0 for echoes.",
       why: "Unreachable has many reasons, and a sender reacts to each in its own way.",
       source,
-      ifWrong: "The sender draws the wrong conclusion: it closes a connection instead of sending smaller packets.",
+      ifWrong:
+        "The sender draws the wrong conclusion: it closes a connection instead of sending smaller packets.",
       ...(codes ? { names: codes } : {}),
     },
     {
@@ -161,7 +162,8 @@ export const ICMP_REDIRECT_MESSAGE: HeaderTable = {
       meaning: "The router on the same link that should be used for the quoted packet's destination.",
       why: "It saves the detour through the router that sent this.",
       source: REDIRECT,
-      ifWrong: "Traffic goes to a router that cannot pass it on, or to an attacker: many hosts ignore redirects.",
+      ifWrong:
+        "Traffic goes to a router that cannot pass it on, or to an attacker: many hosts ignore redirects.",
     },
   ],
 };

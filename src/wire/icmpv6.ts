@@ -69,7 +69,8 @@ export function icmpv6Head(type: number, source: string, codes?: Readonly<Record
       width: 16,
       format: "checksum",
       short: "addresses to last byte",
-      meaning: "Ones-complement sum over the addresses, length and next header of IPv6, and the whole message.",
+      meaning:
+        "Ones-complement sum over the addresses, length and next header of IPv6, and the whole message.",
       why: "IPv6 has no checksum of its own, so this one covers the addresses: unlike that of ICMP for IPv4.",
       source: "RFC 4443 section 2.3",
       ifWrong: "The message is dropped without a word.",

@@ -17,7 +17,9 @@ export const IPV4_OPTION_NOP: HeaderTable = {
   title: "no operation",
   kind: "option",
   length: 1,
-  fields: [optionType(1, "filler", SOURCE, "1: a filler, so that the next option starts at a multiple of 4.")],
+  fields: [
+    optionType(1, "filler", SOURCE, "1: a filler, so that the next option starts at a multiple of 4."),
+  ],
 };
 
 export const IPV4_OPTION_ROUTER_ALERT: HeaderTable = {
@@ -58,7 +60,8 @@ export const IPV4_OPTION_RECORD_ROUTE: HeaderTable = {
       width: 8,
       format: "decimal",
       short: "next free place",
-      meaning: "Where the next address goes, counted from the type byte as 1. Past the length: the list is full.",
+      meaning:
+        "Where the next address goes, counted from the type byte as 1. Past the length: the list is full.",
       why: "A router need not search the list.",
       source: SOURCE,
       ifWrong: "Routers overwrite an address or report a parameter problem.",
@@ -86,7 +89,12 @@ export const IPV4_OPTION: HeaderTable = {
   kind: "option",
   length: 2,
   fields: [
-    optionType(2, "which option", SOURCE, "One bit \"copy to all fragments\", two bits class, five bits number."),
+    optionType(
+      2,
+      "which option",
+      SOURCE,
+      'One bit "copy to all fragments", two bits class, five bits number.',
+    ),
     optionLength(2, SOURCE),
     optionData(SOURCE),
   ],

@@ -1,7 +1,12 @@
 /** The IPv4 header without options; those are in `ipv4-options.ts`. */
 import type { HeaderTable } from "./field.ts";
 
-export const ECN_NAMES: Readonly<Record<number, string>> = { 0: "not-ECT", 1: "ECT(1)", 2: "ECT(0)", 3: "CE" };
+export const ECN_NAMES: Readonly<Record<number, string>> = {
+  0: "not-ECT",
+  1: "ECT(1)",
+  2: "ECT(0)",
+  3: "CE",
+};
 
 export const IPV4: HeaderTable = {
   name: "ipv4",
@@ -32,7 +37,8 @@ export const IPV4: HeaderTable = {
       meaning: "Length of this header in units of 4 bytes: 5 without options, 15 at most.",
       why: "Options make the header longer, so the receiver must be told where the payload starts.",
       source: "RFC 791 section 3.1 (IHL)",
-      ifWrong: "Options are taken for payload or payload for options; the header checksum over that length fails.",
+      ifWrong:
+        "Options are taken for payload or payload for options; the header checksum over that length fails.",
       usual: 5,
       scale: 4,
       unit: "bytes",
@@ -44,7 +50,8 @@ export const IPV4: HeaderTable = {
       width: 6,
       format: "decimal",
       short: "class of service",
-      meaning: "Differentiated services code point: how routers shall queue the packet. 0 is best effort, 46 voice.",
+      meaning:
+        "Differentiated services code point: how routers shall queue the packet. 0 is best effort, 46 voice.",
       why: "One network carries both what is urgent and what is not. With ECN it fills the byte once called TOS.",
       source: "RFC 2474 section 3",
       ifWrong: "It arrives, but waits in the wrong queue.",
@@ -72,7 +79,8 @@ export const IPV4: HeaderTable = {
       meaning: "Length of the packet in bytes, header included.",
       why: "Ethernet pads short frames to 60 bytes; only this says where the packet ends and padding begins.",
       source: "RFC 791 section 3.1",
-      ifWrong: "Longer than the frame: dropped as truncated. Shorter: the end of the payload is taken for padding.",
+      ifWrong:
+        "Longer than the frame: dropped as truncated. Shorter: the end of the payload is taken for padding.",
       unit: "bytes",
     },
     {
@@ -145,7 +153,8 @@ export const IPV4: HeaderTable = {
       width: 8,
       format: "decimal",
       short: "hops it may still go",
-      meaning: "Time to live: each router takes 1 off, and the one that reaches 0 drops the packet and says so by ICMP.",
+      meaning:
+        "Time to live: each router takes 1 off, and the one that reaches 0 drops the packet and says so by ICMP.",
       why: "A packet caught in a routing loop must die.",
       source: "RFC 791 section 3.1",
       ifWrong: "Too small: it dies on the way. traceroute sends 1, 2, 3, … on purpose.",
@@ -162,7 +171,8 @@ export const IPV4: HeaderTable = {
       meaning: "The protocol of the payload: 1 ICMP, 6 TCP, 17 UDP.",
       why: "The receiver must know whom to hand the payload to.",
       source: "RFC 791 section 3.1; numbers: IANA, RFC 5237",
-      ifWrong: "The payload goes to the wrong protocol and fails its checksum, or ICMP says protocol unreachable.",
+      ifWrong:
+        "The payload goes to the wrong protocol and fails its checksum, or ICMP says protocol unreachable.",
       usual: 17,
     },
     {
@@ -172,7 +182,8 @@ export const IPV4: HeaderTable = {
       width: 16,
       format: "checksum",
       short: "over this header only",
-      meaning: "Ones-complement sum over the header, options included, with this field as zero; then inverted.",
+      meaning:
+        "Ones-complement sum over the header, options included, with this field as zero; then inverted.",
       why: "A flipped bit in an address would deliver the packet to a stranger. TTL changes it at every hop.",
       source: "RFC 791 section 3.1; how: RFC 1071 section 1",
       ifWrong: "The next router or the receiver drops the packet without a word.",

@@ -19,7 +19,7 @@ function nextHeader(source: string): Field {
     meaning: "What follows this extension header, by the same numbers as in the IPv6 header.",
     why: "Headers form a chain; each names the next.",
     source,
-    ifWrong: "What follows is handed to the wrong protocol, or ICMPv6 says \"unrecognized next header\".",
+    ifWrong: 'What follows is handed to the wrong protocol, or ICMPv6 says "unrecognized next header".',
     usual: 59,
   };
 }
@@ -70,10 +70,12 @@ export const IPV6_ROUTING: HeaderTable = {
       width: 8,
       format: "decimal",
       short: "how to read the data",
-      meaning: "Which kind of routing header: 2 mobility, 3 RPL, 4 segment routing. 0 is forbidden (RFC 5095).",
+      meaning:
+        "Which kind of routing header: 2 mobility, 3 RPL, 4 segment routing. 0 is forbidden (RFC 5095).",
       why: "Ways to name the stops on a path differ.",
       source: "RFC 8200 section 4.4",
-      ifWrong: "With segments left, a node that does not know the type drops the packet and says so by ICMPv6.",
+      ifWrong:
+        "With segments left, a node that does not know the type drops the packet and says so by ICMPv6.",
       usual: 4,
     },
     {
@@ -215,7 +217,12 @@ export const IPV6_OPTION_JUMBO: HeaderTable = {
   kind: "option",
   length: 6,
   fields: [
-    optionType(0xc2, "over 65,535 bytes", "RFC 2675 section 2", "0xc2: the packet is longer than 65,535 bytes."),
+    optionType(
+      0xc2,
+      "over 65,535 bytes",
+      "RFC 2675 section 2",
+      "0xc2: the packet is longer than 65,535 bytes.",
+    ),
     optionLength(4, "RFC 2675 section 2"),
     {
       name: "payloadLength",
@@ -240,7 +247,12 @@ export const IPV6_OPTION: HeaderTable = {
   kind: "option",
   length: 2,
   fields: [
-    optionType(0x1e, "which option", OPTIONS, "The first two bits say what a node does that does not know it."),
+    optionType(
+      0x1e,
+      "which option",
+      OPTIONS,
+      "The first two bits say what a node does that does not know it.",
+    ),
     optionLength(0, OPTIONS),
     optionData(OPTIONS),
   ],

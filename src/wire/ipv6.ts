@@ -28,7 +28,8 @@ export const IPV6: HeaderTable = {
       width: 6,
       format: "decimal",
       short: "class of service",
-      meaning: "Differentiated services code point: how routers shall queue the packet. With ECN it is the traffic class.",
+      meaning:
+        "Differentiated services code point: how routers shall queue the packet. With ECN it is the traffic class.",
       why: "One network carries both what is urgent and what is not.",
       source: "RFC 2474 section 3; RFC 8200 section 7",
       ifWrong: "It arrives, but waits in the wrong queue.",
@@ -56,7 +57,8 @@ export const IPV6: HeaderTable = {
       meaning: "A number that all packets of one flow have in common; 0 when the sender does not say.",
       why: "Routers can spread flows over equal paths by addresses and label, without looking behind the header.",
       source: "RFC 6437 section 2",
-      ifWrong: "Packets of one flow take different paths and arrive out of order, or all flows share one path.",
+      ifWrong:
+        "Packets of one flow take different paths and arrive out of order, or all flows share one path.",
     },
     {
       name: "payloadLength",
@@ -65,7 +67,8 @@ export const IPV6: HeaderTable = {
       width: 16,
       format: "decimal",
       short: "after this header",
-      meaning: "Bytes after this header, extension headers included. Not the header itself, unlike IPv4's total length.",
+      meaning:
+        "Bytes after this header, extension headers included. Not the header itself, unlike IPv4's total length.",
       why: "It says where the packet ends and padding of the link begins.",
       source: "RFC 8200 section 3",
       ifWrong: "Longer than the frame: dropped as truncated. Shorter: the end of the payload is lost.",
@@ -81,7 +84,7 @@ export const IPV6: HeaderTable = {
       meaning: "What follows: 6 TCP, 17 UDP, 58 ICMPv6, or an extension header, which has such a byte again.",
       why: "Rare things cost room only in the packets that need them.",
       source: "RFC 8200 section 3; numbers: IANA",
-      ifWrong: "ICMPv6 answers \"unrecognized next header\", or the payload fails its checksum.",
+      ifWrong: 'ICMPv6 answers "unrecognized next header", or the payload fails its checksum.',
       usual: 17,
     },
     {
@@ -94,7 +97,8 @@ export const IPV6: HeaderTable = {
       meaning: "Each router takes 1 off, and the one that reaches 0 drops the packet and says so by ICMPv6.",
       why: "A packet caught in a loop must die. Neighbour discovery sends 255: a smaller value proves a router in between.",
       source: "RFC 8200 section 3",
-      ifWrong: "Too small: it dies on the way. Not 255: neighbour discovery is ignored (RFC 4861 section 7.1).",
+      ifWrong:
+        "Too small: it dies on the way. Not 255: neighbour discovery is ignored (RFC 4861 section 7.1).",
       usual: 64,
       unit: "hops",
     },

@@ -108,7 +108,13 @@ export const ND_OPTION_PREFIX: HeaderTable = {
       ifWrong: "Hosts have no address, or ones the network does not want.",
     },
     reserved("reserved1", 26, 6, PREFIX),
-    lifetime("validLifetime", "valid for", 32, "lifetime of addresses", "Seconds for which addresses of this prefix exist."),
+    lifetime(
+      "validLifetime",
+      "valid for",
+      32,
+      "lifetime of addresses",
+      "Seconds for which addresses of this prefix exist.",
+    ),
     lifetime(
       "preferredLifetime",
       "preferred for",
@@ -165,7 +171,12 @@ export const ND_OPTION: HeaderTable = {
   kind: "option",
   length: 2,
   fields: [
-    optionType(14, "which option", "RFC 4861 section 4.6", "Types are registered with IANA; unknown ones are skipped."),
+    optionType(
+      14,
+      "which option",
+      "RFC 4861 section 4.6",
+      "Types are registered with IANA; unknown ones are skipped.",
+    ),
     optionLength(1, "RFC 4861 section 4.6", 8),
     optionData("RFC 4861 section 4.6"),
   ],

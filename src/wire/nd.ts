@@ -32,7 +32,7 @@ export const ND_NEIGHBOUR_SOLICITATION: HeaderTable = {
   fields: [
     ...icmpv6Head(ICMPV6_NEIGHBOUR_SOLICITATION, "RFC 4861 section 4.3"),
     reserved("reserved", 32, 32, "RFC 4861 section 4.3"),
-    target("RFC 4861 section 4.3", "The address whose link address is asked for: the \"who has\" of IPv6."),
+    target("RFC 4861 section 4.3", 'The address whose link address is asked for: the "who has" of IPv6.'),
   ],
 };
 

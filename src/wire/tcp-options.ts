@@ -35,10 +35,12 @@ export const TCP_OPTION_MSS: HeaderTable = {
       width: 16,
       format: "decimal",
       short: "payload it can take",
-      meaning: "Most payload bytes, without TCP and IP headers, that the sender wants in one segment: MTU − 40 for IPv4.",
+      meaning:
+        "Most payload bytes, without TCP and IP headers, that the sender wants in one segment: MTU − 40 for IPv4.",
       why: "Segments of this size need no fragmentation on the sender's link. With an overlay MTU of 1450 it is 1410.",
       source: "RFC 9293 section 3.7.1; RFC 6691 section 2",
-      ifWrong: "Too large: segments do not fit the tunnel and vanish where ICMP is filtered. Too small: more packets.",
+      ifWrong:
+        "Too large: segments do not fit the tunnel and vanish where ICMP is filtered. Too small: more packets.",
       unit: "bytes",
       usual: 1410,
     },
@@ -60,7 +62,8 @@ export const TCP_OPTION_WINDOW_SCALE: HeaderTable = {
       width: 8,
       format: "decimal",
       short: "bits to shift window",
-      meaning: "How many bits to the left the window field of the sender's later segments is to be shifted, up to 14.",
+      meaning:
+        "How many bits to the left the window field of the sender's later segments is to be shifted, up to 14.",
       why: "65,535 bytes in flight are too few for a fast or long path.",
       source: "RFC 7323 section 2.2",
       ifWrong: "The other end takes the window for far too small or too large.",
@@ -95,7 +98,8 @@ export const TCP_OPTION_SACK: HeaderTable = {
       width: "rest",
       format: "bytes",
       short: "pairs from, to",
-      meaning: "Up to four pairs of 32-bit numbers: first byte of what has arrived beyond a gap, and the byte after its last.",
+      meaning:
+        "Up to four pairs of 32-bit numbers: first byte of what has arrived beyond a gap, and the byte after its last.",
       why: "After a loss only what is missing is sent again, not all that follows it.",
       source: "RFC 2018 section 3",
       ifWrong: "Data that has arrived is sent again, or what is missing is not.",
@@ -109,7 +113,12 @@ export const TCP_OPTION_TIMESTAMPS: HeaderTable = {
   kind: "option",
   length: 10,
   fields: [
-    optionType(8, "clock of the sender", "RFC 7323 section 3.2", "8: timestamps; in all segments once both sent it in SYN."),
+    optionType(
+      8,
+      "clock of the sender",
+      "RFC 7323 section 3.2",
+      "8: timestamps; in all segments once both sent it in SYN.",
+    ),
     optionLength(10, "RFC 7323 section 3.2"),
     {
       name: "value",
@@ -145,7 +154,12 @@ export const TCP_OPTION: HeaderTable = {
   kind: "option",
   length: 2,
   fields: [
-    optionType(254, "which option", SOURCE, "Kinds are registered with IANA; 253 and 254 are for experiments."),
+    optionType(
+      254,
+      "which option",
+      SOURCE,
+      "Kinds are registered with IANA; 253 and 254 are for experiments.",
+    ),
     optionLength(2, SOURCE),
     optionData(SOURCE),
   ],

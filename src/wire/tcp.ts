@@ -45,10 +45,12 @@ export const TCP: HeaderTable = {
       width: 32,
       format: "decimal",
       short: "place in the stream",
-      meaning: "Place of the first payload byte in the sender's stream; with SYN, the number before the first byte.",
+      meaning:
+        "Place of the first payload byte in the sender's stream; with SYN, the number before the first byte.",
       why: "Packets get lost, doubled and reordered; by this number the receiver restores the stream.",
       source: SOURCE,
-      ifWrong: "Outside the window the segment is thrown away and only acknowledged; inside, the stream is corrupted.",
+      ifWrong:
+        "Outside the window the segment is thrown away and only acknowledged; inside, the stream is corrupted.",
     },
     {
       name: "acknowledgment",
@@ -84,7 +86,8 @@ export const TCP: HeaderTable = {
       width: 4,
       format: "hex",
       short: "zero, and ignored",
-      meaning: "Not used, but for the last of the four, which is AE where both ends agreed on accurate ECN (RFC 9768).",
+      meaning:
+        "Not used, but for the last of the four, which is AE where both ends agreed on accurate ECN (RFC 9768).",
       why: "Space for flags to come.",
       source: SOURCE,
       ifWrong: "Some firewalls drop the segment.",
@@ -133,7 +136,8 @@ export const TCP: HeaderTable = {
     }),
     flag("syn", "SYN", 110, {
       short: "opens a connection",
-      meaning: "First segment of a direction: the sequence number is its starting point, options are agreed here.",
+      meaning:
+        "First segment of a direction: the sequence number is its starting point, options are agreed here.",
       why: "Both ends must know where the other's stream starts.",
       source: SOURCE,
       ifWrong: "In an open connection it is answered with an ACK only (RFC 5961).",
@@ -152,10 +156,12 @@ export const TCP: HeaderTable = {
       width: 16,
       format: "decimal",
       short: "room at the receiver",
-      meaning: "Bytes the sender of this segment can still take, shifted left by the agreed window scale (not in SYN).",
+      meaning:
+        "Bytes the sender of this segment can still take, shifted left by the agreed window scale (not in SYN).",
       why: "A fast sender must not flood a slow receiver.",
       source: `${SOURCE}; scale: RFC 7323 section 2.2`,
-      ifWrong: "Too small: slow. Too large: data arrives that is thrown away. 0: the sender stops and probes.",
+      ifWrong:
+        "Too small: slow. Too large: data arrives that is thrown away. 0: the sender stops and probes.",
     },
     {
       name: "checksum",
@@ -167,7 +173,8 @@ export const TCP: HeaderTable = {
       meaning: "Ones-complement sum over addresses, protocol, length, header and payload.",
       why: "It finds flipped bits and misdelivered segments. With offloads it holds only the sum of the pseudo-header until the card completes it.",
       source: SOURCE,
-      ifWrong: "The segment is dropped without a word and sent again: a connection that never gets anywhere, though ping works.",
+      ifWrong:
+        "The segment is dropped without a word and sent again: a connection that never gets anywhere, though ping works.",
     },
     {
       name: "urgentPointer",

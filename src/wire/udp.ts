@@ -17,7 +17,8 @@ export const UDP: HeaderTable = {
       meaning: "Port of the sender. Under VXLAN: a hash of the inner flow.",
       why: "Answers go there. Routers and network cards spread flows by it, so one port for all tunnels means one path.",
       source: "RFC 768, Fields; under VXLAN: RFC 7348 section 5",
-      ifWrong: "Answers reach another program. Under VXLAN: flows are not spread, or one flow takes several paths.",
+      ifWrong:
+        "Answers reach another program. Under VXLAN: flows are not spread, or one flow takes several paths.",
     },
     {
       name: "destinationPort",
@@ -53,10 +54,12 @@ export const UDP: HeaderTable = {
       width: 16,
       format: "checksum",
       short: "or 0 for none (IPv4)",
-      meaning: "Ones-complement sum over addresses, protocol, length, this header and the payload. 0: not computed.",
+      meaning:
+        "Ones-complement sum over addresses, protocol, length, this header and the payload. 0: not computed.",
       why: "It finds flipped bits, and datagrams that came to the wrong address. The inner packet has sums of its own, so VXLAN over IPv4 may leave it out.",
       source: "RFC 768, Fields; zero over IPv6: RFC 6935 section 5",
-      ifWrong: "The datagram is dropped. 0 over IPv6 is dropped too, unless the receiver has allowed it for the port.",
+      ifWrong:
+        "The datagram is dropped. 0 over IPv6 is dropped too, unless the receiver has allowed it for the port.",
     },
   ],
 };

@@ -17,7 +17,8 @@ export const VLAN: HeaderTable = {
       width: 3,
       format: "decimal",
       short: "class of service",
-      meaning: "Priority code point, 0 to 7: which queue the frame waits in. 1 is the lowest, then 0, 2, up to 7.",
+      meaning:
+        "Priority code point, 0 to 7: which queue the frame waits in. 1 is the lowest, then 0, 2, up to 7.",
       why: "Voice must not wait behind a backup.",
       source: "IEEE 802.1Q clause 9.6",
       ifWrong: "The frame waits in the wrong queue: late under load, or in the way of others.",
@@ -53,7 +54,8 @@ export const VLAN: HeaderTable = {
       width: 16,
       format: "etherType",
       short: "what follows",
-      meaning: "The protocol after the tag, by the same numbers as in the Ethernet header: another tag is possible.",
+      meaning:
+        "The protocol after the tag, by the same numbers as in the Ethernet header: another tag is possible.",
       why: "The tag took the place of the frame's EtherType and moved it back by four bytes.",
       source: "IEEE 802.3 clause 3.2.6",
       ifWrong: "The payload is handed to the wrong protocol, or to none.",

@@ -59,7 +59,7 @@ export function hasReservedBits(bytes: Uint8Array, at: number): boolean {
 }
 
 const SOURCE = "RFC 7348 section 5";
-const POLICY = "draft-smith-vxlan-group-policy-05 section 2.1; extends RFC 7348 section 5";
+const POLICY = "draft-smith-vxlan-group-policy-05 section 2; extends RFC 7348 section 5";
 
 const I: Field = {
   name: "i",
@@ -85,7 +85,8 @@ const VNI: Field = {
   meaning: "VXLAN network identifier: the overlay this frame belongs to. 24 bits, 16 million networks.",
   why: "Tenants share one underlay and must not see each other's frames. 802.1Q's 12 bits are too few.",
   source: SOURCE,
-  ifWrong: "The frame comes out in another overlay or, where there is none of that number, is dropped: VXLAN_VNI_NOT_FOUND.",
+  ifWrong:
+    "The frame comes out in another overlay or, where there is none of that number, is dropped: VXLAN_VNI_NOT_FOUND.",
   usual: 1,
 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Counters } from "../../src/dataplane/counters.ts";
+import type { Counters } from "../../src/dataplane/counters.ts";
 import { checksumsRight, frame, MAC_A, ones, vxlan } from "./frames.ts";
 import { OWN_MAC, Stages } from "./stages.ts";
 
@@ -36,7 +36,12 @@ describe("decap", () => {
       ["the I flag clear", "VXLAN_INVALID_HDR", vxlan(frame(), 1, 0x00), {}],
       ["another VNI", "VXLAN_VNI_NOT_FOUND", vxlan(frame(), 2), {}],
       ["a VNI that differs in its highest byte", "VXLAN_VNI_NOT_FOUND", vxlan(frame(), 0x010001), {}],
-      ["a reserved flag, when `linux`", "VXLAN_RESERVED_BITS", vxlan(frame(), 1, 0x88), { reservedBits: "linux" }],
+      [
+        "a reserved flag, when `linux`",
+        "VXLAN_RESERVED_BITS",
+        vxlan(frame(), 1, 0x88),
+        { reservedBits: "linux" },
+      ],
       ["an inner frame of 13 bytes", "INNER_TOO_SMALL", good.subarray(0, 8 + 13), {}],
       ["no inner frame", "INNER_TOO_SMALL", good.subarray(0, 8), {}],
       ["our own MAC as inner source", "LOCAL_MAC", vxlan(frame({ src: OWN_MAC })), {}],
@@ -103,7 +108,10 @@ describe("decap", () => {
       for (let inner = 0; inner < 4; inner++) {
         for (let outer = 0; outer < 4; outer++) {
           const s = stages();
-          const outputs = s.receive({ bytes: vxlan(frame({ version, tos: 0xa0 | inner })), tos: 0x48 | outer });
+          const outputs = s.receive({
+            bytes: vxlan(frame({ version, tos: 0xa0 | inner })),
+            tos: 0x48 | outer,
+          });
           const wanted = table[inner]![outer]!;
           if (wanted < 0) {
             expect(outputs).toEqual([]);
@@ -128,14 +136,17 @@ describe("decap", () => {
       ["tcp", 6, 54, 16],
       ["udp", 4, 34, 6],
       ["udp", 6, 54, 6],
-    ] as const)("a partial %s checksum over IPv%i goes to the TAP with NEEDS_CSUM", (protocol, version, start, offset) => {
-      const s = stages();
-      const inner = frame({ protocol, version, checksum: "partial" });
-      const [out] = s.receive({ bytes: vxlan(inner) });
-      expect([...out!.head]).toEqual([1, 0, 0, 0, 0, 0, start, 0, offset, 0, 0, 0]);
-      expect(out!.body).toEqual(inner);
-      expect(s.counters.get("rxPartialChecksums")).toBe(1);
-    });
+    ] as const)(
+      "a partial %s checksum over IPv%i goes to the TAP with NEEDS_CSUM",
+      (protocol, version, start, offset) => {
+        const s = stages();
+        const inner = frame({ protocol, version, checksum: "partial" });
+        const [out] = s.receive({ bytes: vxlan(inner) });
+        expect([...out!.head]).toEqual([1, 0, 0, 0, 0, 0, start, 0, offset, 0, 0, 0]);
+        expect(out!.body).toEqual(inner);
+        expect(s.counters.get("rxPartialChecksums")).toBe(1);
+      },
+    );
 
     it("a finished, an absent or a wrong checksum goes as it is: the receiver judges", () => {
       for (const checksum of ["full", "none", "bad"] as const) {
@@ -148,21 +159,26 @@ describe("decap", () => {
       [4, 0, 1, 1410],
       [4, 12, 1, 1398],
       [6, 0, 4, 1390],
-    ] as const)("a TCP super-frame over IPv%i, %i bytes of options: gso_type %i, MSS %i", (version, tcpOptions, type, mss) => {
-      for (const checksum of ["partial", "full"] as const) {
-        const s = stages();
-        const inner = frame({ protocol: "tcp", version, tcpOptions, payload: 40_000, checksum });
-        const [out] = s.receive({ bytes: vxlan(inner) });
-        const l4 = version === 4 ? 34 : 54;
-        expect(out!.head[0]).toBe(1);
-        expect(out!.head[1]).toBe(type);
-        expect(le16(out!.head, 2)).toBe(l4 + 20 + tcpOptions);
-        expect(le16(out!.head, 4)).toBe(mss);
-        expect(le16(out!.head, 6)).toBe(l4);
-        expect(out!.body).toEqual(frame({ protocol: "tcp", version, tcpOptions, payload: 40_000, checksum: "partial" }));
-        expect(s.counters.get("rxSuperFrames")).toBe(1);
-      }
-    });
+    ] as const)(
+      "a TCP super-frame over IPv%i, %i bytes of options: gso_type %i, MSS %i",
+      (version, tcpOptions, type, mss) => {
+        for (const checksum of ["partial", "full"] as const) {
+          const s = stages();
+          const inner = frame({ protocol: "tcp", version, tcpOptions, payload: 40_000, checksum });
+          const [out] = s.receive({ bytes: vxlan(inner) });
+          const l4 = version === 4 ? 34 : 54;
+          expect(out!.head[0]).toBe(1);
+          expect(out!.head[1]).toBe(type);
+          expect(le16(out!.head, 2)).toBe(l4 + 20 + tcpOptions);
+          expect(le16(out!.head, 4)).toBe(mss);
+          expect(le16(out!.head, 6)).toBe(l4);
+          expect(out!.body).toEqual(
+            frame({ protocol: "tcp", version, tcpOptions, payload: 40_000, checksum: "partial" }),
+          );
+          expect(s.counters.get("rxSuperFrames")).toBe(1);
+        }
+      },
+    );
 
     it("with CWR set says so, since only the first segment may keep it (RFC 3168 section 6.1.2)", () => {
       const inner = frame({ protocol: "tcp", payload: 9000, checksum: "partial", tcpFlags: 0x90 });
@@ -177,7 +193,9 @@ describe("decap", () => {
 
     it("a super-frame with a finished but wrong checksum is dropped as INNER_CSUM", () => {
       const s = stages();
-      expect(s.receive({ bytes: vxlan(frame({ protocol: "tcp", payload: 9000, checksum: "bad" })) })).toEqual([]);
+      expect(s.receive({ bytes: vxlan(frame({ protocol: "tcp", payload: 9000, checksum: "bad" })) })).toEqual(
+        [],
+      );
       expect(s.drops("rx", "INNER_CSUM")).toBe(1);
       expect(s.leaked).toBe(0);
     });

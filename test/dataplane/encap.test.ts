@@ -54,7 +54,9 @@ describe("encap", () => {
   it("drops a super-frame as TAP_GSO, since the TAP's segmentation is off", () => {
     const s = stages();
     const vnet = [1, 1, 54, 0, 0x82, 5, 34, 0, 16, 0, 0, 0];
-    expect(s.transmit({ bytes: frame({ protocol: "tcp", payload: 4000, checksum: "partial" }), vnet })).toEqual([]);
+    expect(
+      s.transmit({ bytes: frame({ protocol: "tcp", payload: 4000, checksum: "partial" }), vnet }),
+    ).toEqual([]);
     expect(s.drops("tx", "TAP_GSO")).toBe(1);
   });
 
@@ -87,7 +89,9 @@ describe("encap", () => {
 
   describe("outer TOS", () => {
     it("carries the inner ECN field outwards, CE as ECT(0), DSCP 0 (INET_ECN_encapsulate)", () => {
-      const outer = [0, 1, 2, 3].map((ecn) => stages().transmit({ bytes: frame({ tos: 0xb8 | ecn }) })[0]!.tos);
+      const outer = [0, 1, 2, 3].map(
+        (ecn) => stages().transmit({ bytes: frame({ tos: 0xb8 | ecn }) })[0]!.tos,
+      );
       expect(outer).toEqual([0, 1, 2, 2]);
     });
 
@@ -119,7 +123,10 @@ describe("encap", () => {
   describe("source port (RFC 7348 section 5)", () => {
     it("is the same for one flow and differs between flows, 49152 to 65535", () => {
       const s = stages();
-      const ports = Array.from({ length: 200 }, (_, i) => s.transmit({ bytes: frame({ sourcePort: 1000 + i }) })[0]!.port);
+      const ports = Array.from(
+        { length: 200 },
+        (_, i) => s.transmit({ bytes: frame({ sourcePort: 1000 + i }) })[0]!.port,
+      );
       const again = s.transmit({ bytes: frame({ sourcePort: 1000, payload: 7 }) })[0]!.port;
       expect(again).toBe(ports[0]);
       expect(Math.min(...ports)).toBeGreaterThanOrEqual(49152);

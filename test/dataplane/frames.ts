@@ -70,7 +70,13 @@ function ipPacket(options: FrameOptions): number[] {
 }
 
 function segment(options: FrameOptions): number[] {
-  const { protocol = "udp", sourcePort = 40000, destinationPort = 5201, payload = 100, tcpOptions = 0 } = options;
+  const {
+    protocol = "udp",
+    sourcePort = 40000,
+    destinationPort = 5201,
+    payload = 100,
+    tcpOptions = 0,
+  } = options;
   const data = Array.from({ length: payload }, (_, i) => (i * 7) & 0xff);
   const ports = [sourcePort >> 8, sourcePort & 0xff, destinationPort >> 8, destinationPort & 0xff];
   if (protocol === "udp") return [...ports, (8 + payload) >> 8, (8 + payload) & 0xff, 0, 0, ...data];

@@ -65,7 +65,13 @@ export class Stages {
     const pool = this.arena.carvePool(66_000, 128);
     this.filled = new Ring(pool, 64);
     this.ready = new Ring(pool, READY_ROWS);
-    this.encap = new Encap(this.arena.bytes, this.fdb, all, { ...CAPABILITIES, ...capabilities }, this.counters);
+    this.encap = new Encap(
+      this.arena.bytes,
+      this.fdb,
+      all,
+      { ...CAPABILITIES, ...capabilities },
+      this.counters,
+    );
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     this.decap = new Decap(this.arena.bytes, slab, this.fdb, this.vteps, all, this.counters);
   }
@@ -82,7 +88,9 @@ export class Stages {
   transmit(...frames: { bytes: Uint8Array; vnet?: readonly number[] }[]): Output[] {
     this.#fill(
       4,
-      frames.map(({ bytes, vnet = new Array(12).fill(0) }) => ({ bytes: Uint8Array.from([...vnet, ...bytes]) })),
+      frames.map(({ bytes, vnet = new Array(12).fill(0) }) => ({
+        bytes: Uint8Array.from([...vnet, ...bytes]),
+      })),
     );
     this.encap.run(this.filled, this.ready);
     return this.#drain();

@@ -1,0 +1,218 @@
+import { describe, expect, it, vi } from "vitest";
+import { Dataplane } from "../../src/dataplane/dataplane.ts";
+import { driveBlocking } from "../../src/dataplane/drive-blocking.ts";
+import { EventDriver } from "../../src/dataplane/drive-events.ts";
+import { frame, MAC_A, MAC_B, vxlan } from "./frames.ts";
+import { ScriptedTap, ScriptedUnderlay } from "./ports.ts";
+import { OWN_MAC } from "./stages.ts";
+
+const EIO = 5;
+const EBADF = 9;
+const EBADFD = 77;
+const EHOSTUNREACH = 113;
+
+function setUp() {
+  const tap = new ScriptedTap();
+  const underlay = new ScriptedUnderlay();
+  const options = {
+    vni: 1,
+    mac: OWN_MAC,
+    mtu: 1450,
+    reservedBits: "rfc",
+    senderCheck: "strict",
+    tos: 0,
+  } as const;
+  const dataplane = new Dataplane(options, tap, underlay);
+  for (const mac of [MAC_A, MAC_B]) {
+    dataplane.update({ op: "add", mac, address: Uint8Array.of(172, 19, 0, 3), port: 8472 });
+  }
+  const { loop, counters } = dataplane;
+  return { tap, underlay, dataplane, loop, counters };
+}
+
+/** A frame as the TAP hands it over: a vnet header first. */
+function tapFrame(payload = 100): Uint8Array {
+  return Uint8Array.from([...new Uint8Array(12), ...frame({ payload })]);
+}
+
+function slotsInUse(dataplane: Dataplane): number {
+  const { tx, rx } = dataplane.health().slots;
+  return tx.count - tx.free + rx.count - rx.free;
+}
+
+describe("Loop", () => {
+  it("moves frames out and datagrams in, in order, and then has nothing to do", () => {
+    const { tap, underlay, loop, dataplane, counters } = setUp();
+    for (let i = 0; i < 100; i++) {
+      tap.incoming.push(tapFrame(i));
+      underlay.incoming.push(vxlan(frame({ payload: i })));
+    }
+    while (loop.turn() > 0);
+    expect(underlay.outgoing).toEqual(Array.from({ length: 100 }, (_, i) => vxlan(frame({ payload: i }))));
+    expect(tap.outgoing).toEqual(Array.from({ length: 100 }, (_, i) => frame({ payload: i })));
+    expect([counters.get("txFrames"), counters.get("rxFrames"), counters.get("rxDatagrams")]).toEqual([
+      100, 100, 100,
+    ]);
+    expect([counters.get("txBatches"), counters.get("rxBatches")]).toEqual([2, 4]);
+    expect(counters.drops("rx", "SOCKET_RCVBUFF")).toBe(7);
+    expect(slotsInUse(dataplane)).toBe(0);
+  });
+
+  it("keeps what the underlay does not take, stops reading when all slots wait, and loses nothing", () => {
+    const { tap, underlay, loop, dataplane, counters } = setUp();
+    for (let i = 0; i < 1000; i++) tap.incoming.push(tapFrame(i));
+    underlay.writes.push(...new Array(20).fill(0));
+    for (let i = 0; i < 10; i++) loop.turn();
+    expect(underlay.outgoing).toEqual([]);
+    expect(loop.canReadTap).toBe(false);
+    expect(loop.underlayBlocked).toBe(true);
+    expect(tap.incoming.length).toBe(1000 - dataplane.health().slots.tx.count);
+    expect(counters.get("txBackpressure")).toBe(10);
+    while (underlay.outgoing.length < 1000) loop.turn();
+    expect(underlay.outgoing.map((bytes) => bytes.length)).toEqual(
+      Array.from({ length: 1000 }, (_, i) => vxlan(frame({ payload: i })).length),
+    );
+    expect(slotsInUse(dataplane)).toBe(0);
+  });
+
+  it("one blocked direction does not stop the other", () => {
+    const { tap, underlay, loop } = setUp();
+    tap.incoming.push(tapFrame());
+    underlay.writes.push(...new Array(100).fill(0));
+    underlay.incoming.push(vxlan(frame()));
+    loop.turn();
+    expect(tap.outgoing).toHaveLength(1);
+    expect(loop.underlayBlocked).toBe(true);
+  });
+
+  it("counts what a port refuses, keeps its errno, and goes on with the next packet", () => {
+    const { tap, underlay, loop, dataplane, counters } = setUp();
+    tap.incoming.push(tapFrame(1), tapFrame(2), tapFrame(3));
+    underlay.writes.push(1, -EHOSTUNREACH);
+    underlay.incoming.push(vxlan(frame({ payload: 1 })), vxlan(frame({ payload: 2 })));
+    tap.writes.push(-EIO);
+    loop.turn();
+    expect(underlay.outgoing).toEqual([vxlan(frame({ payload: 1 })), vxlan(frame({ payload: 3 }))]);
+    expect(tap.outgoing).toEqual([frame({ payload: 2 })]);
+    expect([counters.drops("tx", "UNDERLAY_REFUSED"), counters.drops("rx", "TAP_REFUSED")]).toEqual([1, 1]);
+    expect(dataplane.health().lastRefused).toEqual({ tx: EHOSTUNREACH, rx: EIO });
+    expect(slotsInUse(dataplane)).toBe(0);
+  });
+
+  it("ends when a port is gone: the TAP deleted, the socket closed", () => {
+    const deleted = setUp();
+    deleted.tap.reads.push(-EBADFD);
+    deleted.loop.turn();
+    expect(deleted.loop.failure).toEqual({ port: "tap", errno: EBADFD });
+    const closed = setUp();
+    closed.underlay.reads.push(-EBADF);
+    closed.loop.turn();
+    expect(closed.loop.failure).toEqual({ port: "underlay", errno: EBADF });
+  });
+});
+
+describe("Dataplane.update", () => {
+  const at = (last: number, op: "add" | "replace" | "del" = "add") =>
+    ({ op, mac: "02:00:00:00:00:99", address: Uint8Array.of(172, 19, 0, last), port: 8472 }) as const;
+
+  it("adds, replaces and deletes as `bridge fdb` does, and says why not", () => {
+    const { dataplane } = setUp();
+    const rows = () => dataplane.rows().filter(({ mac }) => mac === at(1).mac);
+    expect(dataplane.update(at(5))).toBeNull();
+    expect(dataplane.update(at(6))).toBe("FDB_EXISTS");
+    expect(rows()).toEqual([{ mac: at(5).mac, vni: 1, dst: "172.19.0.5", port: 8472, state: "permanent" }]);
+    expect(dataplane.update(at(6, "replace"))).toBeNull();
+    expect(rows()[0]!.dst).toBe("172.19.0.6");
+    expect(dataplane.update({ ...at(0, "del"), address: new Uint8Array(0) })).toBeNull();
+    expect(dataplane.update({ ...at(0, "del"), address: new Uint8Array(0) })).toBe("FDB_MISSING");
+    expect(rows()).toEqual([]);
+  });
+
+  it("refuses an address of the other family, and the row that was there stays", () => {
+    const { dataplane } = setUp();
+    dataplane.update(at(5));
+    expect(dataplane.update({ ...at(5, "replace"), address: new Uint8Array(16) })).toBe("FDB_FAMILY");
+    expect(dataplane.rows().find(({ mac }) => mac === at(5).mac)!.dst).toBe("172.19.0.5");
+  });
+
+  it("a VTEP is known as a sender as long as a row names it", () => {
+    const { dataplane, loop, tap, underlay } = setUp();
+    const arrives = (): boolean => {
+      underlay.incoming.push(vxlan(frame()));
+      loop.turn();
+      return tap.outgoing.splice(0).length === 1;
+    };
+    const gone = (mac: string) => dataplane.update({ op: "del", mac, address: new Uint8Array(0), port: 0 });
+    expect(arrives()).toBe(true);
+    gone(MAC_A);
+    expect(arrives()).toBe(true);
+    gone(MAC_B);
+    expect(arrives()).toBe(false);
+  });
+});
+
+describe("the blocking driver", () => {
+  it("sleeps only when nothing moves, waits for what can go on, and obeys control at once", () => {
+    const { tap, underlay, loop } = setUp();
+    const attention = new Int32Array(new SharedArrayBuffer(4));
+    tap.incoming.push(tapFrame());
+    underlay.writes.push(0, 0, 0);
+    const waits: boolean[][] = [];
+    const waiter = {
+      wait(...wanted: [boolean, boolean, boolean, boolean, number]): boolean {
+        waits.push(wanted.slice(0, 4) as boolean[]);
+        if (waits.length === 3) Atomics.store(attention, 0, 1);
+        return waits.length < 3;
+      },
+    };
+    const control = vi.fn(() => false);
+    driveBlocking(loop, waiter, attention, control);
+    expect(control).toHaveBeenCalledOnce();
+    expect(waits[0]).toEqual([true, false, true, true]);
+    expect(waits[2]).toEqual([true, false, true, false]);
+    expect(underlay.outgoing).toHaveLength(1);
+  });
+
+  it("returns when a port is gone", () => {
+    const { tap, loop } = setUp();
+    tap.reads.push(-EBADFD);
+    const wait = vi.fn(() => true);
+    driveBlocking(loop, { wait }, new Int32Array(new SharedArrayBuffer(4)), () => true);
+    expect(wait).not.toHaveBeenCalled();
+  });
+});
+
+describe("the event-loop driver", () => {
+  const nextImmediate = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("runs when a port wakes it, gives the event loop its share, and rests with the right interests", async () => {
+    const { tap, underlay, loop } = setUp();
+    const driver = new EventDriver(loop, tap, underlay, () => {});
+    driver.start();
+    expect([tap.interest, underlay.interest]).toEqual([
+      [true, false],
+      [true, false],
+    ]);
+    for (let i = 0; i < 2000; i++) tap.incoming.push(tapFrame());
+    tap.wake!();
+    expect(underlay.outgoing.length).toBeLessThan(2000);
+    while (underlay.outgoing.length < 2000) await nextImmediate();
+    underlay.writes.push(0);
+    tap.incoming.push(tapFrame());
+    tap.wake!();
+    await nextImmediate();
+    expect(underlay.outgoing.length).toBe(2001);
+    driver.stop();
+    expect([tap.wake, underlay.wake]).toEqual([null, null]);
+  });
+
+  it("stops and tells when a port is gone", () => {
+    const { tap, underlay, loop } = setUp();
+    const failed = vi.fn();
+    new EventDriver(loop, tap, underlay, failed).start();
+    tap.reads.push(-EBADFD);
+    tap.wake!();
+    expect(failed).toHaveBeenCalledOnce();
+    expect(tap.wake).toBeNull();
+  });
+});

@@ -1,0 +1,91 @@
+/** Ports that do as they are told: the loop's tests say what each call returns. */
+import { VNET_AT, VXLAN_AT } from "../../src/dataplane/arena.ts";
+import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
+import { LENGTH, OFFSET, PEER, type Ring } from "../../src/dataplane/ring.ts";
+import { CAPABILITIES } from "./stages.ts";
+
+class ScriptedPort {
+  readonly fd = -1;
+  /** Packets to be read. */
+  readonly incoming: Uint8Array[] = [];
+  /** Packets that were written. */
+  readonly outgoing: Uint8Array[] = [];
+  /** What the next writes return; then everything is taken. */
+  readonly writes: number[] = [];
+  /** What the next reads return; then what is there. */
+  readonly reads: number[] = [];
+  wake: (() => void) | null = null;
+  interest = [false, false];
+
+  setWake(wake: (() => void) | null): void {
+    this.wake = wake;
+  }
+
+  setInterest(readable: boolean, writable: boolean): void {
+    this.interest = [readable, writable];
+  }
+
+  close(): void {}
+
+  protected read(ring: Ring, max: number, lead: number): number {
+    const scripted = this.reads.shift();
+    if (scripted !== undefined) return scripted;
+    const prepared = ring.prepare(max, lead);
+    const n = Math.min(prepared, this.incoming.length);
+    for (let i = 0; i < n; i++) {
+      const row = ring.row(ring.head + i);
+      const bytes = this.incoming.shift()!;
+      ring.bytes.set(bytes, ring.words[row + OFFSET]!);
+      ring.words[row + LENGTH] = bytes.length;
+      ring.addresses.set([2, 0, 0x21, 0x18, 172, 19, 0, 3], ((ring.head + i) & ring.mask) * 28);
+    }
+    ring.publish(prepared, n);
+    return n;
+  }
+
+  protected write(ring: Ring): number {
+    const n = Math.min(this.writes.shift() ?? ring.length, ring.length);
+    for (let i = 0; i < n; i++) {
+      const row = ring.row(ring.tail + i);
+      const at = ring.words[row + OFFSET]!;
+      this.outgoing.push(ring.bytes.slice(at, at + ring.words[row + LENGTH]!));
+    }
+    if (n > 0) ring.complete(n);
+    return n;
+  }
+}
+
+export class ScriptedTap extends ScriptedPort implements Tap {
+  readonly name = "tap";
+
+  readBatch(ring: Ring, max: number): number {
+    return this.read(ring, max, VNET_AT);
+  }
+
+  writeBatch(ring: Ring): number {
+    return this.write(ring);
+  }
+}
+
+export class ScriptedUnderlay extends ScriptedPort implements Underlay {
+  readonly kind = "scripted";
+  readonly family = 4;
+  readonly capabilities = CAPABILITIES;
+  /** Rows of the address slab that were sent to. */
+  readonly peers: number[] = [];
+
+  recvBatch(ring: Ring, max: number): number {
+    return this.read(ring, max, VXLAN_AT);
+  }
+
+  sendBatch(ring: Ring, _addresses: Uint8Array): number {
+    const peers = Array.from({ length: ring.length }, (_, i) => ring.words[ring.row(ring.tail + i) + PEER]!);
+    const n = this.write(ring);
+    if (n > 0) this.peers.push(...peers.slice(0, n));
+    return n;
+  }
+
+  overflows(): number {
+    return 7;
+  }
+}
