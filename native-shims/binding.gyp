@@ -13,7 +13,7 @@
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags!": ["-O3"],
-      "cflags": ["-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+      "cflags": ["-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
       "cflags_c": ["-std=c11"],
       "conditions": [
         ["OS!='linux'", { "type": "none", "sources=": [] }]

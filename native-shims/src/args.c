@@ -38,7 +38,9 @@ bool arg_array(napi_env env, napi_value value, const char *name, napi_typedarray
                size_t *length) {
   napi_typedarray_type found;
   if (napi_get_typedarray_info(env, value, &found, length, data, NULL, NULL) == napi_ok && found == type) return true;
-  const char *wanted = type == napi_uint8_array ? "a Uint8Array" : type == napi_int32_array ? "an Int32Array" : "a Uint32Array";
+  const char *wanted = type == napi_uint8_array   ? "a Uint8Array"
+                       : type == napi_int32_array ? "an Int32Array"
+                                                  : "a Uint32Array";
   return type_error(env, name, wanted);
 }
 
@@ -65,7 +67,7 @@ bool member_text(napi_env env, napi_value object, const char *name, char *out, s
 napi_value throw_errno(napi_env env, int err, const char *syscall) {
   char code[64], text[256];
   napi_value error, code_value, text_value, syscall_value;
-  uv_err_name_r(-err, code, sizeof code);
+  uv_err_name_r(-err, code, sizeof code); /* libuv has the names; musl's libc does not */
   snprintf(text, sizeof text, "%s: %s, %s", syscall, code, strerror(err));
   napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value);
   napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &text_value);

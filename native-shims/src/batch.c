@@ -124,10 +124,13 @@ enum { BAD_ROW = -0x10000 };
 
 /* `moved` packets, then `stop`: 0, −errno or BAD_ROW. */
 static napi_value result(napi_env env, int32_t moved, int stop) {
-  if (moved > 0 || stop == 0 || stop == -EAGAIN) return make_int(env, moved);
-  if (stop != BAD_ROW) return make_int(env, stop);
-  out_of_range(env, "descriptor: points outside the arena or the addresses");
-  return NULL;
+  napi_value number;
+  if (moved == 0 && stop == BAD_ROW) {
+    out_of_range(env, "descriptor: points outside the arena or the addresses");
+    return NULL;
+  }
+  int answer = moved == 0 && stop != -EAGAIN ? stop : moved;
+  return napi_create_int32(env, answer, &number) == napi_ok ? number : NULL;
 }
 
 napi_value read_batch(napi_env env, napi_callback_info info) {

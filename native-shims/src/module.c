@@ -15,9 +15,18 @@ struct entry {
 };
 
 static const struct entry CALLS[] = {
-    {"tapOpen", tap_open},       {"tapPersist", tap_persist}, {"udpOpen", udp_open},   {"eventOpen", event_open},
-    {"eventSignal", event_signal}, {"eventClear", event_clear}, {"close", close_fd},     {"readBatch", read_batch},
-    {"writeBatch", write_batch}, {"sendBatch", send_batch},   {"recvBatch", recv_batch}, {"poll", poll_set},
+    {"tapOpen", tap_open},
+    {"tapPersist", tap_persist},
+    {"udpOpen", udp_open},
+    {"eventOpen", event_open},
+    {"eventSignal", event_signal},
+    {"eventClear", event_clear},
+    {"close", close_fd},
+    {"readBatch", read_batch},
+    {"writeBatch", write_batch},
+    {"sendBatch", send_batch},
+    {"recvBatch", recv_batch},
+    {"poll", poll_set},
     {"watch", watch_open},
 };
 

@@ -50,12 +50,12 @@ static bool read_options(napi_env env, napi_value from, struct options *o) {
 }
 
 static bool check_options(napi_env env, const struct options *o) {
-  const char *wrong = o->family != 4 && o->family != 6       ? "family: 4 or 6 wanted"
-                      : o->port < 0 || o->port > 65535        ? "port: 0 to 65535 wanted"
-                      : o->receive_buffer < 0                 ? "receiveBuffer: 0 or more bytes wanted"
-                      : o->send_buffer < 0                    ? "sendBuffer: 0 or more bytes wanted"
-                      : o->ttl < 0 || o->ttl > 255            ? "ttl: 0 to 255 wanted"
-                                                              : NULL;
+  const char *wrong = o->family != 4 && o->family != 6 ? "family: 4 or 6 wanted"
+                      : o->port < 0 || o->port > 65535 ? "port: 0 to 65535 wanted"
+                      : o->receive_buffer < 0          ? "receiveBuffer: 0 or more bytes wanted"
+                      : o->send_buffer < 0             ? "sendBuffer: 0 or more bytes wanted"
+                      : o->ttl < 0 || o->ttl > 255     ? "ttl: 0 to 255 wanted"
+                                                       : NULL;
   if (wrong) napi_throw_range_error(env, "ERR_OUT_OF_RANGE", wrong);
   return !wrong;
 }

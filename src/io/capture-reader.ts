@@ -61,8 +61,9 @@ export function readCapture(file: Uint8Array): Capture {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const magic = view.getUint32(0, true);
   if (magic === SECTION_HEADER) return new PcapngReader(file, view).read();
-  const pcap = PCAP_MAGICS[magic];
-  if (pcap === undefined) throw new CaptureFormatError(`it starts with ${magic.toString(16).padStart(8, "0")}`);
+  const pcap = PCAP_MAGICS.get(magic);
+  if (pcap === undefined)
+    throw new CaptureFormatError(`it starts with ${magic.toString(16).padStart(8, "0")}`);
   return readPcap(file, view, pcap);
 }
 
@@ -152,7 +153,8 @@ class PcapngReader {
     this.#need(at + 20, end);
     const interfaceId = this.#first + this.#u32(at);
     const from = this.#interfaces[interfaceId];
-    if (from === undefined) throw new Damage(`a packet of interface ${this.#u32(at)}, which is not described`);
+    if (from === undefined)
+      throw new Damage(`a packet of interface ${this.#u32(at)}, which is not described`);
     const captured = this.#u32(at + 12);
     const start = at + 20;
     this.#need(start + captured, end);
@@ -220,12 +222,12 @@ interface PcapKind {
 }
 
 /** The first four bytes of a pcap file, read in little-endian order. */
-const PCAP_MAGICS: Readonly<Record<number, PcapKind>> = {
-  2712847316: { little: true, unit: 1000n }, // a1b2c3d4
-  3569595041: { little: false, unit: 1000n },
-  2712812621: { little: true, unit: 1n }, // a1b23c4d
-  1295823521: { little: false, unit: 1n },
-};
+const PCAP_MAGICS: ReadonlyMap<number, PcapKind> = new Map([
+  [0xa1b2c3d4, { little: true, unit: 1000n }],
+  [0xd4c3b2a1, { little: false, unit: 1000n }],
+  [0xa1b23c4d, { little: true, unit: 1n }],
+  [0x4d3cb2a1, { little: false, unit: 1n }],
+]);
 
 function readPcap(file: Uint8Array, view: DataView, { little, unit }: PcapKind): Capture {
   if (file.length < 24) throw new CaptureFormatError("its header is cut short");

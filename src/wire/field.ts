@@ -27,7 +27,7 @@ export type FieldValue = number | string;
 export interface Field {
   /** Key in decoded values; the word of the field's standard, in camel case. */
   readonly name: string;
-  /** What people call it; at most 15 characters. */
+  /** What people call it; at most 16 characters. */
   readonly title: string;
   /** Bits from the start of the header; bit 0 is the first on the wire, the most significant of its byte. */
   readonly at: number;

@@ -103,7 +103,7 @@ export function echoFields(source: string): Field[] {
       meaning: "Counts the requests, and is sent back unchanged.",
       why: "Loss and reordering show in the gaps.",
       source,
-      ifWrong: "ping counts a loss and a duplicate.",
+      ifWrong: "The program counts a loss and a duplicate.",
       usual: 1,
     },
   ];

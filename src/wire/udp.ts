@@ -31,7 +31,6 @@ export const UDP: HeaderTable = {
       why: "One host has many programs; the port says for which the datagram is.",
       source: "RFC 768, Fields; under VXLAN: RFC 7348 section 5",
       ifWrong: "Nobody listens there: ICMP says port unreachable and the tunnel is silent.",
-      usual: 8472,
     },
     {
       name: "length",

@@ -157,9 +157,13 @@ function load(): Shim {
   try {
     return require("node-gyp-build")(folder) as Shim;
   } catch (cause) {
+    const why = (cause as Error).message;
+    const what = why.startsWith("No native build was found")
+      ? "the native shim is not built for this machine"
+      : `the native shim cannot be loaded (${why})`;
     throw Object.assign(
       new Error(
-        "the native shim is not built for this machine, and without it no TAP can be opened; " +
+        `${what}, and without it no TAP can be opened; ` +
           "build it with `npm run build:shim` (needs a C compiler, make and python3)",
         { cause },
       ),

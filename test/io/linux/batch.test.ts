@@ -94,12 +94,13 @@ describe.each([4, 6] as const)("the batch underlay over IPv%d", (family) => {
   it("cuts a GSO send into segments, and a GRO receive joins them again", () => {
     const { sender, receiver, out, inn, slab } = makePair({ family, gro: true }, 65536);
     expect(receiver.capabilities.gro).toBe(true);
-    pushPayload(out, pattern(10_500, 1), { segment: 1000 });
+    pushPayload(out, pattern(10_500, 1), { segment: 1000, tos: 0xb9 });
     pushPayload(out, pattern(700, 2));
     expect(sender.sendBatch(out, slab)).toBe(2);
     expect(receiver.recvBatch(inn, 16)).toBe(2);
     expect(payload(inn, 0)).toEqual(pattern(10_500, 1));
     expect([word(inn, 0, SEGMENT), word(inn, 1, SEGMENT)]).toEqual([1000, 0]);
+    expect([word(inn, 0, OUTER), word(inn, 1, OUTER)]).toEqual([0xb9, 0]);
   });
 
   it("receives the segments one by one where GRO is off", () => {

@@ -1,0 +1,326 @@
+/**
+ * Every setting of the agent, once: its name, where it can be given, how it is read, what it is when nobody gives it,
+ * and whether a reload can change it. The file's keys, the flags, the environment's variables and the documentation
+ * all come from this table.
+ */
+import { DEFAULT_SOCKET } from "../api/types.ts";
+import type { Lease } from "../../control/lease.ts";
+import { deviceAddress, deviceName, peerSubnet, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
+import { byteSize, oneOf, orAuto, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
+
+/** Every setting as it was given, or its default; null is "found out at start". */
+export interface Settings {
+  readonly vni: number;
+  readonly device: string | null;
+  readonly address: readonly string[];
+  readonly mtu: number | null;
+  readonly vtepMac: string | null;
+  readonly local: string | null;
+  readonly port: number;
+  readonly underlay: "batch" | "dgram" | "raw";
+  readonly senderCheck: "strict" | "mac" | "off";
+  readonly reservedBits: "rfc" | "linux";
+  readonly tos: "inherit" | number;
+  readonly ttl: "auto" | number;
+  readonly df: "unset" | "set";
+  readonly udpChecksum: "computed" | "zero";
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  readonly gro: boolean;
+  readonly socket: string;
+  readonly ephemeral: boolean;
+  readonly logLevel: "error" | "warn" | "info" | "debug";
+  readonly peers: readonly Lease[];
+}
+
+export type SettingName = keyof Settings;
+
+export interface Setting {
+  readonly name: SettingName;
+  /** "--sender-check"; null when it can only stand in the file. */
+  readonly flag: string | null;
+  /** What stands for the value in help, as "BYTES"; null for a flag without one. */
+  readonly placeholder: string | null;
+  /** "POPLIN_SENDER_CHECK"; null when it can only stand in the file. */
+  readonly env: string | null;
+  /** `peers` is a list of maps with the fields of `PEER_FIELDS`; `list` takes one value or several. */
+  readonly shape: "scalar" | "list" | "peers";
+  /** Reads the value; of a list, one element. */
+  readonly read: Reader<unknown>;
+  /** The value when nobody gives one. */
+  readonly fallback: Settings[SettingName];
+  /** The same for people. */
+  readonly defaultText: string;
+  /** A value as one would write it in the file. */
+  readonly example: string;
+  readonly description: string;
+  /** `live`: a reload changes it while packets flow. `restart`: a reload that changes it is refused. */
+  readonly reload: "live" | "restart";
+}
+
+interface Row<N extends SettingName> {
+  read: Reader<Settings[N] extends readonly (infer E)[] ? E : Settings[N]>;
+  fallback: Settings[N];
+  defaultText?: string;
+  example: string;
+  description: string;
+  reload: Setting["reload"];
+  placeholder?: string | null;
+}
+
+const BUFFER = byteSize(4096, 1023 * 2 ** 20);
+const noScalar: Reader<never> = () => ({ ok: false, message: "not a list of peers", hint: "" });
+
+const ROWS: { readonly [N in SettingName]: Row<N> } = {
+  vni: {
+    read: wholeNumber(0, 2 ** 24 - 1),
+    fallback: 1,
+    example: "1",
+    placeholder: "NUMBER",
+    description: "VXLAN network identifier; the same on all nodes. flannel's is 1.",
+    reload: "restart",
+  },
+  device: {
+    read: orAuto(deviceName),
+    fallback: null,
+    defaultText: "flannel.VNI",
+    example: "flannel.1",
+    placeholder: "NAME",
+    description: "Name of the TAP device. A VXLAN device or TUN of this name is replaced.",
+    reload: "restart",
+  },
+  address: {
+    read: deviceAddress,
+    fallback: [],
+    defaultText: "none: addresses of the device are left alone",
+    example: "10.244.1.0/32",
+    placeholder: "CIDR",
+    description:
+      "Address of the device, or a list of them, IPv4 or IPv6. flannel gives it the network address of the node's own subnet, as /32 or /128.",
+    reload: "live",
+  },
+  mtu: {
+    read: orAuto(wholeNumber(68, 65485)),
+    fallback: null,
+    defaultText: "the uplink's MTU less 50, or less 70 over IPv6",
+    example: "1450",
+    placeholder: "BYTES",
+    description: "MTU of the overlay: the largest inner IP packet.",
+    reload: "restart",
+  },
+  vtepMac: {
+    read: orAuto(vtepMac),
+    fallback: null,
+    defaultText: "the one the device has, else a random one",
+    example: '"0e:2a:00:00:00:01"',
+    placeholder: "MAC",
+    description: "MAC of our device. Peers must know it, so give it where they are configured by hand.",
+    reload: "restart",
+  },
+  local: {
+    read: orAuto(underlayAddress),
+    fallback: null,
+    defaultText: "the address from which the kernel would send to the first peer",
+    example: "192.168.0.1",
+    placeholder: "ADDRESS",
+    description:
+      "Our address in the underlay. Its family is the underlay's family, its interface the uplink that decides the MTU.",
+    reload: "restart",
+  },
+  port: {
+    read: wholeNumber(1, 65535),
+    fallback: 8472,
+    example: "8472",
+    placeholder: "NUMBER",
+    description: "UDP port of VXLAN, here and, unless they say otherwise, at the peers. IANA's is 4789.",
+    reload: "restart",
+  },
+  underlay: {
+    read: oneOf(["batch", "dgram", "raw"]),
+    fallback: "batch",
+    example: "batch",
+    placeholder: "KIND",
+    description:
+      "How datagrams move: `batch` (sendmmsg and recvmmsg), `dgram` (node:dgram, slower, no TOS) or `raw` (IPv4 headers of our own, through the raw-socket package).",
+    reload: "restart",
+  },
+  senderCheck: {
+    read: oneOf(["strict", "mac", "off"]),
+    fallback: "strict",
+    example: "strict",
+    placeholder: "MODE",
+    description:
+      "Whose datagrams are let in. `strict`: the source address is a peer's. `mac`: the inner source MAC is a peer's, from whatever address. `off`: anybody's. VXLAN has no authentication: use `off` only where nobody else can send.",
+    reload: "live",
+  },
+  reservedBits: {
+    read: oneOf(["rfc", "linux"]),
+    fallback: "rfc",
+    example: "rfc",
+    placeholder: "MODE",
+    description:
+      "Reserved bits of the VXLAN header that are set: `rfc` ignores them (RFC 7348), `linux` drops the packet as the kernel does.",
+    reload: "live",
+  },
+  tos: {
+    read: wordOr("inherit", wholeNumber(0, 255)),
+    fallback: 0,
+    example: "inherit",
+    placeholder: "TOS",
+    description: "Outer TOS or traffic class: a byte whose ECN bits come from inside, or `inherit` for all of it.",
+    reload: "live",
+  },
+  ttl: {
+    read: wordOr("auto", wholeNumber(1, 255)),
+    fallback: "auto",
+    defaultText: "auto: the kernel's default",
+    example: "64",
+    placeholder: "HOPS",
+    description: "Outer TTL or hop limit.",
+    reload: "restart",
+  },
+  df: {
+    read: oneOf(["unset", "set"]),
+    fallback: "unset",
+    example: "unset",
+    placeholder: "MODE",
+    description: "Don't-fragment bit of the outer IPv4 header. The kernel's VXLAN leaves it unset.",
+    reload: "restart",
+  },
+  udpChecksum: {
+    read: oneOf(["computed", "zero"]),
+    fallback: "computed",
+    example: "computed",
+    placeholder: "MODE",
+    description:
+      "Outer UDP checksum of what is sent. Kernel VXLAN devices refuse zero over IPv6 unless told otherwise.",
+    reload: "restart",
+  },
+  receiveBuffer: {
+    read: BUFFER,
+    fallback: 8 * 2 ** 20,
+    defaultText: "8MiB",
+    example: "8MiB",
+    placeholder: "SIZE",
+    description: "Receive buffer of the UDP socket: how much a burst may hold before the kernel drops.",
+    reload: "restart",
+  },
+  sendBuffer: {
+    read: BUFFER,
+    fallback: 8 * 2 ** 20,
+    defaultText: "8MiB",
+    example: "8MiB",
+    placeholder: "SIZE",
+    description: "Send buffer of the UDP socket.",
+    reload: "restart",
+  },
+  gro: {
+    read: yesOrNo,
+    fallback: true,
+    example: "true",
+    placeholder: null,
+    description: "Let the kernel hand over several datagrams as one (UDP_GRO), where the underlay can.",
+    reload: "restart",
+  },
+  socket: {
+    read: socketPath,
+    fallback: DEFAULT_SOCKET,
+    example: DEFAULT_SOCKET,
+    placeholder: "PATH",
+    description: "Unix socket of the API that `poplin status` and the other commands ask.",
+    reload: "restart",
+  },
+  ephemeral: {
+    read: yesOrNo,
+    fallback: false,
+    example: "false",
+    placeholder: null,
+    description: "Remove the device, and with it its addresses and rows, when the agent ends.",
+    reload: "live",
+  },
+  logLevel: {
+    read: oneOf(["error", "warn", "info", "debug"]),
+    fallback: "info",
+    example: "info",
+    placeholder: "LEVEL",
+    description: "How much is written to standard error.",
+    reload: "live",
+  },
+  peers: {
+    read: noScalar,
+    fallback: [],
+    defaultText: "none",
+    example: "",
+    description: "The other nodes of the overlay.",
+    reload: "live",
+  },
+};
+
+/** All settings, in the order in which they are documented. */
+export const SETTINGS: readonly Setting[] = (Object.keys(ROWS) as SettingName[]).map((name) => {
+  const row = ROWS[name];
+  const inFileOnly = name === "peers";
+  const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return {
+    name,
+    flag: inFileOnly ? null : `--${words}`,
+    placeholder: row.placeholder ?? null,
+    env: inFileOnly ? null : `POPLIN_${words.toUpperCase().replaceAll("-", "_")}`,
+    shape: inFileOnly ? "peers" : name === "address" ? "list" : "scalar",
+    read: row.read,
+    fallback: row.fallback,
+    defaultText: row.defaultText ?? String(row.fallback),
+    example: row.example,
+    description: row.description,
+    reload: row.reload,
+  };
+});
+
+/** Fields of one peer in the file. */
+export const PEER_FIELDS = {
+  publicIp: {
+    read: underlayAddress,
+    required: true,
+    example: "192.168.0.2",
+    description: "The peer's address in the underlay.",
+  },
+  vtepMac: {
+    read: vtepMac,
+    required: true,
+    example: '"0e:2a:00:00:00:02"',
+    description: "MAC of the peer's VXLAN device.",
+  },
+  subnet: {
+    read: peerSubnet,
+    required: true,
+    example: "10.244.2.0/24",
+    description: "CIDR behind the peer, or a list of them, IPv4 or IPv6.",
+  },
+  port: {
+    read: wholeNumber(1, 65535),
+    required: false,
+    example: "8472",
+    description: "UDP port of the peer's VTEP, where it is not ours.",
+  },
+} as const;
+
+export type PeerField = keyof typeof PEER_FIELDS;
+
+/** @returns the setting of that name. */
+export function settingOf(name: SettingName): Setting {
+  return SETTINGS.find((setting) => setting.name === name)!;
+}
+
+/** How a setting is declared to commander; `Option` takes `flags` and `description`. */
+export function flagDeclarations(setting: Setting): { flags: string; description: string }[] {
+  const { flag, placeholder, description, defaultText } = setting;
+  if (flag === null) return [];
+  if (placeholder === null) {
+    return [
+      { flags: flag, description: `${description} Default: ${defaultText}.` },
+      { flags: flag.replace("--", "--no-"), description: `The opposite of ${flag}.` },
+    ];
+  }
+  const value = setting.shape === "list" ? `<${placeholder}...>` : `<${placeholder}>`;
+  return [{ flags: `${flag} ${value}`, description: `${description} Default: ${defaultText}.` }];
+}

@@ -1,0 +1,75 @@
+/** Ports that pass everything on to another port: what middleware overrides one method of. */
+import type { Tap, Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
+import type { Ring } from "../../dataplane/ring.ts";
+
+export class ForwardingTap implements Tap {
+  readonly name: string;
+  readonly fd: number;
+  protected readonly inner: Tap;
+
+  constructor(inner: Tap) {
+    this.name = inner.name;
+    this.fd = inner.fd;
+    this.inner = inner;
+  }
+
+  readBatch(ring: Ring, max: number): number {
+    return this.inner.readBatch(ring, max);
+  }
+
+  writeBatch(ring: Ring): number {
+    return this.inner.writeBatch(ring);
+  }
+
+  setWake(wake: (() => void) | null): void {
+    this.inner.setWake(wake);
+  }
+
+  setInterest(readable: boolean, writable: boolean): void {
+    this.inner.setInterest(readable, writable);
+  }
+
+  close(): void {
+    this.inner.close();
+  }
+}
+
+export class ForwardingUnderlay implements Underlay {
+  readonly kind: string;
+  readonly family: 4 | 6;
+  readonly capabilities: UnderlayCapabilities;
+  readonly fd: number;
+  protected readonly inner: Underlay;
+
+  constructor(inner: Underlay) {
+    this.kind = inner.kind;
+    this.family = inner.family;
+    this.capabilities = inner.capabilities;
+    this.fd = inner.fd;
+    this.inner = inner;
+  }
+
+  recvBatch(ring: Ring, max: number): number {
+    return this.inner.recvBatch(ring, max);
+  }
+
+  sendBatch(ring: Ring, addresses: Uint8Array): number {
+    return this.inner.sendBatch(ring, addresses);
+  }
+
+  overflows(): number {
+    return this.inner.overflows();
+  }
+
+  setWake(wake: (() => void) | null): void {
+    this.inner.setWake(wake);
+  }
+
+  setInterest(readable: boolean, writable: boolean): void {
+    this.inner.setInterest(readable, writable);
+  }
+
+  close(): void {
+    this.inner.close();
+  }
+}
