@@ -8,6 +8,7 @@
         "src/tap.c",
         "src/udp.c",
         "src/batch.c",
+        "src/message.c",
         "src/wait.c",
         "src/watch.c"
       ],

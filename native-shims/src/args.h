@@ -31,7 +31,7 @@ bool member_int(napi_env env, napi_value object, const char *name, int32_t *out)
 bool member_bool(napi_env env, napi_value object, const char *name, bool *out);
 bool member_text(napi_env env, napi_value object, const char *name, char *out, size_t size);
 
-/* Throws an Error with `code` ("EPERM"), `errno` (positive) and `syscall`. Returns NULL, for `return throw_errno(…)`. */
+/* Throws an Error with `code` ("EPERM"), `errno` (positive) and `syscall`. NULL, for `return throw_errno(…)`. */
 napi_value throw_errno(napi_env env, int err, const char *syscall);
 
 napi_value make_int(napi_env env, int64_t value);

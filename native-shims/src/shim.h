@@ -15,11 +15,13 @@ napi_value tap_persist(napi_env env, napi_callback_info info);
 /* udp.c */
 napi_value udp_open(napi_env env, napi_callback_info info);
 
-/* batch.c: these are registered with a `struct scratch` of their thread as data. */
-struct scratch;
-struct scratch *scratch_new(void);
+/* batch.c */
 napi_value read_batch(napi_env env, napi_callback_info info);
 napi_value write_batch(napi_env env, napi_callback_info info);
+
+/* message.c: these are registered with a `struct scratch` of their thread as data. */
+struct scratch;
+struct scratch *scratch_new(void);
 napi_value send_batch(napi_env env, napi_callback_info info);
 napi_value recv_batch(napi_env env, napi_callback_info info);
 

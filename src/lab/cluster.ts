@@ -11,9 +11,9 @@ export interface NodeSpec extends PlanOptions {
   readonly name: string;
   readonly kind: "poplin" | "kernel";
   /** poplin: which underlay; `batch` when left out. */
-  readonly underlay?: PoplinNodeOptions["underlay"];
+  readonly underlay?: NonNullable<PoplinNodeOptions["underlay"]>;
   /** poplin: more of its configuration file. */
-  readonly config?: PoplinNodeOptions["config"];
+  readonly config?: NonNullable<PoplinNodeOptions["config"]>;
   /** poplin: more arguments for `poplin agent`. */
   readonly args?: readonly string[];
   /** kernel: more options of `ip link add type vxlan`. */

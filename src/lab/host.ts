@@ -1,5 +1,6 @@
 /** One throw-away host: a network namespace with a name, and what can be done in it. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { LabError } from "./errors.ts";
 import { ip, ipBatch, pidsIn } from "./netns.ts";
 
@@ -88,6 +89,12 @@ export class Host {
   sysctl(values: Readonly<Record<string, string | number>>): void {
     const lines = Object.entries(values).map(([name, value]) => `echo ${value} > /proc/sys/${name}`);
     ip(["netns", "exec", this.namespace, "sh", "-ec", lines.join("\n")]);
+  }
+
+  /** Lets it pass on packets between its interfaces. */
+  forwarding(): void {
+    this.sysctl({ "net/ipv4/ip_forward": 1 });
+    if (existsSync("/proc/sys/net/ipv6")) this.sysctl({ "net/ipv6/conf/all/forwarding": 1 });
   }
 
   /** Pids of what runs here. */

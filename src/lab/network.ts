@@ -11,7 +11,7 @@
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import { ip } from "./netns.ts";
-import { type NodePlan, UNDERLAY } from "./plan.ts";
+import { ifIpv6, type NodePlan, UNDERLAY } from "./plan.ts";
 
 export interface Network {
   /** Where everything passes. Its port towards a node is called like the node. */
@@ -33,7 +33,7 @@ export function switchNetwork(lab: Lab, mtu = 1500): Network {
       middle.ip(`link set ${plan.name} master br0`);
       node.ip(
         `addr add ${plan.address}/${UNDERLAY.prefix} dev eth0`,
-        `addr add ${plan.address6}/${UNDERLAY.prefix6} dev eth0 nodad`,
+        ...ifIpv6(`addr add ${plan.address6}/${UNDERLAY.prefix6} dev eth0 nodad`),
       );
     },
   };
@@ -42,7 +42,7 @@ export function switchNetwork(lab: Lab, mtu = 1500): Network {
 /** A router with a port of its own for each node. Needs `ethtool`. */
 export function routerNetwork(lab: Lab, mtu = 1500): Network {
   const middle = lab.addHost("router");
-  middle.sysctl({ "net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1 });
+  middle.forwarding();
   return {
     middle,
     mtu,
@@ -51,17 +51,21 @@ export function routerNetwork(lab: Lab, mtu = 1500): Network {
       offloadsOff(middle, plan.name);
       middle.ip(
         `addr add ${UNDERLAY.gateway}/32 dev ${plan.name}`,
-        `addr add ${UNDERLAY.gateway6}/128 dev ${plan.name} nodad`,
         `route add ${plan.address}/32 dev ${plan.name}`,
-        `route add ${plan.address6}/128 dev ${plan.name}`,
+        ...ifIpv6(
+          `addr add ${UNDERLAY.gateway6}/128 dev ${plan.name} nodad`,
+          `route add ${plan.address6}/128 dev ${plan.name}`,
+        ),
       );
       node.ip(
         `addr add ${plan.address}/32 dev eth0`,
-        `addr add ${plan.address6}/128 dev eth0 nodad`,
         `route add ${UNDERLAY.gateway} dev eth0`,
         `route add default via ${UNDERLAY.gateway} src ${plan.address}`,
-        `route add ${UNDERLAY.gateway6} dev eth0`,
-        `route add default via ${UNDERLAY.gateway6} dev eth0 src ${plan.address6}`,
+        ...ifIpv6(
+          `addr add ${plan.address6}/128 dev eth0 nodad`,
+          `route add ${UNDERLAY.gateway6} dev eth0`,
+          `route add default via ${UNDERLAY.gateway6} dev eth0 src ${plan.address6}`,
+        ),
       );
     },
   };

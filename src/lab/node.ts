@@ -9,7 +9,7 @@
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import type { Network } from "./network.ts";
-import { type NodePlan, podAddress, podName } from "./plan.ts";
+import { ifIpv6, type NodePlan, podAddress, podName } from "./plan.ts";
 
 /** The overlay device's name: that of flannel for VNI 1. */
 export const DEVICE = "flannel.1";
@@ -42,13 +42,13 @@ export abstract class LabNode {
     this.plan = plan;
     this.options = options;
     this.host = lab.addHost(plan.name);
-    this.host.sysctl({ "net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1 });
+    this.host.forwarding();
     network.attach(this.host, plan);
     this.host.ip(
       "link add cni0 type bridge",
       "link set cni0 up",
       `addr add ${plan.gateway}/24 dev cni0`,
-      `addr add ${plan.gateway6}/64 dev cni0 nodad`,
+      ...ifIpv6(`addr add ${plan.gateway6}/64 dev cni0 nodad`),
     );
     this.pod = this.addPod();
   }
@@ -74,9 +74,8 @@ export abstract class LabNode {
     this.host.ip(`link set veth${n} master cni0`);
     pod.ip(
       `addr add ${v4}/24 dev eth0`,
-      `addr add ${v6}/64 dev eth0 nodad`,
       `route add default via ${this.plan.gateway}`,
-      `route add default via ${this.plan.gateway6} dev eth0`,
+      ...ifIpv6(`addr add ${v6}/64 dev eth0 nodad`, `route add default via ${this.plan.gateway6} dev eth0`),
     );
     return pod;
   }
@@ -86,12 +85,10 @@ export abstract class LabNode {
    * another one only because its outer header is IPv6 too.
    */
   protected addIpv6Rows(peers: readonly NodePlan[]): void {
-    this.host.ip(
-      `addr replace ${this.plan.overlay6}/128 dev ${DEVICE} nodad`,
-      ...peers.flatMap((peer) => [
-        `neigh replace ${peer.overlay6} lladdr ${peer.vtepMac} dev ${DEVICE} nud permanent`,
-        `route replace ${peer.subnet6} via ${peer.overlay6} dev ${DEVICE} onlink`,
-      ]),
-    );
+    const rows = peers.flatMap((peer) => [
+      `neigh replace ${peer.overlay6} lladdr ${peer.vtepMac} dev ${DEVICE} nud permanent`,
+      `route replace ${peer.subnet6} via ${peer.overlay6} dev ${DEVICE} onlink`,
+    ]);
+    this.host.ip(...ifIpv6(`addr replace ${this.plan.overlay6}/128 dev ${DEVICE} nodad`, ...rows));
   }
 }

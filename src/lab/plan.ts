@@ -3,6 +3,15 @@
  * shows it. Node number n (from 0) is 172.19.0.(n + 2) on the underlay and has the pods of one 10.244.x.0/24.
  */
 
+import { existsSync } from "node:fs";
+
+const IPV6 = existsSync("/proc/sys/net/ipv6");
+
+/** The lines, or none where the kernel runs without IPv6. */
+export function ifIpv6(...lines: string[]): string[] {
+  return IPV6 ? lines : [];
+}
+
 export interface NodePlan {
   /** "node-a". */
   readonly name: string;

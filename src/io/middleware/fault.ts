@@ -14,6 +14,7 @@ import type { Tap, Underlay } from "../../dataplane/ports.ts";
 import { LENGTH, OFFSET, Ring, SLOT } from "../../dataplane/ring.ts";
 import { draw } from "./dice.ts";
 import { ForwardingTap, ForwardingUnderlay } from "./forward.ts";
+import { HeldPackets } from "./held.ts";
 
 export interface FaultOptions {
   /** The same seed gives the same faults to the same sequence of packets. */
@@ -115,7 +116,7 @@ export class Faults {
   constructor(options: FaultOptions, skip: number) {
     this.#options = checked(options);
     this.#skip = skip;
-    this.#held = new HeldPackets(this.#options.window);
+    this.#held = new HeldPackets(this.#options.window, this.#options.holdMilliseconds);
   }
 
   /** Packets that wait to be overtaken. */
@@ -128,19 +129,21 @@ export class Faults {
    * @returns rows pushed, or what `read` returned when it failed and there were none
    */
   receive(ring: Ring, max: number, read: (into: Ring, max: number) => number): number {
+    const { counts } = this;
+    const end = ring.head + Math.min(max, ring.room);
     const before = ring.head;
-    const most = Math.min(max, ring.room);
-    const staging = this.#stagingFor(ring);
-    const result = read(staging, most);
+    if (this.#staging?.pool !== ring.pool) this.#staging = new Ring(ring.pool, ring.capacity);
+    const staging = this.#staging;
+    const result = read(staging, end - before);
+    const now = this.#options.now();
     while (staging.length > 0) {
-      this.#one(ring, staging);
-      // Each staged row has its place in the ring; what is left over may be used for others.
-      this.#held.release(ring, most - (ring.head - before) - staging.length, this.counts.seen, Number.NaN);
-      this.#again(ring, most - (ring.head - before) - staging.length);
+      // Each staged row has its place in the ring; a copy, or a packet that was held, takes one of those left over.
+      this.#one(ring, staging, end - ring.head - staging.length, now);
+      this.#held.release(ring, end - ring.head - staging.length, counts.seen, now);
     }
-    this.#held.release(ring, most - (ring.head - before), this.counts.seen, this.#options.now());
+    this.#held.release(ring, end - ring.head, counts.seen, now);
     this.#watchClock();
-    const pushed = ring.head - before;
+    const pushed = (ring.head - before) | 0;
     return pushed > 0 ? pushed : Math.min(result, 0);
   }
 
@@ -152,8 +155,94 @@ export class Faults {
 
   /** Drops what is held. */
   close(): void {
-    this.#stopClock();
-    this.#wake = null;
+    this.setWake(null);
     this.#held.drop();
   }
+
+  /** The oldest staged row: dropped, held, or pushed to `ring`. */
+  #one(ring: Ring, staging: Ring, spare: number, now: number): void {
+    const { counts } = this;
+    const { seed, window, loss, flip, duplicate, reorder } = this.#options;
+    const n = counts.seen++;
+    if (draw(seed, n, LOSS) < loss) {
+      staging.complete(1);
+      counts.lost++;
+      return;
+    }
+    if (draw(seed, n, FLIP) < flip) this.#flip(staging, draw(seed, n, FLIP_WHERE));
+    if (draw(seed, n, DUPLICATE) < duplicate && spare > 0 && ring.pool.free > 0) {
+      appendCopy(ring, staging);
+      counts.duplicated++;
+    }
+    if (draw(seed, n, REORDER) < reorder && this.#held.length < window) {
+      this.#held.hold(staging, n + 2 + Math.floor(draw(seed, n, REORDER_BY) * window), now);
+      counts.reordered++;
+    } else {
+      ring.append(staging, staging.tail);
+    }
+    staging.forward(1);
+  }
+
+  #flip(staging: Ring, where: number): void {
+    const row = staging.row(staging.tail);
+    const length = staging.words[row + LENGTH]! - this.#skip;
+    if (length <= 0) return;
+    const bit = Math.floor(where * length * 8);
+    const at = staging.words[row + OFFSET]! + this.#skip + (bit >>> 3);
+    staging.bytes[at] = staging.bytes[at]! ^ (1 << (bit & 7));
+    this.counts.flipped++;
+  }
+
+  /** As long as something is held and somebody can be woken, a timer runs. */
+  #watchClock(): void {
+    if (this.#timer !== null || this.#wake === null || this.#held.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#wake?.();
+      this.#watchClock();
+    }, this.#options.holdMilliseconds);
+  }
+
+  #stopClock(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** Pushes a copy of the oldest row of `from`, in a slot of its own. The caller has made sure that there is one. */
+function appendCopy(ring: Ring, from: Ring): void {
+  const row = from.row(from.tail);
+  const slot = from.words[row + SLOT]!;
+  const offset = from.words[row + OFFSET]!;
+  const copy = ring.pool.take();
+  ring.bytes.copyWithin(copy, slot, offset + from.words[row + LENGTH]!);
+  const target = ring.row(ring.head);
+  ring.append(from, from.tail);
+  ring.words[target + SLOT] = copy;
+  ring.words[target + OFFSET] = copy + (offset - slot);
+}
+
+function checked(options: FaultOptions): Required<FaultOptions> {
+  const all = {
+    loss: 0,
+    duplicate: 0,
+    reorder: 0,
+    flip: 0,
+    window: 8,
+    holdMilliseconds: 20,
+    now: () => performance.now(),
+    ...options,
+  };
+  for (const name of ["loss", "duplicate", "reorder", "flip"] as const) {
+    if (!(all[name] >= 0 && all[name] <= 1)) {
+      throw new RangeError(`${name} is a probability, 0 to 1, and ${all[name]} is none`);
+    }
+  }
+  if (!(Number.isInteger(all.window) && all.window >= 1 && all.window <= 1024)) {
+    throw new RangeError(`window is a number of packets, 1 to 1024, and ${all.window} is none`);
+  }
+  if (!(all.holdMilliseconds >= 0 && all.holdMilliseconds <= 10_000)) {
+    throw new RangeError(`holdMilliseconds is 0 to 10000, not ${all.holdMilliseconds}`);
+  }
+  return all;
 }

@@ -1,0 +1,181 @@
+/*
+ * The hot calls of a socket: sendmmsg(2) and recvmmsg(2), with what goes beside a datagram (the outer TOS, segment
+ * sizes, the overflow count) in control messages.
+ *
+ * No memory is taken per call: message headers live in a `struct scratch`, one per thread, filled in as far as they
+ * never change when the shim is loaded.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "batch.h"
+#include "shim.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+/* Messages per sendmmsg or recvmmsg. */
+enum { CHUNK = 64 };
+
+/* To send: TOS (int) and segment size (u16). To receive: TOS (int over IPv6), GRO size (int), overflow count (u32). */
+enum {
+  SEND_CONTROL = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)),
+  RECV_CONTROL = CMSG_SPACE(sizeof(int)) * 2 + CMSG_SPACE(sizeof(uint32_t)),
+};
+
+struct scratch {
+  struct mmsghdr send[CHUNK], recv[CHUNK];
+  struct iovec send_parts[CHUNK][2], recv_parts[CHUNK];
+  _Alignas(struct cmsghdr) char send_control[CHUNK][SEND_CONTROL];
+  _Alignas(struct cmsghdr) char recv_control[CHUNK][RECV_CONTROL];
+};
+
+struct scratch *scratch_new(void) {
+  struct scratch *s = calloc(1, sizeof *s);
+  for (int i = 0; s && i < CHUNK; i++) {
+    s->recv[i].msg_hdr.msg_iov = &s->recv_parts[i];
+    s->recv[i].msg_hdr.msg_iovlen = 1;
+    s->recv[i].msg_hdr.msg_control = s->recv_control[i];
+  }
+  return s;
+}
+
+static size_t put_control(char *at, int level, int type, const void *data, size_t length) {
+  struct cmsghdr *control = (struct cmsghdr *)at;
+  control->cmsg_level = level;
+  control->cmsg_type = type;
+  control->cmsg_len = CMSG_LEN(length);
+  memcpy(CMSG_DATA(control), data, length);
+  return CMSG_SPACE(length);
+}
+
+/* Makes message `i` of the chunk say what `row` says. */
+static bool fill_send(const struct batch *b, int i, const int32_t *row, uint8_t *addresses, size_t peers) {
+  struct scratch *s = b->scratch;
+  struct msghdr *message = &s->send[i].msg_hdr;
+  int parts = gather(b, row, s->send_parts[i]);
+  if (!parts || row[PEER] < 0 || (size_t)row[PEER] >= peers) return false;
+  message->msg_iov = s->send_parts[i];
+  message->msg_iovlen = (size_t)parts;
+
+  uint16_t family;
+  message->msg_name = addresses + (size_t)row[PEER] * ADDRESS_BYTES;
+  memcpy(&family, message->msg_name, sizeof family);
+  message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+  char *control = s->send_control[i];
+  size_t used = 0;
+  int tos = row[OUTER] & 0xff;
+  if (tos && family == AF_INET) used += put_control(control, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+  if (tos && family != AF_INET) used += put_control(control, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+  uint16_t segment = (uint16_t)row[SEGMENT];
+  if (segment) used += put_control(control + used, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
+  message->msg_control = used ? control : NULL;
+  message->msg_controllen = used;
+  return true;
+}
+
+napi_value send_batch(napi_env env, napi_callback_info info) {
+  napi_value argv[BATCH_ARGS + 1];
+  struct batch b;
+  void *addresses;
+  size_t address_bytes;
+  if (!batch_get(env, info, BATCH_ARGS + 1, argv, &b) ||
+      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes))
+    return NULL;
+  size_t peers = address_bytes / ADDRESS_BYTES;
+  int32_t done = 0;
+  while (done < b.count) {
+    int want = b.count - done < CHUNK ? b.count - done : CHUNK;
+    int n = 0;
+    while (n < want && fill_send(&b, n, row_at(&b, done + n), addresses, peers)) n++;
+    if (n == 0) return batch_result(env, done, BAD_ROW);
+    int sent;
+    do sent = sendmmsg(b.fd, b.scratch->send, (unsigned)n, 0);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0) return batch_result(env, done, -errno);
+    done += sent;
+    if (sent < n) break;
+  }
+  return batch_result(env, done, 0);
+}
+
+/* Reads the control messages of a received datagram into its row. */
+static void take_control(struct msghdr *message, int32_t *row, uint32_t *overflow) {
+  int32_t outer = message->msg_flags & MSG_TRUNC ? TRUNCATED : 0;
+  int32_t segment = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+    const void *data = CMSG_DATA(c);
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+      outer |= *(const uint8_t *)data;
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+      int tclass;
+      memcpy(&tclass, data, sizeof tclass);
+      outer |= tclass & 0xff;
+    } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+      int size;
+      memcpy(&size, data, sizeof size);
+      segment = size & 0xffff;
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+      memcpy(overflow, data, sizeof *overflow);
+    }
+  }
+  row[OUTER] = outer;
+  row[SEGMENT] = segment;
+}
+
+static bool fill_recv(const struct batch *b, int i, const int32_t *row, uint8_t *address) {
+  struct msghdr *message = &b->scratch->recv[i].msg_hdr;
+  if (!body_inside(b, row)) return false;
+  b->scratch->recv_parts[i] = (struct iovec){b->arena + row[OFFSET], (size_t)row[LENGTH]};
+  message->msg_name = address;
+  message->msg_namelen = ADDRESS_BYTES;
+  message->msg_controllen = RECV_CONTROL;
+  return true;
+}
+
+napi_value recv_batch(napi_env env, napi_callback_info info) {
+  napi_value argv[BATCH_ARGS + 2];
+  struct batch b;
+  void *addresses, *overflow;
+  size_t address_bytes, overflow_length;
+  if (!batch_get(env, info, BATCH_ARGS + 2, argv, &b) ||
+      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes) ||
+      !arg_array(env, argv[BATCH_ARGS + 1], "overflow", napi_uint32_array, &overflow, &overflow_length))
+    return NULL;
+  if (address_bytes / ADDRESS_BYTES <= b.mask || overflow_length < 1) {
+    out_of_range(env, "addresses: a row for each descriptor; overflow: one element");
+    return NULL;
+  }
+  struct mmsghdr *messages = b.scratch->recv;
+  int32_t done = 0;
+  while (done < b.count) {
+    int want = b.count - done < CHUNK ? b.count - done : CHUNK;
+    int n = 0;
+    for (; n < want; n++) {
+      size_t at = (b.start + (uint32_t)(done + n)) & b.mask;
+      if (!fill_recv(&b, n, b.words + at * WORDS, (uint8_t *)addresses + at * ADDRESS_BYTES)) break;
+    }
+    if (n == 0) return batch_result(env, done, BAD_ROW);
+    int got;
+    do got = recvmmsg(b.fd, messages, (unsigned)n, MSG_DONTWAIT, NULL);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return batch_result(env, done, -errno);
+    for (int i = 0; i < got; i++) {
+      int32_t *row = row_at(&b, done + i);
+      row[LENGTH] = (int32_t)messages[i].msg_len;
+      take_control(&messages[i].msg_hdr, row, overflow);
+    }
+    done += got;
+    if (got < n) break;
+  }
+  return batch_result(env, done, 0);
+}
