@@ -68,11 +68,8 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
     ["underlay", underlayText(status)],
     ...capabilityRows(underlay.capabilities),
     ["buffers", `receive ${size(underlay.receiveBuffer)}, send ${size(underlay.sendBuffer)}`],
-    [
-      "policy",
-      `senderCheck ${policy.senderCheck}, reservedBits ${policy.reservedBits}, TOS ${tosText(policy.tos)}, ` +
-        `TTL ${policy.ttl === 0 ? "default" : policy.ttl}, DF ${policy.df}`,
-    ],
+    ["policy", `senderCheck ${policy.senderCheck}, reservedBits ${policy.reservedBits}`],
+    ["outer", `TOS ${tosText(policy.tos)}, TTL ${policy.ttl}, DF ${policy.df}`],
     ["dataplane", dataplaneText(status)],
   ];
   if (stats !== null) rows.push(["traffic", trafficText(stats)]);

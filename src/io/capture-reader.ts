@@ -58,13 +58,15 @@ export class CaptureFormatError extends Error {
  */
 export function readCapture(file: Uint8Array): Capture {
   if (file.length < 12) throw new CaptureFormatError(`it has only ${file.length} bytes`);
-  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  const { buffer, byteOffset, length } = file;
+  const bytes = new Uint8Array(buffer, byteOffset, length); // of a Buffer, subarray would make Buffers
+  const view = new DataView(buffer, byteOffset, length);
   const magic = view.getUint32(0, true);
-  if (magic === SECTION_HEADER) return new PcapngReader(file, view).read();
+  if (magic === SECTION_HEADER) return new PcapngReader(bytes, view).read();
   const pcap = PCAP_MAGICS.get(magic);
   if (pcap === undefined)
     throw new CaptureFormatError(`it starts with ${magic.toString(16).padStart(8, "0")}`);
-  return readPcap(file, view, pcap);
+  return readPcap(bytes, view, pcap);
 }
 
 interface Interface extends CaptureInterface {

@@ -4,7 +4,7 @@ import { KernelNode } from "./kernel-node.ts";
 import { Lab } from "./lab.ts";
 import { type Network, routerNetwork, switchNetwork } from "./network.ts";
 import { type LabNode, overhead } from "./node.ts";
-import { type PlanOptions, planNode } from "./plan.ts";
+import { IPV6, type PlanOptions, planNode } from "./plan.ts";
 import { PoplinNode, type PoplinNodeOptions } from "./poplin-node.ts";
 
 export interface NodeSpec extends PlanOptions {
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly mtu?: number;
   /** Address family of the outer header; 4 when left out. */
   readonly family?: 4 | 6;
+  /** Whether the overlay carries IPv6 beside IPv4; not when left out. */
+  readonly ipv6?: boolean;
 }
 
 export class Cluster {
@@ -58,12 +60,12 @@ export class Cluster {
     }
   }
 
-  private constructor(lab: Lab, { nodes, router = false, mtu = 1500, family = 4 }: ClusterOptions) {
+  private constructor(lab: Lab, { nodes, router, mtu = 1500, family = 4, ipv6 = false }: ClusterOptions) {
     this.lab = lab;
     this.network = router ? routerNetwork(lab, mtu) : switchNetwork(lab, mtu);
     this.nodes = nodes.map((spec, index) => {
       const plan = planNode(spec.name, index, spec);
-      const options = { ...spec, family, mtu: mtu - overhead(family) };
+      const options = { ...spec, family, ipv6: ipv6 && IPV6, mtu: mtu - overhead(family) };
       return spec.kind === "kernel"
         ? new KernelNode(lab, this.network, plan, options)
         : new PoplinNode(lab, this.network, plan, options);

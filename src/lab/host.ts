@@ -1,8 +1,8 @@
 /** One throw-away host: a network namespace with a name, and what can be done in it. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { LabError } from "./errors.ts";
 import { ip, ipBatch, pidsIn } from "./netns.ts";
+import { IPV6 } from "./plan.ts";
 
 export interface ExecOptions {
   /** Milliseconds, 30,000 when left out; then the command is killed and counts as failed. */
@@ -91,10 +91,18 @@ export class Host {
     ip(["netns", "exec", this.namespace, "sh", "-ec", lines.join("\n")]);
   }
 
+  /** The same under /proc/sys/net/ipv6; nothing where the kernel runs without IPv6. */
+  sysctl6(values: Readonly<Record<string, string | number>>): void {
+    if (!IPV6) return;
+    this.sysctl(
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [`net/ipv6/${name}`, value])),
+    );
+  }
+
   /** Lets it pass on packets between its interfaces. */
   forwarding(): void {
     this.sysctl({ "net/ipv4/ip_forward": 1 });
-    if (existsSync("/proc/sys/net/ipv6")) this.sysctl({ "net/ipv6/conf/all/forwarding": 1 });
+    this.sysctl6({ "conf/all/forwarding": 1 });
   }
 
   /** Pids of what runs here. */

@@ -19,24 +19,30 @@ export class KernelNode extends LabNode {
   }
 
   override async start(peers: readonly NodePlan[]): Promise<void> {
-    const { vtepMac, overlay } = this.plan;
+    const { vtepMac, overlay, overlay6 } = this.plan;
+    const row = (address: string, subnet: string, mac: string): string[] => [
+      `neigh replace ${address} lladdr ${mac} dev ${DEVICE} nud permanent`,
+      `route replace ${subnet} via ${address} dev ${DEVICE} onlink`,
+    ];
     this.host.ip(
       // flannel/pkg/backend/vxlan/device.go: nolearning, everything else the kernel's default
       `link add ${DEVICE} address ${vtepMac} mtu ${this.options.mtu} type vxlan id ${VNI} dev eth0 ` +
         `local ${this.vtepAddress()} dstport ${VXLAN_PORT} nolearning ${this.#vxlan}`,
       `link set ${DEVICE} up`,
       `addr add ${overlay}/32 dev ${DEVICE}`,
-      ...peers.flatMap((peer) => [
-        `neigh replace ${peer.overlay} lladdr ${peer.vtepMac} dev ${DEVICE} nud permanent`,
-        `route replace ${peer.subnet} via ${peer.overlay} dev ${DEVICE} onlink`,
-      ]),
+      ...peers.flatMap((peer) => row(peer.overlay, peer.subnet, peer.vtepMac)),
     );
+    if (this.options.ipv6) {
+      this.host.ip(
+        `addr add ${overlay6}/128 dev ${DEVICE}`,
+        ...peers.flatMap((peer) => row(peer.overlay6, peer.subnet6, peer.vtepMac)),
+      );
+    }
     for (const peer of peers) {
       await this.host.exec("bridge", [
         ...["fdb", "replace", peer.vtepMac, "dev", DEVICE],
         ...["dst", this.vtepAddress(peer), "self", "permanent"],
       ]);
     }
-    this.addIpv6Rows(peers);
   }
 }

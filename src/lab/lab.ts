@@ -47,6 +47,8 @@ export class Lab {
   addHost(name: string): Host {
     const host = new Host(name, namespaceOf(this.id, name));
     addNamespace(host.namespace);
+    // Without duplicate address detection IPv6 works at once instead of after two seconds.
+    host.sysctl6({ "conf/default/accept_dad": 0, "conf/default/dad_transmits": 0 });
     this.#hosts.set(name, host);
     return host;
   }

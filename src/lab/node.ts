@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly family: 4 | 6;
   /** Largest inner IP packet. */
   readonly mtu: number;
+  /** Whether the overlay carries the pods' IPv6 too: flannel would use a second device for it, one is enough. */
+  readonly ipv6: boolean;
 }
 
 /** What encapsulation takes from the underlay's MTU: inner Ethernet 14 + VXLAN 8 + UDP 8 + IP. */
@@ -78,17 +80,5 @@ export abstract class LabNode {
       ...ifIpv6(`addr add ${v6}/64 dev eth0 nodad`, `route add default via ${this.plan.gateway6} dev eth0`),
     );
     return pod;
-  }
-
-  /**
-   * IPv6 between the pods, over the same device: rows as flannel writes them on its own device for IPv6, which is
-   * another one only because its outer header is IPv6 too.
-   */
-  protected addIpv6Rows(peers: readonly NodePlan[]): void {
-    const rows = peers.flatMap((peer) => [
-      `neigh replace ${peer.overlay6} lladdr ${peer.vtepMac} dev ${DEVICE} nud permanent`,
-      `route replace ${peer.subnet6} via ${peer.overlay6} dev ${DEVICE} onlink`,
-    ]);
-    this.host.ip(...ifIpv6(`addr replace ${this.plan.overlay6}/128 dev ${DEVICE} nodad`, ...rows));
   }
 }

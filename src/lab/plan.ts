@@ -5,7 +5,8 @@
 
 import { existsSync } from "node:fs";
 
-const IPV6 = existsSync("/proc/sys/net/ipv6");
+/** Whether this kernel runs with IPv6. */
+export const IPV6 = existsSync("/proc/sys/net/ipv6");
 
 /** The lines, or none where the kernel runs without IPv6. */
 export function ifIpv6(...lines: string[]): string[] {

@@ -50,7 +50,7 @@ export class PoplinNode extends LabNode {
     this.config = {
       vni: VNI,
       device: DEVICE,
-      address: `${plan.overlay}/32`,
+      address: options.ipv6 ? [`${plan.overlay}/32`, `${plan.overlay6}/128`] : `${plan.overlay}/32`,
       mtu: options.mtu,
       vtepMac: plan.vtepMac,
       local: this.vtepAddress(),
@@ -72,7 +72,6 @@ export class PoplinNode extends LabNode {
   override async start(peers: readonly NodePlan[]): Promise<void> {
     this.setPeers(peers);
     await this.startAgent();
-    this.addIpv6Rows(peers);
   }
 
   /** Writes the configuration file with these peers. */
@@ -85,7 +84,7 @@ export class PoplinNode extends LabNode {
     const peers = this.#peers.map((peer) => ({
       publicIp: this.vtepAddress(peer),
       vtepMac: peer.vtepMac,
-      subnet: peer.subnet,
+      subnet: this.options.ipv6 ? [peer.subnet, peer.subnet6] : peer.subnet,
     }));
     writeFileSync(this.configFile, stringify({ ...this.config, peers: this.config.peers ?? peers }));
   }

@@ -3,7 +3,7 @@ import { formatIpv4, formatIpv6, formatMac, fromHex, putMac, putU32 } from "./by
 import type { Field, FieldValue } from "./field.ts";
 import { etherTypeName, protocolName } from "./numbers.ts";
 
-/** @param width bits, for a `rest` field whose table does not say */
+/** @returns a value as `decode` gives it, in the notation of its field: "02:42:ac:13:00:03", "0x0800 IPv4", "84 bytes". */
 export function formatValue(field: Field, value: FieldValue): string {
   if (typeof value === "string") {
     if (field.format === "ipv6" && value.length === 32) return formatIpv6(fromHex(value), 0);

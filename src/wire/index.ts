@@ -78,4 +78,4 @@ export * from "./udp.ts";
 export * from "./views.ts";
 export * from "./vlan.ts";
 export * from "./vxlan.ts";
-export type { HeaderPart, LayerName, Note, Part, SpanPart } from "./walk.ts";
+export { type HeaderPart, isHeader, type LayerName, type Note, type Part, type SpanPart } from "./walk.ts";

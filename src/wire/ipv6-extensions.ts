@@ -182,7 +182,7 @@ export const IPV6_OPTION_PADN: HeaderTable = {
   length: 2,
   fields: [
     optionType(1, "filler", OPTIONS, "1: filler, so that the header ends at a multiple of 8 bytes."),
-    optionLength(0, OPTIONS),
+    optionLength(0, OPTIONS, "data"),
     optionData(OPTIONS),
   ],
 };
@@ -194,7 +194,7 @@ export const IPV6_OPTION_ROUTER_ALERT: HeaderTable = {
   length: 4,
   fields: [
     optionType(5, "routers, look here", "RFC 2711 section 2.1", "5: router alert."),
-    optionLength(2, "RFC 2711 section 2.1"),
+    optionLength(2, "RFC 2711 section 2.1", "data"),
     {
       name: "value",
       title: "value",
@@ -223,7 +223,7 @@ export const IPV6_OPTION_JUMBO: HeaderTable = {
       "RFC 2675 section 2",
       "0xc2: the packet is longer than 65,535 bytes.",
     ),
-    optionLength(4, "RFC 2675 section 2"),
+    optionLength(4, "RFC 2675 section 2", "data"),
     {
       name: "payloadLength",
       title: "payload length",
@@ -253,7 +253,7 @@ export const IPV6_OPTION: HeaderTable = {
       OPTIONS,
       "The first two bits say what a node does that does not know it.",
     ),
-    optionLength(0, OPTIONS),
+    optionLength(0, OPTIONS, "data"),
     optionData(OPTIONS),
   ],
 };

@@ -12,7 +12,7 @@ function linkAddress(name: string, title: string, type: number, whose: string): 
     length: 8,
     fields: [
       optionType(type, whose, LINK_ADDRESS, `${type}: ${whose}.`),
-      optionLength(1, LINK_ADDRESS, 8),
+      optionLength(1, LINK_ADDRESS, "eights"),
       {
         name: "mac",
         title: "MAC",
@@ -68,7 +68,7 @@ export const ND_OPTION_PREFIX: HeaderTable = {
   length: 32,
   fields: [
     optionType(3, "a prefix of this link", PREFIX, "3: prefix information."),
-    optionLength(4, PREFIX, 8),
+    optionLength(4, PREFIX, "eights"),
     {
       name: "prefixLength",
       title: "prefix length",
@@ -145,7 +145,7 @@ export const ND_OPTION_MTU: HeaderTable = {
   length: 8,
   fields: [
     optionType(5, "MTU of this link", "RFC 4861 section 4.6.4", "5: MTU."),
-    optionLength(1, "RFC 4861 section 4.6.4", 8),
+    optionLength(1, "RFC 4861 section 4.6.4", "eights"),
     reserved("reserved", 16, 16, "RFC 4861 section 4.6.4"),
     {
       name: "mtu",
@@ -177,7 +177,7 @@ export const ND_OPTION: HeaderTable = {
       "RFC 4861 section 4.6",
       "Types are registered with IANA; unknown ones are skipped.",
     ),
-    optionLength(1, "RFC 4861 section 4.6", 8),
+    optionLength(1, "RFC 4861 section 4.6", "eights"),
     optionData("RFC 4861 section 4.6"),
   ],
 };

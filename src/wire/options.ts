@@ -18,25 +18,41 @@ export function optionType(type: number, name: string, source: string, meaning: 
   };
 }
 
+/** What a length byte counts. Each protocol has its own way. */
+export type LengthCounts = "option" | "data" | "eights";
+
+const LENGTHS: Readonly<Record<LengthCounts, Pick<Field, "short" | "meaning" | "unit" | "scale">>> = {
+  option: {
+    short: "of the whole option",
+    meaning: "Bytes in this option, type and length byte included.",
+    unit: "bytes",
+  },
+  data: {
+    short: "of what follows it",
+    meaning: "Bytes of data in this option, type and length byte not counted.",
+    unit: "bytes",
+  },
+  eights: {
+    short: "of the whole option",
+    meaning: "Length of this option in units of 8 bytes, type and length byte included. 0 is an error.",
+    unit: "bytes",
+    scale: 8,
+  },
+};
+
 /** The length byte that follows; `usual` is in its own units. */
-export function optionLength(usual: number, source: string, scale = 1): Field {
+export function optionLength(usual: number, source: string, counts: LengthCounts = "option"): Field {
   return {
     name: "length",
     title: "length",
     at: 8,
     width: 8,
     format: "decimal",
-    short: "of this option",
-    meaning:
-      scale === 1
-        ? "Bytes in this option; whether the type and length bytes count differs between protocols."
-        : `Length of this option in units of ${scale} bytes, type and length byte included.`,
+    ...LENGTHS[counts],
     why: "A receiver that does not know the option can still find the one after it.",
     source,
     ifWrong: "Everything after it is read from the wrong place; a strict receiver drops the packet.",
     usual,
-    unit: "bytes",
-    ...(scale === 1 ? {} : { scale }),
   };
 }
 

@@ -52,7 +52,7 @@ export const UDP: HeaderTable = {
       at: 48,
       width: 16,
       format: "checksum",
-      short: "or 0 for none (IPv4)",
+      short: "0: none (IPv4 only)",
       meaning:
         "Ones-complement sum over addresses, protocol, length, this header and the payload. 0: not computed.",
       why: "It finds flipped bits, and datagrams that came to the wrong address. The inner packet has sums of its own, so VXLAN over IPv4 may leave it out.",

@@ -1,4 +1,5 @@
 /** IPv4 and IPv6. */
+import { u16, u32 } from "./bytes.ts";
 import { IPV4 } from "./ipv4.ts";
 import { IPV6 } from "./ipv6.ts";
 import {
@@ -9,6 +10,7 @@ import {
   IPV6_ROUTING,
 } from "./ipv6-extensions.ts";
 import {
+  PROTOCOL_HOP_BY_HOP,
   PROTOCOL_ICMP,
   PROTOCOL_ICMPV6,
   PROTOCOL_NONE,
@@ -56,10 +58,10 @@ export function walkIpv6(walk: Walk, at: number, end: number): Next {
   if (!hasVersion(walk, 6, at, end)) return null;
   const header = walk.header(IPV6, at, end);
   if (!header) return null;
-  const says = at + IPV6.length + number(header, "payloadLength");
-  const ipEnd = walk.bound(says, end, "the IPv6 packet", "padding");
   let protocol = number(header, "nextHeader");
   let next = at + IPV6.length;
+  const length = number(header, "payloadLength") || jumboLength(walk.bytes, protocol, next, end);
+  const ipEnd = walk.bound(next + length, end, "the IPv6 packet", "padding");
   for (let table = IPV6_EXTENSIONS[protocol]; table; table = IPV6_EXTENSIONS[protocol]) {
     if (next + 2 > ipEnd) {
       walk.header(table, next, ipEnd);
@@ -86,6 +88,12 @@ export function walkIpv6(walk: Walk, at: number, end: number): Next {
     }
   }
   return afterIp(walk, { protocol, at: next, end: ipEnd, version: 6, offset: 0, more: false });
+}
+
+/** RFC 2675 section 3: payload length 0, and the real one in the first hop-by-hop option. 0 when it is not there. */
+function jumboLength(bytes: Uint8Array, nextHeader: number, at: number, end: number): number {
+  const isJumbo = nextHeader === PROTOCOL_HOP_BY_HOP && at + 8 <= end && u16(bytes, at + 2) === 0xc204;
+  return isJumbo ? u32(bytes, at + 4) : 0;
 }
 
 function hasVersion(walk: Walk, version: 4 | 6, at: number, end: number): boolean {

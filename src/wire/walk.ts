@@ -62,6 +62,11 @@ export interface SpanPart extends InPacket {
 
 export type Part = HeaderPart | SpanPart;
 
+/** Whether a part has fields. */
+export function isHeader(part: Part): part is HeaderPart {
+  return part.kind === "header" || part.kind === "option";
+}
+
 /** Something that is wrong with the packet. */
 export interface Note {
   readonly kind: "truncated" | "malformed";

@@ -77,8 +77,8 @@ describe("status", () => {
       "    can      send TOS, receive TOS, DF, TTL, UDP checksum computed",
       "    cannot   source port per flow, GSO, GRO",
       "  buffers    receive 7.0 MiB, send 7.0 MiB",
-      "  policy     senderCheck strict, reservedBits rfc, TOS inherit, TTL default, DF",
-      "             unset",
+      "  policy     senderCheck strict, reservedBits rfc",
+      "  outer      TOS inherit, TTL auto, DF unset",
       "  dataplane  worker, slots free: 256 of 256 tx, 31 of 32 rx",
       "  traffic    3.0 GiB in 1,234,567 frames sent, 98 B in 1 frame received, 0",
       "             dropped",
@@ -102,7 +102,8 @@ describe("status", () => {
     expect(lines[0]).toBe("poplin 0.1.0: degraded, up 1 minute, 1 second, pid 4711");
     expect(lines).toContain("  underlay   batch, UDP [::]:8472");
     expect(lines).toContain("  buffers    receive 416.0 KiB, send unknown");
-    expect(lines).toContain("  policy     senderCheck off, reservedBits linux, TOS 0xb8, TTL 64, DF set");
+    expect(lines).toContain("  policy     senderCheck off, reservedBits linux");
+    expect(lines).toContain("  outer      TOS 0xb8, TTL 64, DF set");
     expect(lines).toContain("  dataplane  event-loop");
     expect(lines).toContain("  config     flags and environment, loaded 1 hour ago");
     expect(text).toContain("  reload     failed 1 minute, 5 seconds ago: peers[1].vtepMac");

@@ -1,5 +1,5 @@
 /** Packets for tests, written down or put together from the tables. */
-import { fromHex } from "../../src/wire/bytes.ts";
+import { fromHex, putU16 } from "../../src/wire/bytes.ts";
 import { checksum, pseudoSumV4, pseudoSumV6, udpChecksum } from "../../src/wire/checksum.ts";
 import { encode } from "../../src/wire/encode.ts";
 import { ETHERNET } from "../../src/wire/ethernet.ts";
@@ -64,7 +64,7 @@ export function udp(payload: Uint8Array, values: Values = {}): Uint8Array {
   );
 }
 
-/** Writes the checksum at `at` of the layer 4 that fills the IPv4 or IPv6 packet after a header of that length. */
+/** Writes the checksum at `at` of the layer 4 that fills an IP packet after `headerLength` bytes of headers. */
 export function withL4Checksum(
   ip: Uint8Array,
   headerLength: number,
@@ -73,12 +73,16 @@ export function withL4Checksum(
 ): Uint8Array {
   const bytes = ip.slice();
   const length = bytes.length - headerLength;
-  const pseudo =
-    bytes[0]! >>> 4 === 4 ? pseudoSumV4(bytes, 0, protocol, length) : pseudoSumV6(bytes, 0, protocol, length);
-  bytes.fill(0, headerLength + at, headerLength + at + 2);
-  const sum = udpChecksum(bytes, headerLength, length, pseudo);
-  bytes[headerLength + at] = sum >>> 8;
-  bytes[headerLength + at + 1] = sum;
+  const v4 = bytes[0]! >>> 4 === 4;
+  const pseudoV4 = protocol === 1 ? 0 : pseudoSumV4(bytes, 0, protocol, length); // ICMP has no pseudo-header
+  putU16(bytes, headerLength + at, 0);
+  const sum = udpChecksum(
+    bytes,
+    headerLength,
+    length,
+    v4 ? pseudoV4 : pseudoSumV6(bytes, 0, protocol, length),
+  );
+  putU16(bytes, headerLength + at, sum);
   return bytes;
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { hex } from "../../src/wire/bytes.ts";
 import { encode } from "../../src/wire/encode.ts";
 import { decodePacket, type Packet, type PacketOptions } from "../../src/wire/packet.ts";
-import type { LayerName } from "../../src/wire/walk.ts";
+import { isHeader, type LayerName } from "../../src/wire/walk.ts";
 import { concat, ethernet, ipv4, PING_FRAME, PING_PACKET, PING_UDP_PAYLOAD, udp } from "./frames.ts";
 import { SAMPLES } from "./samples.ts";
 
@@ -28,8 +28,7 @@ function outline(bytes: Uint8Array, options?: PacketOptions): string {
   for (const part of decodePacket(bytes, options).parts) {
     if (part.level > level) words.push("|");
     level = part.level;
-    const word =
-      part.kind === "header" || part.kind === "option" ? part.table.name : `${part.kind}:${part.length}`;
+    const word = isHeader(part) ? part.table.name : `${part.kind}:${part.length}`;
     words.push(part.quoted ? `"${word}"` : word);
   }
   return words.join(" ");
@@ -49,7 +48,7 @@ function expectEveryByteOnce(packet: Packet): void {
 function rebuild(bytes: Uint8Array, packet: Packet): Uint8Array {
   return concat(
     ...packet.parts.map((part) =>
-      (part.kind === "header" || part.kind === "option") && !part.truncated
+      isHeader(part) && !part.truncated
         ? encode(part.table, part.values)
         : bytes.subarray(part.at, part.at + part.length),
     ),
@@ -72,15 +71,17 @@ describe("the study's ping", () => {
 
   it("has the values the study gives", () => {
     const { parts, notes, truncated } = decodePacket(PING_PACKET);
-    const values = (table: string, level: number) => {
-      const part = parts.find((p) => p.kind === "header" && p.table.name === table && p.level === level);
-      return part && "values" in part ? part.values : undefined;
-    };
-    expect(values("udp", 0)).toMatchObject({ destinationPort: 8472, length: 114, checksum: 0 });
-    expect(values("vxlan", 0)).toMatchObject({ i: 1, vni: 1, reserved1: 0, reserved3: 0, reserved4: 0 });
-    expect(values("ethernet", 1)).toMatchObject({ destination: 0x3e0b61776d02, source: 0x7a219c045501 });
-    expect(values("ipv4", 1)).toMatchObject({ totalLength: 84, ttl: 63, dontFragment: 1 });
-    expect(values("icmp-echo", 1)).toMatchObject({ type: 8, identifier: 1, sequence: 1 });
+    const header = (table: string, level: number) =>
+      parts.find((p) => isHeader(p) && p.table.name === table && p.level === level);
+    expect(header("udp", 0)).toMatchObject({ values: { destinationPort: 8472, length: 114, checksum: 0 } });
+    expect(header("vxlan", 0)).toMatchObject({
+      values: { i: 1, vni: 1, reserved1: 0, reserved3: 0, reserved4: 0 },
+    });
+    expect(header("ethernet", 1)).toMatchObject({
+      values: { destination: 0x3e0b61776d02, source: 0x7a219c045501 },
+    });
+    expect(header("ipv4", 1)).toMatchObject({ values: { totalLength: 84, ttl: 63, dontFragment: 1 } });
+    expect(header("icmp-echo", 1)).toMatchObject({ values: { type: 8, identifier: 1, sequence: 1 } });
     expect(notes).toEqual([]);
     expect(truncated).toBe(false);
   });
@@ -111,7 +112,11 @@ describe("decodePacket", () => {
     ["IPv6 routing header", "ethernet ipv6 ipv6-routing udp payload:16"],
     ["IPv6 first fragment", "ethernet ipv6 ipv6-fragment udp payload:16"],
     ["IPv6 last fragment", "ethernet ipv6 ipv6-fragment payload:16"],
-    ["IPv6 destination options", "ethernet ipv6 ipv6-destination-options ipv6-jumbo udp payload:16"],
+    [
+      "IPv6 destination options",
+      "ethernet ipv6 ipv6-destination-options ipv6-option ipv6-padn udp payload:16",
+    ],
+    ["IPv6 jumbo payload", "ethernet ipv6 ipv6-hop-by-hop ipv6-jumbo udp payload:16"],
     ["neighbour solicitation", "ethernet ipv6 nd-neighbour-solicitation nd-source-link-address"],
     ["neighbour advertisement", "ethernet ipv6 nd-neighbour-advertisement nd-target-link-address"],
     ["router solicitation", "ethernet ipv6 nd-router-solicitation nd-source-link-address"],

@@ -37,10 +37,13 @@ const TARGET = "fe800000000000000000000000000002";
 const tcp4 = (segment: Uint8Array) => ethernet(0x0800, withL4Checksum(ipv4(6, segment), 20, 6, 16));
 const icmp6 = (message: Uint8Array, values = {}) =>
   ethernet(0x86dd, withL4Checksum(ipv6(58, message, { hopLimit: 255, ...values }), 40, 58, 2));
-const icmp4 = (message: Uint8Array) => {
-  const ip = ipv4(1, message);
-  return ethernet(0x0800, ip);
-};
+const icmp4 = (message: Uint8Array) => ethernet(0x0800, withL4Checksum(ipv4(1, message), 20, 1, 2));
+/** UDP behind IPv6 extension headers of that type. */
+const behind = (type: number, extension: Uint8Array, values = {}) =>
+  ethernet(
+    0x86dd,
+    withL4Checksum(ipv6(type, concat(extension, udp(DATA)), values), 40 + extension.length, 17, 6),
+  );
 
 /** A sound UDP datagram in IPv6. */
 export const UDP6 = ethernet(0x86dd, withL4Checksum(ipv6(17, udp(DATA, { destinationPort: 53 })), 40, 17, 6));
@@ -111,23 +114,26 @@ export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
   ),
   "MLD report behind hop-by-hop options": ethernet(
     0x86dd,
-    ipv6(
-      0,
-      concat(
-        fromHex("3a00 05020000 0100"),
-        encode(ICMPV6, { type: 143 }),
-        fromHex("0000000104000000 ff02000000000000000000010000fb00"),
+    withL4Checksum(
+      ipv6(
+        0,
+        concat(
+          fromHex("3a00 05020000 0100"),
+          encode(ICMPV6, { type: 143 }),
+          fromHex("00000001 04000000 ff0200000000000000000001 0000fb00"),
+        ),
+        { hopLimit: 1, destination: "ff020000000000000000000000000016" },
       ),
-      { hopLimit: 1 },
+      48,
+      58,
+      2,
     ),
   ),
-  "IPv6 routing header": ethernet(
-    0x86dd,
-    ipv6(
-      43,
-      concat(encode(IPV6_ROUTING, { nextHeader: 17, headerLength: 2, data: `00000000${TARGET}` }), udp(DATA)),
-    ),
+  "IPv6 routing header": behind(
+    43,
+    encode(IPV6_ROUTING, { nextHeader: 17, headerLength: 2, data: `00000000${TARGET}` }),
   ),
+  "IPv6 jumbo payload": behind(0, fromHex("1100 c204 00000020"), { payloadLength: 0 }),
   "IPv6 first fragment": ethernet(
     0x86dd,
     ipv6(
@@ -139,7 +145,7 @@ export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
     0x86dd,
     ipv6(44, concat(encode(IPV6_FRAGMENT, { nextHeader: 17, fragmentOffset: 100 }), DATA)),
   ),
-  "IPv6 destination options": ethernet(0x86dd, ipv6(60, concat(fromHex("1100 c20400010000"), udp(DATA)))),
+  "IPv6 destination options": behind(60, fromHex("1100 040104 010100")),
   "neighbour solicitation": icmp6(
     concat(encode(ND_NEIGHBOUR_SOLICITATION, { target: TARGET }), fromHex("0101 0242ac130002")),
   ),

@@ -52,8 +52,8 @@ export interface PolicyStatus {
   readonly reservedBits: "rfc" | "linux";
   /** Outer TOS byte, or `inherit`. */
   readonly tos: "inherit" | number;
-  /** Outer TTL; 0 is the kernel's default. */
-  readonly ttl: number;
+  /** Outer TTL or hop limit; `auto` is the kernel's default. */
+  readonly ttl: "auto" | number;
   readonly df: "unset" | "set";
 }
 
@@ -132,11 +132,14 @@ export interface AgentView {
 
 /** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
 export const REFUSALS = {
+  BAD_MAC: 400,
+  /** The same, as `wire/` says it. */
   WIRE_BAD_MAC: 400,
   BAD_ADDRESS: 400,
-  FDB_FAMILY: 400,
-  FDB_MISSING: 404,
-  FDB_EXISTS: 409,
+  /** The VTEP's address is of a family that this underlay does not carry. */
+  WRONG_FAMILY: 400,
+  NO_SUCH_ROW: 404,
+  ROW_EXISTS: 409,
   /** The dataplane is not up yet. */
   UNAVAILABLE: 503,
   DATAPLANE_ENDED: 503,

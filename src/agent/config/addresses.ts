@@ -2,8 +2,8 @@
  * Readers for what has to do with the network: MACs, addresses, CIDRs, and the names of a device and a socket.
  */
 import {
-  type AddressKind,
   AddressError,
+  type AddressKind,
   addressKind,
   familyOf,
   parseAddress,
@@ -109,7 +109,7 @@ export const deviceName: Reader<string> = (raw) => {
 export const socketPath: Reader<string> = (raw) => {
   if (typeof raw !== "string" || raw === "" || raw.includes("\0")) return bad(`${show(raw)} is no path`);
   const length = new TextEncoder().encode(raw).length;
-  if (length > 107) return bad(`the path is ${length} bytes long`, "the kernel takes socket paths of up to 107");
+  if (length > 107)
+    return bad(`the path is ${length} bytes long`, "the kernel takes socket paths of up to 107");
   return good(raw);
 };
-

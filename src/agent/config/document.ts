@@ -8,7 +8,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   type Pair,
   parseDocument,
@@ -30,37 +29,42 @@ export interface Entry {
   readonly value: Tree;
 }
 
+const QUOTE_IT = 'if this is an IPv6 address or a MAC, put it in quotes, as "fd00::"';
+
+const HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: "indent with spaces",
+  BLOCK_IN_FLOW: QUOTE_IT,
+};
+
 /** Far above any real file; keeps an alias bomb from filling the memory. */
 const MOST_VALUES = 1_000_000;
 /** Top level, list of peers, peer, list of subnets, subnet: the deepest value is at 5. */
 const MOST_LEVELS = 6;
 
 /**
- * Reads the text of a file.
+ * Reads the text of a file. A key that is there twice is there twice in the tree, too.
+ * After a mistake in the syntax the tree holds what could still be made out.
  * @param file its name, for places
- * @returns the tree, null when there is none; and what is wrong, in the order of the text
+ * @returns the tree, null when there is none; and what is wrong with the syntax
  */
 export function readDocument(file: string, text: string): { tree: Tree | null; problems: Problem[] } {
-  const lines = new LineCounter();
-  const at = (offset: number | undefined): Place => {
-    const { line, col } = lines.linePos(offset ?? 0);
-    return { source: "file", file, line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const at = placesIn(file, text);
   const problem = (place: Place, message: string, hint: string): Problem => ({
     place,
     setting: "",
     message,
     hint,
   });
-  const document = parse(text, lines);
-  if (document === null) {
-    return { tree: null, problems: [problem(at(0), "nested too deeply to be read", "")] };
-  }
-  const problems = document.errors.map(({ code, message, pos }) =>
-    problem(at(pos[0]), code === "DUPLICATE_KEY" ? "given twice" : sentence(message), hintFor(code)),
+  const parsed = parseLeniently(text);
+  if (parsed === null) return { tree: null, problems: [problem(at(0), "nested too deeply to be read", "")] };
+  const { document, unquoted } = parsed;
+  const problems = unquoted.map((offset) =>
+    problem(at(offset), "a value with a colon needs quotes", QUOTE_IT),
   );
-  const broken = document.errors.some(({ code }) => code !== "DUPLICATE_KEY");
-  if (broken || document.contents === null) return { tree: null, problems };
+  for (const { code, message, pos } of document.errors) {
+    problems.push(problem(at(pos[0]), sentence(message), HINTS[code] ?? ""));
+  }
+  if (document.contents === null) return { tree: null, problems };
   try {
     return { tree: new Builder(document, at).build(document.contents, 0), problems };
   } catch (error) {
@@ -69,14 +73,62 @@ export function readDocument(file: string, text: string): { tree: Tree | null; p
   }
 }
 
-/** The package nests calls as deeply as the text nests brackets, and has no limit of its own. */
-function parse(text: string, lines: LineCounter): Document.Parsed | null {
-  try {
-    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" });
-  } catch (error) {
-    if (error instanceof RangeError) return null;
-    throw error;
+/** So many unquoted values are told apart; what comes after them is read as it stands. */
+const MOST_REPAIRS = 100;
+
+/**
+ * Parses. To YAML, `local: fd00::` starts a map which swallows the lines that follow. It is the one mistake in syntax
+ * that this file invites, so the value is blanked out and the rest read as it was meant.
+ * @returns null when the text is nested too deeply: the package nests its calls as deeply, without a limit
+ */
+function parseLeniently(text: string): { document: Document.Parsed; unquoted: number[] } | null {
+  const unquoted: number[] = [];
+  let repaired = text;
+  for (;;) {
+    let document: Document.Parsed;
+    try {
+      document = parseDocument(repaired, { prettyErrors: false, uniqueKeys: false, logLevel: "silent" });
+    } catch (error) {
+      if (error instanceof RangeError) return null;
+      throw error;
+    }
+    const offset = document.errors.find(({ code }) => code === "BLOCK_AS_IMPLICIT_KEY")?.pos[0];
+    if (offset === undefined || unquoted.length === MOST_REPAIRS) return { document, unquoted };
+    const rest = /[^\r\n]*/y;
+    rest.lastIndex = offset;
+    const { length } = rest.exec(repaired)![0];
+    if (length === 0) return { document, unquoted };
+    unquoted.push(offset);
+    repaired = repaired.slice(0, offset) + "~".padEnd(length) + repaired.slice(offset + length);
   }
+}
+
+/** @returns a function that finds the line and column of an offset. */
+function placesIn(file: string, text: string): (offset: number | undefined) => Place {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return (offset = 0) => {
+    let low = 0;
+    let high = starts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return { source: "file", file, line: low + 1, column: offset - starts[low]! + 1 };
+  };
+}
+
+/** @returns the scalars of a tree, null when it is made of anything else. */
+export function scalarsOf(tree: Tree, lists: boolean): { raw: Raw; place: Place }[] | null {
+  if (tree.kind === "scalar") return [tree];
+  if (tree.kind !== "list" || !lists) return null;
+  const items: { raw: Raw; place: Place }[] = [];
+  for (const item of tree.items) {
+    if (item.kind !== "scalar") return null;
+    items.push(item);
+  }
+  return items;
 }
 
 class Unreadable extends Error {
@@ -120,7 +172,7 @@ class Builder {
   #map(node: YAMLMap, place: Place, level: number): Tree {
     const entries = (node.items as Pair<Node, Node | null>[]).map(({ key, value }) => {
       const keyPlace = this.#at(key?.range?.[0] ?? node.range?.[0]);
-      if (!isScalar(key)) throw new Unreadable(keyPlace, "a key that is no plain word", hintFor(""));
+      if (!isScalar(key)) throw new Unreadable(keyPlace, "a key that is no plain word", QUOTE_IT);
       const tree = value === null ? emptyAt(keyPlace) : this.build(value, level + 1);
       return { key: String(key.value), keyPlace, value: tree };
     });
@@ -142,10 +194,4 @@ function rawOf(value: unknown): Raw {
 function sentence(message: string): string {
   const first = message.split("\n")[0]!;
   return `${first.charAt(0).toLowerCase()}${first.slice(1)}`;
-}
-
-function hintFor(code: string): string {
-  if (code === "DUPLICATE_KEY") return "remove one of them";
-  if (code === "TAB_AS_INDENT") return "indent with spaces";
-  return 'if this is an IPv6 address or a MAC, put it in quotes, as "fd00::"';
 }

@@ -7,6 +7,7 @@
 export type Place =
   | { readonly source: "flag"; readonly flag: string }
   | { readonly source: "environment"; readonly variable: string }
+  /** Lines and columns count from 1; line 0 is the file as a whole. */
   | { readonly source: "file"; readonly file: string; readonly line: number; readonly column: number }
   | { readonly source: "default" };
 
@@ -28,7 +29,7 @@ export function formatPlace(place: Place): string {
     case "environment":
       return place.variable;
     case "file":
-      return `${place.file}:${place.line}:${place.column}`;
+      return place.line === 0 ? place.file : `${place.file}:${place.line}:${place.column}`;
     case "default":
       return "default";
   }

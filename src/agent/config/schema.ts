@@ -3,9 +3,10 @@
  * and whether a reload can change it. The file's keys, the flags, the environment's variables and the documentation
  * all come from this table.
  */
-import { DEFAULT_SOCKET } from "../api/types.ts";
+
 import type { Lease } from "../../control/lease.ts";
-import { deviceAddress, deviceName, peerSubnet, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
+import { DEFAULT_SOCKET } from "../api/types.ts";
+import { deviceAddress, deviceName, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
 import { byteSize, oneOf, orAuto, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
 /** Every setting as it was given, or its default; null is "found out at start". */
@@ -167,7 +168,8 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     fallback: 0,
     example: "inherit",
     placeholder: "TOS",
-    description: "Outer TOS or traffic class: a byte whose ECN bits come from inside, or `inherit` for all of it.",
+    description:
+      "Outer TOS or traffic class: a byte whose ECN bits come from inside, or `inherit` for all of it.",
     reload: "live",
   },
   ttl: {
@@ -276,51 +278,7 @@ export const SETTINGS: readonly Setting[] = (Object.keys(ROWS) as SettingName[])
   };
 });
 
-/** Fields of one peer in the file. */
-export const PEER_FIELDS = {
-  publicIp: {
-    read: underlayAddress,
-    required: true,
-    example: "192.168.0.2",
-    description: "The peer's address in the underlay.",
-  },
-  vtepMac: {
-    read: vtepMac,
-    required: true,
-    example: '"0e:2a:00:00:00:02"',
-    description: "MAC of the peer's VXLAN device.",
-  },
-  subnet: {
-    read: peerSubnet,
-    required: true,
-    example: "10.244.2.0/24",
-    description: "CIDR behind the peer, or a list of them, IPv4 or IPv6.",
-  },
-  port: {
-    read: wholeNumber(1, 65535),
-    required: false,
-    example: "8472",
-    description: "UDP port of the peer's VTEP, where it is not ours.",
-  },
-} as const;
-
-export type PeerField = keyof typeof PEER_FIELDS;
-
 /** @returns the setting of that name. */
 export function settingOf(name: SettingName): Setting {
   return SETTINGS.find((setting) => setting.name === name)!;
-}
-
-/** How a setting is declared to commander; `Option` takes `flags` and `description`. */
-export function flagDeclarations(setting: Setting): { flags: string; description: string }[] {
-  const { flag, placeholder, description, defaultText } = setting;
-  if (flag === null) return [];
-  if (placeholder === null) {
-    return [
-      { flags: flag, description: `${description} Default: ${defaultText}.` },
-      { flags: flag.replace("--", "--no-"), description: `The opposite of ${flag}.` },
-    ];
-  }
-  const value = setting.shape === "list" ? `<${placeholder}...>` : `<${placeholder}>`;
-  return [{ flags: `${flag} ${value}`, description: `${description} Default: ${defaultText}.` }];
 }

@@ -98,7 +98,9 @@ export function byteSize(least: number, most: number): Reader<number> {
     const unit = match[2]!.toLowerCase();
     const factor = UNITS[unit];
     if (factor === undefined) {
-      const meant = /^[kmg]b?$/.test(unit) ? `did you mean ${match[1]}${unit[0]!.toUpperCase()}iB?` : expected;
+      const meant = /^[kmg]b?$/.test(unit)
+        ? `did you mean ${match[1]}${unit[0]!.toUpperCase()}iB?`
+        : expected;
       return bad(`"${match[2]}" is no unit that poplin knows`, meant);
     }
     const bytes = Number(match[1]) * factor;

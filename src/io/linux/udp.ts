@@ -21,11 +21,15 @@ export function openUdp(options: UdpSocketOptions): UdpSocket {
   try {
     return loadShim().udpOpen(options);
   } catch (error) {
-    throw isSystemCallFailure(error) ? explain(options, error) : error;
+    throw isSystemCallFailure(error) ? explainUdp(options, error) : error;
   }
 }
 
-function explain(options: UdpSocketOptions, cause: SystemCallFailure): SystemCallError {
+/** Why a UDP socket could not be opened or bound, and what to do; for sockets that others opened, too. */
+export function explainUdp(
+  options: Pick<UdpSocketOptions, "address" | "family" | "port">,
+  cause: SystemCallFailure,
+): SystemCallError {
   const { address, family, port } = options;
   switch (cause.errno) {
     case EADDRINUSE:

@@ -165,7 +165,7 @@ export class MemoryUnderlay implements Underlay {
       sent++;
     }
     ring.complete(sent);
-    return sent > 0 ? sent : -refused;
+    return sent > 0 ? sent : refused;
   }
 
   overflows(): number {
@@ -207,17 +207,17 @@ export class MemoryUnderlay implements Underlay {
     this.#readiness.changed();
   }
 
-  /** Sends one row. @returns 0, also when it has to wait (`#blockedBy`), or the errno that sendmsg(2) has for it */
+  /** Sends one row. @returns 0, also when it has to wait (`#blockedBy`), or −errno as sendmsg(2) has it */
   #send(ring: Ring, row: number, addresses: Uint8Array): number {
     const { words } = ring;
     const to = words[row + PEER]! * ADDRESS_BYTES;
     const family = sockaddrFamily(addresses, to);
     const length = words[row + HEAD_LENGTH]! + words[row + LENGTH]!;
     const segment = words[row + SEGMENT]! & 0xffff;
-    if (sockaddrPort(addresses, to) === 0) return EINVAL;
-    if (family !== (this.family === 4 ? AF_INET : AF_INET6)) return EAFNOSUPPORT;
-    if (segment !== 0 && segment < length) return EINVAL; // what a socket without UDP_SEGMENT says
-    if (length > LARGEST[this.family]) return EMSGSIZE;
+    if (sockaddrPort(addresses, to) === 0) return -EINVAL;
+    if (family !== (this.family === 4 ? AF_INET : AF_INET6)) return -EAFNOSUPPORT;
+    if (segment !== 0 && segment < length) return -EINVAL; // what a socket without UDP_SEGMENT says
+    if (length > LARGEST[this.family]) return -EMSGSIZE;
     const receiver = this.#network.find(addresses, to);
     if (receiver === null) this.#network.lost++;
     else if (receiver.isFull && this.#network.whenFull === "wait") this.#blockedBy = receiver;

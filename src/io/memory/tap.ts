@@ -157,7 +157,7 @@ export class MemoryTap implements Tap {
     }
     ring.complete(written);
     if (this.#receiver !== null) this.#deliver();
-    return written > 0 ? written : -refused;
+    return written > 0 ? written : refused;
   }
 
   setWake(wake: (() => void) | null): void {
@@ -174,13 +174,13 @@ export class MemoryTap implements Tap {
     this.#inbound.complete(this.#inbound.length);
   }
 
-  /** Queues one row's bytes for the pod. @returns 0, or the errno that `tun_get_user` has for them */
+  /** Queues one row's bytes for the pod. @returns 0, or −errno as `tun_get_user` has it */
   #write(ring: Ring, row: number): number {
     const queue = this.#outbound;
     const head = ring.words[row + HEAD_LENGTH]!;
     const body = ring.words[row + LENGTH]!;
-    if (head + body < VNET_LENGTH + ETHERNET_LENGTH) return EINVAL;
-    if (head + body > queue.pool.slotSize - VNET_AT) return EMSGSIZE;
+    if (head + body < VNET_LENGTH + ETHERNET_LENGTH) return -EINVAL;
+    if (head + body > queue.pool.slotSize - VNET_AT) return -EMSGSIZE;
     queue.prepare(1, VNET_AT);
     const target = queue.row(queue.head);
     const at = queue.words[target + OFFSET]!;

@@ -78,11 +78,13 @@ function* datagrams(
   const remote: Place = { bytes: addresses, at: index * ADDRESS_BYTES };
   const bytes = rowBytes(ring, i);
   const segment = ring.words[row + SEGMENT]! & 0xffff || bytes.length;
-  for (let at = 0; at < bytes.length || at === 0; at += segment || 1) {
+  let at = 0;
+  do {
     const payload = bytes.subarray(at, at + segment);
     if (passage === "in") yield outerPacket(remote, 0, local, outer & 0xff, payload);
     else yield outerPacket(local, outer >>> 16, remote, outer & 0xff, payload);
-  }
+    at += segment;
+  } while (at < bytes.length);
 }
 
 /** Head and body of row `i`, copied. */

@@ -130,18 +130,19 @@ export class Faults {
    */
   receive(ring: Ring, max: number, read: (into: Ring, max: number) => number): number {
     const { counts } = this;
-    const end = ring.head + Math.min(max, ring.room);
     const before = ring.head;
+    const most = Math.min(max, ring.room);
     if (this.#staging?.pool !== ring.pool) this.#staging = new Ring(ring.pool, ring.capacity);
     const staging = this.#staging;
-    const result = read(staging, end - before);
+    const result = read(staging, most);
     const now = this.#options.now();
+    const left = () => most - ((ring.head - before) | 0) - staging.length;
     while (staging.length > 0) {
       // Each staged row has its place in the ring; a copy, or a packet that was held, takes one of those left over.
-      this.#one(ring, staging, end - ring.head - staging.length, now);
-      this.#held.release(ring, end - ring.head - staging.length, counts.seen, now);
+      this.#one(ring, staging, left(), now);
+      this.#held.release(ring, left(), counts.seen, now);
     }
-    this.#held.release(ring, end - ring.head, counts.seen, now);
+    this.#held.release(ring, left(), counts.seen, now);
     this.#watchClock();
     const pushed = (ring.head - before) | 0;
     return pushed > 0 ? pushed : Math.min(result, 0);

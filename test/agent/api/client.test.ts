@@ -83,7 +83,7 @@ describe("with an agent", () => {
     const missing = await errorOf(client.changeFdb({ op: "del", mac: "00:00:00:00:00:01" }));
     expect(missing).toMatchObject({
       code: "REFUSED",
-      reason: "FDB_MISSING",
+      reason: "NO_SUCH_ROW",
       exitCode: 1,
       message: "00:00:00:00:00:01 has no row",
       remedy: "`poplin fdb` lists them",

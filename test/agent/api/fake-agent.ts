@@ -39,7 +39,7 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
       sendBuffer: 7_340_032,
       warnings: [],
     },
-    policy: { senderCheck: "strict", reservedBits: "rfc", tos: "inherit", ttl: 0, df: "unset" },
+    policy: { senderCheck: "strict", reservedBits: "rfc", tos: "inherit", ttl: "auto", df: "unset" },
     peers: [
       {
         publicIp: "172.19.0.3",
@@ -88,9 +88,9 @@ export class FakeAgent implements AgentView {
       throw new AgentError("WIRE_BAD_MAC", `"${mac}" is no MAC`);
     const known = this.rows.has(mac);
     if (op === "del" && !known)
-      throw new AgentError("FDB_MISSING", `${mac} has no row`, "`poplin fdb` lists them");
+      throw new AgentError("NO_SUCH_ROW", `${mac} has no row`, "`poplin fdb` lists them");
     if (op === "add" && known)
-      throw new AgentError("FDB_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
+      throw new AgentError("ROW_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
     if (op === "del") this.rows.delete(mac);
     else this.rows.set(mac, { mac, vni: 1, dst: dst!, port, state: "permanent" });
   }

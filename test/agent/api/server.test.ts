@@ -292,7 +292,7 @@ describe("POST /v1/fdb", () => {
     const again = await post({ op: "add", mac: MAC, dst: "192.0.2.1" });
     expect(again.status).toBe(409);
     expect(again.json.error).toEqual({
-      code: "FDB_EXISTS",
+      code: "ROW_EXISTS",
       message: `${MAC} has a row`,
       remedy: "use `poplin fdb replace`",
     });

@@ -1,0 +1,221 @@
+/**
+ * The agent's life, from configuration to forwarding and back.
+ *
+ *   start   claim the API socket → find the uplink → make or take over the device → open the underlay
+ *           → run the dataplane → put the peers' rows in place → running
+ *   reload  read the configuration again → refuse it whole if anything needs a restart → apply the difference
+ *   stop    close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
+ *
+ * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When
+ * the dataplane ends by itself (the device was deleted), `failed` resolves and the process ends: the next start makes
+ * everything anew.
+ */
+import type { CounterSnapshot } from "../dataplane/counters.ts";
+import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import { type ApiServer, startApiServer } from "./api/server.ts";
+import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
+import { describeDiff, diffConfig } from "./config/diff.ts";
+import type { AgentConfig } from "./config/load.ts";
+import { formatProblem, type Problem } from "./config/problems.ts";
+import { type Device, openDevice } from "./device.ts";
+import type { Engine } from "./engine/engine.ts";
+import { explainFailure } from "./failure.ts";
+import type { Log } from "./log.ts";
+import { Peers } from "./peers.ts";
+import { describeStatus } from "./status.ts";
+import { type OpenUnderlay, openUnderlay } from "./underlay.ts";
+
+/** What reading the configuration gives: once at start, again for every reload. */
+export interface Loaded {
+  readonly config: AgentConfig;
+  readonly warnings: readonly Problem[];
+}
+
+/** Everything that is open while the agent runs. */
+interface Running {
+  readonly device: Device;
+  readonly underlay: OpenUnderlay;
+  readonly engine: Engine;
+  readonly peers: Peers;
+}
+
+export class Agent implements AgentView {
+  /** Resolves when the agent can go on no longer. */
+  readonly failed: Promise<Error>;
+  readonly #log: Log;
+  readonly #load: () => Promise<Loaded>;
+  readonly #startedAt = new Date();
+  #config: AgentConfig;
+  #loadedAt = new Date();
+  #lastReload: ReloadStatus | null = null;
+  #api: ApiServer | undefined;
+  #running: Running | undefined;
+  #stopping = false;
+  #fail: (error: Error) => void = () => {};
+  /** Reloads and changes, one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(loaded: Loaded, load: () => Promise<Loaded>, log: Log) {
+    this.#config = loaded.config;
+    this.#load = load;
+    this.#log = log;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+  }
+
+  /**
+   * Starts the agent. @returns once packets flow
+   * @throws ConfigError, SocketError, SystemCallError, HostError: nothing is left open then
+   */
+  static async start(load: () => Promise<Loaded>, log: Log): Promise<Agent> {
+    const loaded = await load();
+    log.setLevel(loaded.config.logLevel);
+    for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    const agent = new Agent(loaded, load, log);
+    try {
+      await agent.#start();
+    } catch (error) {
+      await agent.stop();
+      throw error;
+    }
+    return agent;
+  }
+
+  async #start(): Promise<void> {
+    const config = this.#config;
+    const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
+    this.#api = await startApiServer({ path: config.socket, view: this, onError });
+    const device = await openDevice(config, this.#log);
+    try {
+      await this.#startOn(device);
+    } catch (error) {
+      if (this.#running === undefined) device.close();
+      throw error;
+    }
+  }
+
+  async #startOn(device: Device): Promise<void> {
+    const config = this.#config;
+    const underlay = await openUnderlay(config, device.uplink.local);
+    for (const warning of underlay.warnings) this.#log.warn(warning);
+    const { vni, reservedBits, senderCheck, tos } = config;
+    const { mac, mtu } = device;
+    let engine: Engine;
+    try {
+      engine = await underlay.start({ vni, mac, mtu, reservedBits, senderCheck, tos }, device.tap);
+    } catch (error) {
+      underlay.close();
+      throw error;
+    }
+    const peers = new Peers(engine, config.device, config.port, this.#log);
+    this.#running = { device, underlay, engine, peers };
+    void engine.failed.then((failure) => {
+      if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
+    });
+    await peers.reconcile(config.peers, config.address);
+    this.#log.info(
+      `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.local} port ` +
+        `${config.port} on ${device.uplink.name}, ${config.underlay}; ${config.peers.length} peers`,
+    );
+  }
+
+  /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
+  reload(): Promise<ReloadStatus> {
+    return this.#serially(async () => {
+      const result = await this.#reload().catch((error: Error) => ({ ok: false, message: error.message }));
+      this.#lastReload = { at: new Date().toISOString(), ...result };
+      if (result.ok) this.#log.info(`reloaded: ${result.message}`);
+      else this.#log.error(`not reloaded, the configuration before stays in force: ${result.message}`);
+      return this.#lastReload;
+    });
+  }
+
+  async #reload(): Promise<{ ok: boolean; message: string }> {
+    const { config: next, warnings } = await this.#load();
+    for (const warning of warnings) this.#log.warn(formatProblem(warning));
+    const { engine, peers, device } = this.#up();
+    const diff = diffConfig(this.#config, next);
+    if (diff.restart.length > 0) {
+      const names = diff.restart.map(({ name }) => name).join(", ");
+      return { ok: false, message: `${describeDiff(diff)}; restart the agent to change ${names}` };
+    }
+    if (diff.same) return { ok: true, message: "nothing changed" };
+    this.#log.setLevel(next.logLevel);
+    device.setEphemeral(next.ephemeral);
+    const { reservedBits, senderCheck, tos } = next;
+    await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
+    this.#config = next;
+    this.#loadedAt = new Date();
+    await peers.reconcile(next.peers, next.address);
+    return { ok: true, message: describeDiff(diff) };
+  }
+
+  /** Ends the agent and closes everything. Safe to call twice, and after a start that failed half way. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    await this.#api?.close();
+    await this.#queue.catch(() => {});
+    const { engine, underlay, device } = this.#running ?? {};
+    await engine?.stop();
+    underlay?.close();
+    device?.close();
+    if (device === undefined) return;
+    const { device: name, ephemeral } = this.#config;
+    if (ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
+    else {
+      this.#log.info(`${name} stays, with its addresses and rows, and forwards nothing until the next start`);
+      this.#log.info(`\`poplin cleanup --device ${name}\` removes it`);
+    }
+  }
+
+  async status(): Promise<AgentStatus> {
+    const running = this.#running;
+    const health = await running?.engine.ask({ type: "health" }).catch(() => null);
+    return describeStatus({
+      config: this.#config,
+      startedAt: this.#startedAt,
+      loadedAt: this.#loadedAt,
+      lastReload: this.#lastReload,
+      stopping: this.#stopping,
+      running,
+      health: health ?? null,
+    });
+  }
+
+  stats(): CounterSnapshot {
+    return this.#up().engine.counters.snapshot();
+  }
+
+  async fdb(): Promise<readonly FdbRow[]> {
+    return this.#up().engine.ask({ type: "rows" });
+  }
+
+  changeFdb(change: FdbChange): Promise<void> {
+    return this.#serially(async () => {
+      const refusal = await this.#up().peers.change(change);
+      if (refusal === "FDB_EXISTS") {
+        const remedy = `\`poplin fdb replace\` changes it`;
+        throw new AgentError("ROW_EXISTS", `there is a row for ${change.mac} already`, remedy);
+      }
+      if (refusal === "FDB_MISSING") throw new AgentError("NO_SUCH_ROW", `there is no row for ${change.mac}`);
+      if (refusal === "FDB_FAMILY") {
+        const message = `${change.dst} is of the other address family: the underlay is IPv${this.#config.family}`;
+        throw new AgentError("WRONG_FAMILY", message);
+      }
+    });
+  }
+
+  #up(): Running {
+    if (this.#running === undefined) throw new AgentError("UNAVAILABLE", "the dataplane is not up yet");
+    return this.#running;
+  }
+
+  /** Runs one thing after the other: two reconciliations at a time would undo each other's rows. */
+  #serially<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(task, task);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+}

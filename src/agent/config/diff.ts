@@ -1,0 +1,84 @@
+/**
+ * What a reload changes. A change that needs a restart makes the whole reload one that cannot be done: nothing is
+ * applied by halves, and the operator hears which settings are in the way.
+ */
+import { type Lease, sameLease } from "../../control/lease.ts";
+import type { AgentConfig } from "./load.ts";
+import { type SettingName, settingOf } from "./schema.ts";
+
+/** One setting that differs, `peers` apart. */
+export interface SettingChange {
+  readonly name: SettingName;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface ConfigDiff {
+  /** Settings that can change while packets flow. */
+  readonly live: readonly SettingChange[];
+  /** Settings that cannot: with any of these, refuse the reload. */
+  readonly restart: readonly SettingChange[];
+  /** Peers by their VTEP MAC: new, gone, and of the same MAC with other facts. */
+  readonly peers: {
+    readonly added: readonly Lease[];
+    readonly removed: readonly Lease[];
+    readonly changed: readonly { readonly from: Lease; readonly to: Lease }[];
+  };
+  /** Whether the two are the same. */
+  readonly same: boolean;
+}
+
+/** Compares two configurations. */
+export function diffConfig(old: AgentConfig, next: AgentConfig): ConfigDiff {
+  const live: SettingChange[] = [];
+  const restart: SettingChange[] = [];
+  for (const name of Object.keys(old.origins) as SettingName[]) {
+    if (name === "peers" || sameValue(old[name], next[name])) continue;
+    (settingOf(name).reload === "live" ? live : restart).push({ name, from: old[name], to: next[name] });
+  }
+  // Without `local`, the peers decide the family of the socket.
+  if (old.family !== next.family && !restart.some(({ name }) => name === "local")) {
+    restart.push({ name: "local", from: `IPv${old.family}`, to: `IPv${next.family}` });
+  }
+  const peers = diffPeers(old.peers, next.peers);
+  const same =
+    live.length + restart.length + peers.added.length + peers.removed.length + peers.changed.length === 0;
+  return { live, restart, peers, same };
+}
+
+/** @returns the difference in a line: "senderCheck: strict → mac; 1 peer added, 2 changed", or "nothing changed". */
+export function describeDiff(diff: ConfigDiff): string {
+  if (diff.same) return "nothing changed";
+  const settings = [...diff.restart, ...diff.live].map(
+    ({ name, from, to }) => `${name}: ${valueText(from)} → ${valueText(to)}`,
+  );
+  const counts = Object.entries(diff.peers)
+    .filter(([, list]) => list.length > 0)
+    .map(([what, list]) => `${list.length} ${what}`);
+  const total = counts.length === 1 && counts[0]!.startsWith("1 ") ? "peer" : "peers";
+  return [...settings, ...(counts.length > 0 ? [`${total}: ${counts.join(", ")}`] : [])].join("; ");
+}
+
+function valueText(value: unknown): string {
+  if (value === null) return "auto";
+  return Array.isArray(value) ? (value.length === 0 ? "none" : value.join(", ")) : String(value);
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((element) => b.includes(element));
+}
+
+function diffPeers(old: readonly Lease[], next: readonly Lease[]): ConfigDiff["peers"] {
+  const before = new Map(old.map((lease) => [lease.vtepMac, lease]));
+  const after = new Set(next.map((lease) => lease.vtepMac));
+  const changed = next.flatMap((to) => {
+    const from = before.get(to.vtepMac);
+    return from === undefined || sameLease(from, to) ? [] : [{ from, to }];
+  });
+  return {
+    added: next.filter(({ vtepMac }) => !before.has(vtepMac)),
+    removed: old.filter(({ vtepMac }) => !after.has(vtepMac)),
+    changed,
+  };
+}

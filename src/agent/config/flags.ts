@@ -1,0 +1,18 @@
+/**
+ * The flags, as commander wants them declared. What it parses goes to `loadConfig` as it is.
+ */
+import type { Setting } from "./schema.ts";
+
+/** How a setting is declared to commander; `Option` takes `flags` and `description`. */
+export function flagDeclarations(setting: Setting): { flags: string; description: string }[] {
+  const { flag, placeholder, description, defaultText } = setting;
+  if (flag === null) return [];
+  if (placeholder === null) {
+    return [
+      { flags: flag, description: `${description} Default: ${defaultText}.` },
+      { flags: flag.replace("--", "--no-"), description: `The opposite of ${flag}.` },
+    ];
+  }
+  const value = setting.shape === "list" ? `<${placeholder}...>` : `<${placeholder}>`;
+  return [{ flags: `${flag} ${value}`, description: `${description} Default: ${defaultText}.` }];
+}

@@ -1,0 +1,133 @@
+/**
+ * The agent's configuration, from all its sources.
+ *
+ *   flags ▷ environment ▷ file ▷ defaults ──▶ draft ──▶ checks ──▶ AgentConfig, or every mistake at once
+ *
+ * A mistake counts even where a stronger source overrides the value: it is a mistake all the same, and the day the
+ * override goes it would bite.
+ */
+import { readFileSync } from "node:fs";
+import type { Family } from "../../control/address.ts";
+import type { Lease } from "../../control/lease.ts";
+import { checkDraft, type Draft, underlayFamily } from "./checks.ts";
+import { ConfigError, type Place, type Problem } from "./problems.ts";
+import { SETTINGS, type SettingName, type Settings } from "./schema.ts";
+import { type Found, readEnvironment, readFileText, readFlags } from "./sources.ts";
+
+/** A checked configuration. Null is left only where the answer is on the machine: `mtu`, `vtepMac`, `local`. */
+export interface AgentConfig extends Settings {
+  readonly device: string;
+  readonly peers: readonly Lease[];
+  /** Family of the underlay. */
+  readonly family: Family;
+  /** The file it came from; null without one. */
+  readonly file: string | null;
+  /** Where each value came from. */
+  readonly origins: Readonly<Record<SettingName, Place>>;
+}
+
+/** Where to look. */
+export interface ConfigSources {
+  /** Path of the file; null or left out without one. */
+  readonly path?: string | null;
+  /** `process.env`, or a part of it. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Options as commander parsed them; what is no setting is ignored. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+}
+
+/** The same with the file already read: its name, for places, and its text. */
+export interface ConfigTexts extends Omit<ConfigSources, "path"> {
+  readonly file?: { readonly name: string; readonly text: string } | null;
+}
+
+export interface ConfigResult {
+  /** Null when there are problems. */
+  readonly config: AgentConfig | null;
+  readonly problems: readonly Problem[];
+  /** What is suspicious, and no reason not to start. */
+  readonly warnings: readonly Problem[];
+}
+
+/** Puts the sources together. Pure; never throws, whatever they hold. */
+export function resolveConfig(sources: ConfigTexts): ConfigResult {
+  const file = readFileText(sources.file?.name ?? "", sources.file?.text ?? "");
+  const layers = [file, readEnvironment(sources.env ?? {}), readFlags(sources.flags ?? {})];
+  const draft = draftOf(layers);
+  const checked = checkDraft(draft);
+  const problems = [...layers.flatMap((layer) => layer.problems), ...checked.problems];
+  const warnings = [...layers.flatMap((layer) => layer.warnings), ...checked.warnings];
+  const config = problems.length > 0 ? null : configOf(draft, sources.file?.name ?? null);
+  return { config, problems, warnings };
+}
+
+/**
+ * Reads the file, if there is one, and puts the sources together.
+ * @throws ConfigError with every mistake
+ */
+export function loadConfig(sources: ConfigSources): {
+  config: AgentConfig;
+  warnings: readonly Problem[];
+} {
+  const { path = null, ...others } = sources;
+  const text = path === null ? "" : readText(path);
+  const unreadable = typeof text === "string" ? [] : [text];
+  const file = path !== null && typeof text === "string" ? { name: path, text } : null;
+  const { config, problems, warnings } = resolveConfig({ ...others, file });
+  if (config === null || unreadable.length > 0) throw new ConfigError([...unreadable, ...problems]);
+  return { config, warnings };
+}
+
+function readText(path: string): string | Problem {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code, message: system } = error as NodeJS.ErrnoException;
+    const [message, hint] = UNREADABLE[code ?? ""] ?? [`cannot be read: ${system}`, ""];
+    return { place: { source: "file", file: path, line: 0, column: 0 }, setting: "", message, hint };
+  }
+}
+
+const UNREADABLE: Readonly<Record<string, [string, string]>> = {
+  ENOENT: ["there is no such file", "examples/node-a.yaml is one to start from"],
+  EACCES: ["we may not read this file", "see who owns it with `ls -l`"],
+  EISDIR: ["this is a directory", "name the file in it"],
+};
+
+/** For each setting the value of the strongest layer that has one. Later layers are stronger. */
+function draftOf(layers: readonly Found[]): Draft {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const places = new Map<SettingName, Place>();
+  let addressPlaces: readonly Place[] = [];
+  for (const { name, fallback } of SETTINGS) {
+    values[name] = fallback;
+    for (const layer of layers) {
+      const given = layer.given.get(name);
+      if (given === undefined) continue;
+      if (name !== "peers") values[name] = given.value;
+      places.set(name, given.place);
+      if (name === "address") addressPlaces = given.places;
+    }
+  }
+  const peers = layers.flatMap((layer) => layer.peers);
+  return { settings: values as unknown as Settings, places, addressPlaces, peers };
+}
+
+function configOf({ settings, places, peers }: Draft, file: string | null): AgentConfig {
+  const leases = peers.map(({ lease }): Lease => ({ ...lease, port: lease.port ?? settings.port }));
+  const origins = SETTINGS.map(({ name }): [SettingName, Place] => [
+    name,
+    places.get(name) ?? { source: "default" },
+  ]);
+  return {
+    ...settings,
+    device: settings.device ?? `flannel.${settings.vni}`,
+    peers: leases,
+    family: underlayFamily(
+      settings.local,
+      leases.map(({ publicIp }) => publicIp),
+    ),
+    file,
+    origins: Object.fromEntries(origins) as Record<SettingName, Place>,
+  };
+}

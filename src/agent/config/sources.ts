@@ -1,0 +1,191 @@
+/**
+ * The three places where settings are given, each read into the same form: for each setting the values found, with
+ * their place, and the mistakes.
+ *
+ *   file ──▶ tree (document.ts) ─┐
+ *   environment ─────────────────┼──▶ Found: setting → value and place
+ *   flags ───────────────────────┘
+ */
+import { type Entry, readDocument, scalarsOf, type Tree } from "./document.ts";
+import { type LocatedLease, readPeers } from "./peers.ts";
+import { closest, didYouMean, type Place, type Problem } from "./problems.ts";
+import { SETTINGS, type Setting, type SettingName } from "./schema.ts";
+import type { Raw } from "./values.ts";
+
+/** A setting that was given, and could be read. */
+export interface Given {
+  readonly place: Place;
+  readonly value: unknown;
+  /** Of a list, the place of each element. */
+  readonly places: readonly Place[];
+}
+
+/** What one source gives. */
+export interface Found {
+  readonly given: ReadonlyMap<SettingName, Given>;
+  readonly peers: readonly LocatedLease[];
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/** Names under which people look for our settings: the kernel's, flannel's, and our own older habits. */
+const OTHER_NAMES: Readonly<Record<string, SettingName>> = {
+  id: "vni",
+  name: "device",
+  dev: "device",
+  iface: "local",
+  publicip: "local",
+  addresses: "address",
+  mac: "vtepMac",
+  dstport: "port",
+  checksum: "udpChecksum",
+  udpcsum: "udpChecksum",
+  rcvbuf: "receiveBuffer",
+  sndbuf: "sendBuffer",
+  peer: "peers",
+  loglevel: "logLevel",
+};
+
+class Collector {
+  readonly given = new Map<SettingName, Given>();
+  readonly problems: Problem[] = [];
+  readonly warnings: Problem[] = [];
+  peers: readonly LocatedLease[] = [];
+
+  problem(place: Place, setting: string, message: string, hint = ""): void {
+    this.problems.push({ place, setting, message, hint });
+  }
+
+  /** Reads the elements of one setting: one for a scalar, any number for a list. */
+  read(setting: Setting, place: Place, items: readonly { raw: Raw; place: Place }[]): void {
+    const values: unknown[] = [];
+    let failed = false;
+    items.forEach((item, i) => {
+      const name = items.length > 1 ? `${setting.name}[${i}]` : setting.name;
+      const reading =
+        item.raw === null || item.raw === ""
+          ? { ok: false as const, message: "has no value", hint: `write one, as ${setting.example}` }
+          : setting.read(item.raw);
+      if (reading.ok) values.push(reading.value);
+      else {
+        failed = true;
+        this.problem(item.place, name, reading.message, reading.hint);
+      }
+    });
+    if (failed) return;
+    const value = setting.shape === "list" ? values : values[0];
+    this.given.set(setting.name, { place, value, places: items.map((item) => item.place) });
+  }
+}
+
+/** Settings of a file. */
+export function readFileText(file: string, text: string): Found {
+  const found = new Collector();
+  const { tree, problems } = readDocument(file, text);
+  if (tree !== null) readTree(found, tree);
+  // A mistake in the syntax makes nonsense of the rest of its line: say nothing more about that.
+  const lines = new Set(problems.map(({ place }) => lineOf(place)));
+  const others = found.problems.filter(({ place }) => !lines.has(lineOf(place)));
+  const all = [...problems, ...others].sort((a, b) => lineOf(a.place) - lineOf(b.place));
+  return { given: found.given, peers: found.peers, problems: all, warnings: found.warnings };
+}
+
+function lineOf(place: Place): number {
+  return place.source === "file" ? place.line : 0;
+}
+
+function readTree(found: Collector, tree: Tree): void {
+  if (tree.kind === "scalar" && tree.raw === null) return;
+  if (tree.kind !== "map") {
+    found.problem(tree.place, "", "the file holds no settings", "write one on each line, as `vni: 1`");
+    return;
+  }
+  const seen = new Set<string>();
+  for (const entry of tree.entries) {
+    if (!seen.has(entry.key)) readEntry(found, entry);
+    else found.problem(entry.keyPlace, entry.key, "is given twice", "remove one of them");
+    seen.add(entry.key);
+  }
+}
+
+function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
+  const setting = SETTINGS.find(({ name }) => name === key);
+  if (setting === undefined) {
+    const other = OTHER_NAMES[key.toLowerCase().replace(/[-_]/g, "")];
+    const names = SETTINGS.map(({ name }) => name);
+    const hint = didYouMean(key, names) || (other ? `did you mean \`${other}\`?` : "");
+    found.problem(keyPlace, key, "there is no such setting", hint);
+    return;
+  }
+  if (setting.shape === "peers") {
+    const { peers, problems } = readPeers(value);
+    found.peers = peers;
+    found.problems.push(...problems);
+    found.given.set("peers", { place: keyPlace, value: undefined, places: [] });
+    return;
+  }
+  const items = scalarsOf(value, setting.shape === "list");
+  if (items !== null) {
+    found.read(setting, keyPlace, items);
+    return;
+  }
+  const expected = setting.shape === "list" ? "a value or a list of values" : "one value";
+  found.problem(value.place, key, `takes ${expected}`, `write it as \`${key}: ${setting.example}\``);
+}
+
+const PREFIX = "POPLIN_";
+
+/** Settings of the environment. Variables of ours that are no settings, and resemble none, are left alone. */
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Found {
+  const found = new Collector();
+  const known = SETTINGS.flatMap(({ env: variable }) =>
+    variable === null ? [] : [variable.slice(PREFIX.length)],
+  );
+  for (const variable of Object.keys(env).sort()) {
+    const text = env[variable];
+    if (!variable.startsWith(PREFIX) || text === undefined || text === "") continue;
+    const place: Place = { source: "environment", variable };
+    const setting = SETTINGS.find((one) => one.env === variable);
+    if (setting === undefined) {
+      const word = closest(variable.slice(PREFIX.length), known);
+      const hint = `did you mean ${PREFIX}${word}?`;
+      if (word !== null)
+        found.warnings.push({ place, setting: "", message: "is no setting of poplin's", hint });
+    } else if (variable === "POPLIN_PORT" && /^(tcp|udp|sctp):\/\//.test(text)) {
+      // Kubernetes sets NAME_PORT=tcp://10.0.0.1:80 in every pod for every Service, also for one called "poplin".
+      const message = `"${text}" comes from Kubernetes, for a Service called poplin, and is ignored`;
+      const hint = "set enableServiceLinks: false in the pod";
+      found.warnings.push({ place, setting: "port", message, hint });
+    } else {
+      const texts = setting.shape === "list" ? text.split(",") : [text];
+      found.read(
+        setting,
+        place,
+        texts.map((raw) => ({ raw: raw.trim(), place })),
+      );
+    }
+  }
+  return found;
+}
+
+/** A flag's value as commander gives it. */
+export type FlagValue = string | number | boolean | readonly string[] | undefined;
+
+/** Settings of the command line: by the setting's name, which is commander's name for its flag. */
+export function readFlags(flags: Readonly<Record<string, unknown>>): Found {
+  const found = new Collector();
+  for (const setting of SETTINGS) {
+    const value = flags[setting.name] as FlagValue;
+    if (value === undefined || setting.flag === null) continue;
+    const no = setting.placeholder === null && value === false;
+    const flag = no ? setting.flag.replace("--", "--no-") : setting.flag;
+    const place: Place = { source: "flag", flag };
+    const values = typeof value === "object" ? value.flatMap((text) => text.split(",")) : [value];
+    found.read(
+      setting,
+      place,
+      values.map((raw) => ({ raw, place })),
+    );
+  }
+  return found;
+}

@@ -1,0 +1,106 @@
+/**
+ * What the peers need, kept in place: compares what the kernel and the dataplane have with what the leases ask for,
+ * and carries out the difference. Remembers what is wrong with whom, for `poplin status`.
+ */
+import { addressBytes } from "../control/address.ts";
+import { applyPlan, type Executor, type Failure } from "../control/apply.ts";
+import { desiredRows } from "../control/desired.ts";
+import { difference, isEmpty } from "../control/difference.ts";
+import type { Lease } from "../control/lease.ts";
+import { describeStep, type FdbStep, type FdbTarget, toFdbChange } from "../control/rows.ts";
+import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
+import { applyHostSteps } from "../host/apply.ts";
+import { readRows } from "../host/rows.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { Log } from "./log.ts";
+
+/** Why the dataplane refused a row, in words. */
+export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
+  FDB_EXISTS: "there is a row for this MAC already",
+  FDB_MISSING: "there is no row for this MAC",
+  FDB_FAMILY: "the underlay's socket is of the other address family",
+};
+
+export class Peers {
+  readonly #engine: Engine;
+  readonly #device: string;
+  readonly #port: number;
+  readonly #log: Log;
+  /** MACs of rows that somebody added by hand: a reconciliation leaves them alone. */
+  readonly #manual = new Set<string>();
+  #leases: readonly Lease[] = [];
+  /** Addresses that we put on the device; undefined until we know. */
+  #ownAddresses: readonly string[] | undefined;
+  #failures: readonly Failure[] = [];
+
+  /** @param port the VTEPs' UDP port where nobody says otherwise */
+  constructor(engine: Engine, device: string, port: number, log: Log) {
+    this.#engine = engine;
+    this.#device = device;
+    this.#port = port;
+    this.#log = log;
+  }
+
+  get leases(): readonly Lease[] {
+    return this.#leases;
+  }
+
+  /** What is wrong with a peer, or "ok". */
+  stateOf(lease: Lease): string {
+    const mine = this.#failures.filter((failure) => failure.lease?.vtepMac === lease.vtepMac);
+    return mine.length === 0 ? "ok" : mine.map(describeFailure).join("; ");
+  }
+
+  /** What went wrong and concerns no peer. */
+  get otherFailures(): string[] {
+    return this.#failures.filter(({ lease }) => lease === null).map(describeFailure);
+  }
+
+  /** Makes kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the others. */
+  async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<void> {
+    const [rows, fdb] = await Promise.all([readRows(this.#device), this.#engine.ask({ type: "rows" })]);
+    const actual = { ...rows, fdb: fdb.map(targetOf) };
+    const plan = difference(actual, desiredRows(leases, addresses), {
+      manualFdb: this.#manual,
+      ...(this.#ownAddresses === undefined ? {} : { ownAddresses: this.#ownAddresses }),
+    });
+    this.#leases = leases;
+    this.#ownAddresses = addresses;
+    const outcome = isEmpty(plan) ? { done: 0, failures: [] } : await applyPlan(plan, this.#executor);
+    this.#failures = outcome.failures;
+    for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
+    this.#log.debug(`reconciled ${leases.length} peers: ${outcome.done} rows changed`);
+  }
+
+  /** Changes one row by hand. @returns null, or why it was not made */
+  async change(change: FdbChange): Promise<FdbRefusal | null> {
+    const [refusal] = await this.#engine.ask({ type: "update", changes: [this.#update(change)] });
+    if (refusal === null) {
+      if (change.op === "del") this.#manual.delete(change.mac);
+      else this.#manual.add(change.mac);
+    }
+    return refusal!;
+  }
+
+  readonly #executor: Executor = {
+    host: (steps) => applyHostSteps(this.#device, steps),
+    fdb: async (steps: readonly FdbStep[]) => {
+      const changes = steps.map((step) => this.#update(toFdbChange(step)));
+      const refusals = await this.#engine.ask({ type: "update", changes });
+      return refusals.map((refusal) => (refusal === null ? null : FDB_REFUSALS[refusal]));
+    },
+  };
+
+  #update({ op, mac, dst, port = this.#port }: FdbChange): FdbUpdate {
+    return { op, mac, port, address: dst === undefined ? new Uint8Array(0) : addressBytes(dst) };
+  }
+}
+
+function targetOf({ mac, dst, port }: FdbRow): FdbTarget {
+  return { mac, dst, port };
+}
+
+function describeFailure({ lease, step, reason }: Failure): string {
+  const whose = lease === null ? "" : `peer ${lease.publicIp}: `;
+  return `${whose}${describeStep(step)}: ${reason}`;
+}

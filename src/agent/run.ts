@@ -1,0 +1,45 @@
+/**
+ * `poplin agent`: the agent as a process in the foreground. SIGHUP reloads the configuration, SIGTERM and SIGINT end
+ * the agent; a second one of them ends it without waiting.
+ */
+import { Agent } from "./agent.ts";
+import { loadConfig } from "./config/load.ts";
+import { Log } from "./log.ts";
+
+export interface RunOptions {
+  /** The configuration file, null without one. */
+  readonly file: string | null;
+  /** Settings from the command line, as commander parsed them. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Runs the agent until a signal or a failure ends it.
+ * @returns the exit code: 0 after a signal, 1 after a failure
+ * @throws whatever kept it from starting: ConfigError, SystemCallError, HostError, SocketError
+ */
+export async function runAgent({ file, flags, env }: RunOptions): Promise<number> {
+  const log = new Log("info");
+  const stopped = signalled(["SIGTERM", "SIGINT"]);
+  const agent = await Agent.start(() => loadConfig(file, { flags, env }), log);
+  const reload = (): void => void agent.reload();
+  process.on("SIGHUP", reload);
+  const end = await Promise.race([stopped, agent.failed]);
+  process.off("SIGHUP", reload);
+  if (typeof end === "string") log.info(`${end}: stopping`);
+  else log.error(end.message);
+  await agent.stop();
+  return typeof end === "string" ? 0 : 1;
+}
+
+/** Resolves with the first of these signals; the next one then ends the process as if nobody listened. */
+function signalled(signals: readonly NodeJS.Signals[]): Promise<string> {
+  return new Promise((resolve) => {
+    const heard = (signal: NodeJS.Signals): void => {
+      for (const each of signals) process.off(each, heard);
+      resolve(signal);
+    };
+    for (const each of signals) process.on(each, heard);
+  });
+}

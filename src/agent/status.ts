@@ -1,0 +1,115 @@
+/** Everything that `poplin status` shows, put together from what the agent holds. */
+import { getSystemErrorName } from "node:util";
+import type { DataplaneHealth } from "../dataplane/dataplane.ts";
+import { type AgentState, type AgentStatus, type HealthLine, type ReloadStatus, SCHEMA } from "./api/types.ts";
+import type { AgentConfig } from "./config/load.ts";
+import type { Device } from "./device.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { Peers } from "./peers.ts";
+import type { OpenUnderlay } from "./underlay.ts";
+import { version } from "./version.ts";
+
+/** What the status is made of. */
+export interface StatusParts {
+  readonly config: AgentConfig;
+  readonly startedAt: Date;
+  readonly loadedAt: Date;
+  readonly lastReload: ReloadStatus | null;
+  readonly stopping: boolean;
+  /** Undefined until the dataplane is up. */
+  readonly running:
+    | { readonly device: Device; readonly underlay: OpenUnderlay; readonly engine: Engine; readonly peers: Peers }
+    | undefined;
+  /** Null when the dataplane did not answer. */
+  readonly health: DataplaneHealth | null;
+}
+
+export function describeStatus(parts: StatusParts): AgentStatus {
+  const { config, running, health } = parts;
+  const lines = healthLines(parts);
+  const peers = config.peers.map(({ publicIp, vtepMac, subnets }, i) => {
+    const state = running?.peers.stateOf(config.peers[i]!) ?? "not in place yet";
+    return { publicIp, vtepMac, subnets, state };
+  });
+  const wrong = lines.some(({ level }) => level === "error") || peers.some(({ state }) => state !== "ok");
+  return {
+    schema: SCHEMA,
+    version: version(),
+    pid: process.pid,
+    startedAt: parts.startedAt.toISOString(),
+    uptime: (Date.now() - parts.startedAt.getTime()) / 1000,
+    state: stateOf(parts, wrong),
+    device: {
+      name: config.device,
+      mac: running?.device.mac ?? config.vtepMac ?? "",
+      mtu: running?.device.mtu ?? config.mtu ?? 0,
+      vni: config.vni,
+      addresses: config.address,
+    },
+    underlay: underlayOf(config, running),
+    policy: {
+      senderCheck: config.senderCheck,
+      reservedBits: config.reservedBits,
+      tos: config.tos,
+      ttl: config.ttl,
+      df: config.df,
+    },
+    peers,
+    memory: { rss: process.memoryUsage.rss() },
+    dataplane: { driver: running?.engine.driver ?? "worker", slots: health?.slots ?? null },
+    config: { file: config.file, loadedAt: parts.loadedAt.toISOString(), lastReload: parts.lastReload },
+    health: lines,
+  };
+}
+
+function stateOf({ stopping, running }: StatusParts, wrong: boolean): AgentState {
+  if (stopping) return "stopping";
+  if (running === undefined) return "starting";
+  return wrong ? "degraded" : "running";
+}
+
+const NOTHING = {
+  sendTos: false,
+  recvTos: false,
+  df: false,
+  ttl: false,
+  sourcePort: false,
+  gso: false,
+  gro: false,
+  checksum: "computed",
+} as const;
+
+function underlayOf(config: AgentConfig, running: StatusParts["running"]): AgentStatus["underlay"] {
+  return {
+    kind: config.underlay,
+    family: config.family,
+    local: running?.device.uplink.local ?? config.local ?? "",
+    port: config.port,
+    uplink: running?.device.uplink.name ?? null,
+    capabilities: running?.underlay.capabilities ?? NOTHING,
+    receiveBuffer: running?.underlay.receiveBuffer ?? 0,
+    sendBuffer: running?.underlay.sendBuffer ?? 0,
+    warnings: running?.underlay.warnings ?? [],
+  };
+}
+
+function healthLines({ running, health, stopping, lastReload }: StatusParts): HealthLine[] {
+  const lines: HealthLine[] = [];
+  const add = (level: HealthLine["level"], message: string, remedy: string | null = null): void =>
+    void lines.push({ level, message, remedy });
+  if (running === undefined || stopping) return lines;
+  if (health === null) add("error", "the dataplane does not answer", "restart the agent");
+  for (const message of running.peers.otherFailures) add("error", message, "see the agent's log");
+  for (const warning of running.device.warnings) add("warning", warning);
+  if (lastReload !== null && !lastReload.ok) {
+    add("warning", `the last reload was refused: ${lastReload.message}`, "correct the file and reload again");
+  }
+  const { tx = 0, rx = 0 } = health?.lastRefused ?? {};
+  if (tx !== 0) {
+    add("warning", `the underlay refused a datagram, last with ${getSystemErrorName(-tx)}`, "see `poplin stats` for how many");
+  }
+  if (rx !== 0) {
+    add("warning", `the TAP refused a frame, last with ${getSystemErrorName(-rx)}`, "see `poplin stats` for how many");
+  }
+  return lines;
+}

@@ -1,0 +1,74 @@
+/**
+ * The underlay's socket, opened by the kind that the configuration names, and the engine that runs on it: `batch` on a
+ * worker thread, `dgram` and `raw` on this thread's event loop.
+ */
+import type { DataplaneOptions } from "../dataplane/options.ts";
+import type { Underlay, UnderlayCapabilities } from "../dataplane/ports.ts";
+import { DgramUnderlay } from "../io/dgram.ts";
+import { BatchUnderlay } from "../io/linux/batch.ts";
+import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
+import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
+import { openUdp } from "../io/linux/udp.ts";
+import { RawUnderlay } from "../io/raw.ts";
+import type { AgentConfig } from "./config/load.ts";
+import type { Engine } from "./engine/engine.ts";
+import { startInlineEngine } from "./engine/inline-engine.ts";
+import { startWorkerEngine } from "./engine/worker-engine.ts";
+
+/** An open underlay on which no packet moves yet. */
+export interface OpenUnderlay {
+  readonly capabilities: UnderlayCapabilities;
+  /** Bytes the kernel really reserved; 0 where the underlay does not know. */
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  /** What the kernel granted only in part. */
+  readonly warnings: readonly string[];
+  /** Runs the dataplane between `tap` and this underlay. */
+  start(options: DataplaneOptions, tap: OpenTap): Promise<Engine>;
+  /** Closes the socket; the engine has been stopped before. */
+  close(): void;
+}
+
+/**
+ * Opens the socket.
+ * @param local our address in the underlay, which it is bound to
+ * @throws PortTakenError, AddressNotLocalError, SystemCallError; for `raw` what it needs and does not find
+ */
+export async function openUnderlay(config: AgentConfig, local: string): Promise<OpenUnderlay> {
+  switch (config.underlay) {
+    case "batch":
+      return openBatch(config, local);
+    case "dgram":
+      return inline(await DgramUnderlay.open(socketOptions(config, local)));
+    case "raw":
+      return inline(await RawUnderlay.open(socketOptions(config, local)));
+  }
+}
+
+function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {
+  return {
+    family: config.family,
+    address: local,
+    port: config.port,
+    receiveBuffer: config.receiveBuffer,
+    sendBuffer: config.sendBuffer,
+    gro: config.gro,
+    reusePort: false,
+    noCheck: config.udpChecksum === "zero",
+    dontFragment: config.df === "set",
+    ttl: config.ttl === "auto" ? 0 : config.ttl,
+  };
+}
+
+function openBatch(config: AgentConfig, local: string): OpenUnderlay {
+  const { family, udpChecksum } = config;
+  const socket: UdpSocket = openUdp(socketOptions(config, local));
+  return {
+    capabilities: new BatchUnderlay(socket, family, udpChecksum).capabilities,
+    receiveBuffer: socket.receiveBuffer,
+    sendBuffer: socket.sendBuffer,
+    warnings: socket.warnings,
+    start: (options, tap) => startWorkerEngine(options, { tap, socket, family, udpChecksum }),
+    close: () => loadShim().close(socket.fd),
+  };
+}

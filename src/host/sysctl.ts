@@ -1,0 +1,30 @@
+/**
+ * Settings of our device under /proc/sys. What is there belongs to the network namespace of whoever opens it.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import type { HostOptions } from "./ip.ts";
+
+/**
+ * Makes the kernel ignore router advertisements on `device` (accept_ra = 0, as flannel does): they could only come out
+ * of the overlay, and would change this node's routes.
+ * @returns null, or what an operator should know: it is no reason not to start
+ */
+export function refuseRouterAdvertisements(device: string, options: HostOptions = {}): string | null {
+  const path = `/proc/sys/net/ipv6/conf/${device}/accept_ra`;
+  try {
+    if (options.netns !== undefined) return inNamespace(options.netns, path);
+    if (readFileSync(path, "utf8").trim() !== "0") writeFileSync(path, "0");
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A kernel without IPv6 has no such file, and no advertisement to fear.
+    return code === "ENOENT" ? null : `${path} cannot be set to 0 (${code}): set it with sysctl`;
+  }
+}
+
+function inNamespace(netns: string, path: string): string | null {
+  const script = '[ ! -e "$0" ] || echo 0 > "$0"';
+  const { status } = spawnSync("ip", ["netns", "exec", netns, "sh", "-c", script, path]);
+  return status === 0 ? null : `${path} in ${netns} cannot be set to 0: set it with sysctl`;
+}

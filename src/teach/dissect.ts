@@ -1,0 +1,131 @@
+/**
+ * A packet on a terminal, every byte named:
+ *
+ *     outer IPv4                                                   20 bytes, 14 to 33
+ *      14 45 0100 ....      version          4                 always 4 here
+ *            .... 0101      header length    5 (20 bytes)      options included
+ *      15 00 0000 00..      DSCP             0                 class of service
+ *
+ * Where it lies, the bytes (and bits where a field is not whole bytes), the field, its value, what it is for.
+ */
+import { decodePacket, type Packet, type PacketOptions } from "../wire/index.ts";
+import { extended, packetRows, type Row, type Tone } from "./rows.ts";
+
+export interface DissectOptions extends PacketOptions {
+  /** ANSI colours. Default false. */
+  readonly color?: boolean;
+}
+
+/** Columns of the terminal. */
+const WIDTH = 80;
+const HEX = 17;
+const NAME = 16;
+const VALUE = 17;
+
+/** @returns lines of at most 80 columns, without line ends. Never throws, whatever the bytes are. */
+export function dissect(bytes: Uint8Array, options: DissectOptions = {}): string[] {
+  const packet = decodePacket(bytes, options);
+  const paint = options.color === true ? ansi : plain;
+  const offset = Math.max(3, String(bytes.length).length);
+  const lines = sizes(packet);
+  for (const row of packetRows(bytes, packet)) {
+    if (row.kind === "heading") lines.push("");
+    lines.push(...rowLines(row, offset, paint));
+  }
+  return lines;
+}
+
+/** "148 bytes" and what they are made of: one line, or one for each side of the tunnel. */
+function sizes(packet: Packet): string[] {
+  const levels: string[][] = [];
+  const totals: number[] = [];
+  for (const part of packet.parts) {
+    const { level } = part;
+    levels[level] ??= [];
+    totals[level] = (totals[level] ?? 0) + part.length;
+    if (part.kind === "option") continue;
+    levels[level].push(`${part.kind === "header" ? part.table.title : part.kind} ${extended(packet, part)}`);
+  }
+  const total = packet.length === 1 ? "1 byte" : `${packet.length} bytes`;
+  if (packet.length === 0) return ["0 bytes: nothing here"];
+  if (levels.length === 1) return wrap(`${total}: `, sum(levels[0]!));
+  return [
+    total,
+    ...levels.flatMap((level, i) => wrap(i === 0 ? "  outer: " : "  inner: ", sum(level, totals[i]))),
+  ];
+}
+
+/** "a + b = total", in pieces that stay together on a line. */
+function sum(terms: readonly string[], total?: number): string[] {
+  const end = total === undefined ? "" : ` = ${total}`;
+  return terms.map((term, i) => (i < terms.length - 1 ? `${term} +` : term + end));
+}
+
+function rowLines(row: Row, offset: number, paint: Paint): string[] {
+  const margin = " ".repeat(offset + 1);
+  switch (row.kind) {
+    case "heading": {
+      const gap = WIDTH - row.title.length - row.extent.length;
+      const title = paint(row.tone, row.title);
+      if (gap > 0) return [title + " ".repeat(gap) + paint("dim", row.extent)];
+      return [title, paint("dim", row.extent.padStart(WIDTH))];
+    }
+    case "option":
+      return [margin + paint(row.tone, row.title)];
+    case "dump":
+      return [
+        `${paint("dim", String(row.at).padStart(offset))} ${paint(row.tone, row.hex.padEnd(47))}  ${row.ascii}`,
+      ];
+    case "more":
+      return wrap(margin, row.text.split(" "));
+    case "note":
+      return ["", ...wrap("! ", row.text.split(" ")).map((line) => paint("wrong", line))];
+    case "field":
+      return fieldLines(row, offset, paint);
+  }
+}
+
+function fieldLines(row: Extract<Row, { kind: "field" }>, offset: number, paint: Paint): string[] {
+  const at = row.at === undefined ? "" : String(row.at);
+  const left = `${paint("dim", at.padStart(offset))} `;
+  if (row.name === "") return [left + paint(row.tone, row.hex)];
+  const named = `${left}${paint(row.tone, row.hex.padEnd(HEX))} ${row.name.padEnd(NAME)} `;
+  const value = row.wrong ? paint("wrong", row.value) : row.value;
+  const gap = " ".repeat(Math.max(1, VALUE + 1 - row.value.length));
+  const width = offset + 1 + HEX + 1 + NAME + 1 + row.value.length + gap.length + row.short.length;
+  // a value that needs the room has it: what it is for can be seen from it then
+  return [width <= WIDTH ? named + value + gap + paint("dim", row.short) : named + value];
+}
+
+/** Words after a prefix, on as many lines as they need; those after the first are indented by the prefix. */
+function wrap(prefix: string, words: readonly string[]): string[] {
+  const lines: string[] = [];
+  let line = prefix;
+  for (const word of words) {
+    if (line.length > prefix.length && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = " ".repeat(prefix.length);
+    }
+    line += line.length > prefix.length ? ` ${word}` : word;
+  }
+  return [...lines, line];
+}
+
+type Paint = (style: Tone | "dim" | "wrong", text: string) => string;
+
+const STYLES: Readonly<Record<Tone | "dim" | "wrong", string>> = {
+  outer: "36",
+  tunnel: "35;1",
+  inner: "32",
+  plain: "36",
+  dim: "2",
+  wrong: "31;1",
+};
+
+function ansi(style: Tone | "dim" | "wrong", text: string): string {
+  return text.trim() === "" ? text : `\u001b[${STYLES[style]}m${text}\u001b[0m`;
+}
+
+function plain(_style: Tone | "dim" | "wrong", text: string): string {
+  return text;
+}

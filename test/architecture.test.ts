@@ -1,0 +1,138 @@
+/** The house as ARCHITECTURE.md draws it: imports point down, and where a room knows less than its floor allows. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Import, importsOf, ROOT, roomOf, withoutComments } from "./helpers/imports.ts";
+
+/** Rooms and their floors, from the table in ARCHITECTURE.md: "| 3 | `src/io/` | …". */
+const FLOORS = new Map(
+  [...readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8").matchAll(/^\| (\d+) \| `src\/(\w+)\/` \|/gm)].map(
+    ([, floor, room]) => [room!, Number(floor)] as const,
+  ),
+);
+
+/** Rooms that know less than everything below them. Of io/, only the files named. */
+const LESS: Readonly<Record<string, (file: string) => boolean>> = {
+  control: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
+  host: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
+  teach: (file) =>
+    ["wire", "fdb", "dataplane"].includes(roomOf(file)!) ||
+    /^src\/io\/(memory(\.ts|\/)|pcapng\.ts|capture-reader\.ts)/.test(file),
+};
+
+const imports = importsOf("src");
+const inner = imports.filter((one) => !one.external);
+
+function show({ from, to }: Import): string {
+  return `${from} → ${to}`;
+}
+
+describe("import direction", () => {
+  it("the imports are found at all", () => {
+    expect(FLOORS.size).toBeGreaterThanOrEqual(10);
+    expect(inner.length).toBeGreaterThan(100);
+    expect(inner.filter(({ to }) => roomOf(to) === undefined && to !== "package.json").map(show)).toEqual([]);
+  });
+
+  it("ARCHITECTURE.md has a floor for every room", () => {
+    const rooms = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    expect(rooms.map(({ name }) => name).sort()).toEqual([...FLOORS.keys()].sort());
+  });
+
+  it("a file imports from its own room and from lower floors only", () => {
+    const upwards = inner.filter(({ from, to }) => {
+      const [here, there] = [roomOf(from)!, roomOf(to)!];
+      return here !== there && FLOORS.get(there)! >= FLOORS.get(here)!;
+    });
+    expect(upwards.map(show)).toEqual([]);
+  });
+
+  it("control, host and teach know less than their floor allows", () => {
+    const curious = inner.filter(({ from, to }) => {
+      const here = roomOf(from)!;
+      return here !== roomOf(to) && LESS[here] !== undefined && !LESS[here](to);
+    });
+    expect(curious.map(show)).toEqual([]);
+  });
+
+  it("no two files import each other, directly or in a circle", () => {
+    expect(circles(inner.filter(({ from, to }) => from !== to))).toEqual([]);
+  });
+});
+
+describe("what is pure", () => {
+  const pure = ["wire", "fdb", "dataplane", "control", "teach"];
+
+  it("wire imports nothing from outside", () => {
+    const outside = imports.filter(
+      ({ from, to, external }) => roomOf(from) === "wire" && (external || roomOf(to) !== "wire"),
+    );
+    expect(outside.map(show)).toEqual([]);
+  });
+
+  it("wire, fdb, dataplane, control and teach use nothing of Node's but what threads share", () => {
+    const node = imports.filter(
+      ({ from, to }) =>
+        pure.includes(roomOf(from)!) && to.startsWith("node:") && !to.startsWith("node:worker_threads"),
+    );
+    expect(node.map(show)).toEqual([]);
+  });
+
+  it("wire uses no global of Node's", () => {
+    const files = new Set(imports.map(({ from }) => from).filter((from) => roomOf(from) === "wire"));
+    const using = [...files].filter((file) =>
+      /\b(?:Buffer|process|__dirname|setImmediate)\b\s*[.([]/.test(
+        withoutComments(readFileSync(join(ROOT, file), "utf8")),
+      ),
+    );
+    expect(using).toEqual([]);
+  });
+});
+
+describe("what the package needs", () => {
+  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Record<
+    string,
+    Record<string, string>
+  >;
+
+  it("has four dependencies, and two optional ones that are bound to a Node ABI", () => {
+    expect(Object.keys(manifest.dependencies!).sort()).toEqual([
+      "commander",
+      "ip-num",
+      "node-gyp-build",
+      "yaml",
+    ]);
+    expect(Object.keys(manifest.optionalDependencies!).sort()).toEqual(["cap", "raw-socket"]);
+  });
+
+  it("allows exactly those to run scripts when they are installed", () => {
+    expect(manifest.allowScripts).toEqual({ cap: true, "raw-socket": true });
+  });
+
+  it("imports nothing else", () => {
+    const packages = imports
+      .filter(({ to, external }) => external && !to.startsWith("node:"))
+      .map(({ to }) => (to.startsWith("@") ? to.split("/").slice(0, 2).join("/") : to.split("/")[0]!));
+    const declared = [...Object.keys(manifest.dependencies!), ...Object.keys(manifest.optionalDependencies!)];
+    expect([...new Set(packages)].filter((name) => !declared.includes(name))).toEqual([]);
+  });
+});
+
+/** Circles of files that import each other, each once, as "a → b → a". Type imports count: they tangle readers too. */
+function circles(edges: readonly Import[]): string[] {
+  const next = new Map<string, string[]>();
+  for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push([...path.slice(at), file].join(" → "));
+    if (at >= 0 || done.has(file)) return;
+    for (const to of next.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) visit(file, []);
+  return found;
+}
