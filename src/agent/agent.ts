@@ -43,7 +43,7 @@ export class Agent implements AgentView {
   /** Resolves when the agent can go on no longer. */
   readonly failed: Promise<Error>;
   readonly #log: Log;
-  readonly #load: () => Promise<Loaded>;
+  readonly #load: () => Loaded;
   readonly #startedAt = new Date();
   #config: AgentConfig;
   #loadedAt = new Date();
@@ -55,7 +55,7 @@ export class Agent implements AgentView {
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(loaded: Loaded, load: () => Promise<Loaded>, log: Log) {
+  private constructor(loaded: Loaded, load: () => Loaded, log: Log) {
     this.#config = loaded.config;
     this.#load = load;
     this.#log = log;
@@ -68,8 +68,8 @@ export class Agent implements AgentView {
    * Starts the agent. @returns once packets flow
    * @throws ConfigError, SocketError, SystemCallError, HostError: nothing is left open then
    */
-  static async start(load: () => Promise<Loaded>, log: Log): Promise<Agent> {
-    const loaded = await load();
+  static async start(load: () => Loaded, log: Log): Promise<Agent> {
+    const loaded = load();
     log.setLevel(loaded.config.logLevel);
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const agent = new Agent(loaded, load, log);
@@ -97,7 +97,7 @@ export class Agent implements AgentView {
 
   async #startOn(device: Device): Promise<void> {
     const config = this.#config;
-    const underlay = await openUnderlay(config, device.uplink.local);
+    const underlay = await openUnderlay(config, device.uplink.address);
     for (const warning of underlay.warnings) this.#log.warn(warning);
     const { vni, reservedBits, senderCheck, tos } = config;
     const { mac, mtu } = device;
@@ -115,8 +115,8 @@ export class Agent implements AgentView {
     });
     await peers.reconcile(config.peers, config.address);
     this.#log.info(
-      `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.local} port ` +
-        `${config.port} on ${device.uplink.name}, ${config.underlay}; ${config.peers.length} peers`,
+      `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
+        `${config.port} on ${device.uplink.device}, ${config.underlay}; ${config.peers.length} peers`,
     );
   }
 
@@ -132,7 +132,7 @@ export class Agent implements AgentView {
   }
 
   async #reload(): Promise<{ ok: boolean; message: string }> {
-    const { config: next, warnings } = await this.#load();
+    const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
     const { engine, peers, device } = this.#up();
     const diff = diffConfig(this.#config, next);

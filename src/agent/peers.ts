@@ -10,7 +10,8 @@ import type { Lease } from "../control/lease.ts";
 import { describeStep, type FdbStep, type FdbTarget, toFdbChange } from "../control/rows.ts";
 import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
 import { applyHostSteps } from "../host/apply.ts";
-import { readRows } from "../host/rows.ts";
+import { HostError } from "../host/ip.ts";
+import { readDevice } from "../host/read.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Log } from "./log.ts";
 
@@ -58,8 +59,10 @@ export class Peers {
 
   /** Makes kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the others. */
   async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<void> {
-    const [rows, fdb] = await Promise.all([readRows(this.#device), this.#engine.ask({ type: "rows" })]);
-    const actual = { ...rows, fdb: fdb.map(targetOf) };
+    const [state, fdb] = await Promise.all([readDevice(this.#device), this.#engine.ask({ type: "rows" })]);
+    if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${this.#device}`);
+    const { neighbours, routes, link } = state;
+    const actual = { neighbours, routes, addresses: link.addresses, fdb: fdb.map(targetOf) };
     const plan = difference(actual, desiredRows(leases, addresses), {
       manualFdb: this.#manual,
       ...(this.#ownAddresses === undefined ? {} : { ownAddresses: this.#ownAddresses }),

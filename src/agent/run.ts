@@ -22,7 +22,7 @@ export interface RunOptions {
 export async function runAgent({ file, flags, env }: RunOptions): Promise<number> {
   const log = new Log("info");
   const stopped = signalled(["SIGTERM", "SIGINT"]);
-  const agent = await Agent.start(() => loadConfig(file, { flags, env }), log);
+  const agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
   const reload = (): void => void agent.reload();
   process.on("SIGHUP", reload);
   const end = await Promise.race([stopped, agent.failed]);

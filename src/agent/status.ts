@@ -1,7 +1,13 @@
 /** Everything that `poplin status` shows, put together from what the agent holds. */
 import { getSystemErrorName } from "node:util";
 import type { DataplaneHealth } from "../dataplane/dataplane.ts";
-import { type AgentState, type AgentStatus, type HealthLine, type ReloadStatus, SCHEMA } from "./api/types.ts";
+import {
+  type AgentState,
+  type AgentStatus,
+  type HealthLine,
+  type ReloadStatus,
+  SCHEMA,
+} from "./api/types.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -18,7 +24,12 @@ export interface StatusParts {
   readonly stopping: boolean;
   /** Undefined until the dataplane is up. */
   readonly running:
-    | { readonly device: Device; readonly underlay: OpenUnderlay; readonly engine: Engine; readonly peers: Peers }
+    | {
+        readonly device: Device;
+        readonly underlay: OpenUnderlay;
+        readonly engine: Engine;
+        readonly peers: Peers;
+      }
     | undefined;
   /** Null when the dataplane did not answer. */
   readonly health: DataplaneHealth | null;
@@ -83,9 +94,9 @@ function underlayOf(config: AgentConfig, running: StatusParts["running"]): Agent
   return {
     kind: config.underlay,
     family: config.family,
-    local: running?.device.uplink.local ?? config.local ?? "",
+    local: running?.device.uplink.address ?? config.local ?? "",
     port: config.port,
-    uplink: running?.device.uplink.name ?? null,
+    uplink: running?.device.uplink.device ?? null,
     capabilities: running?.underlay.capabilities ?? NOTHING,
     receiveBuffer: running?.underlay.receiveBuffer ?? 0,
     sendBuffer: running?.underlay.sendBuffer ?? 0,
@@ -106,10 +117,18 @@ function healthLines({ running, health, stopping, lastReload }: StatusParts): He
   }
   const { tx = 0, rx = 0 } = health?.lastRefused ?? {};
   if (tx !== 0) {
-    add("warning", `the underlay refused a datagram, last with ${getSystemErrorName(-tx)}`, "see `poplin stats` for how many");
+    add(
+      "warning",
+      `the underlay refused a datagram, last with ${getSystemErrorName(-tx)}`,
+      "see `poplin stats` for how many",
+    );
   }
   if (rx !== 0) {
-    add("warning", `the TAP refused a frame, last with ${getSystemErrorName(-rx)}`, "see `poplin stats` for how many");
+    add(
+      "warning",
+      `the TAP refused a frame, last with ${getSystemErrorName(-rx)}`,
+      "see `poplin stats` for how many",
+    );
   }
   return lines;
 }

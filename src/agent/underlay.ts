@@ -3,13 +3,13 @@
  * worker thread, `dgram` and `raw` on this thread's event loop.
  */
 import type { DataplaneOptions } from "../dataplane/options.ts";
-import type { Underlay, UnderlayCapabilities } from "../dataplane/ports.ts";
-import { DgramUnderlay } from "../io/dgram.ts";
+import type { UnderlayCapabilities } from "../dataplane/ports.ts";
+import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { openUdp } from "../io/linux/udp.ts";
-import { RawUnderlay } from "../io/raw.ts";
+import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
@@ -38,10 +38,14 @@ export async function openUnderlay(config: AgentConfig, local: string): Promise<
   switch (config.underlay) {
     case "batch":
       return openBatch(config, local);
-    case "dgram":
+    case "dgram": {
+      const { DgramUnderlay } = await import("../io/dgram.ts");
       return inline(await DgramUnderlay.open(socketOptions(config, local)));
-    case "raw":
+    }
+    case "raw": {
+      const { RawUnderlay } = await import("../io/raw.ts");
       return inline(await RawUnderlay.open(socketOptions(config, local)));
+    }
   }
 }
 
@@ -57,6 +61,19 @@ function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {
     noCheck: config.udpChecksum === "zero",
     dontFragment: config.df === "set",
     ttl: config.ttl === "auto" ? 0 : config.ttl,
+  };
+}
+
+/** A port of this thread's event loop. */
+function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
+  const { capabilities, receiveBuffer, sendBuffer, warnings } = underlay;
+  return {
+    capabilities,
+    receiveBuffer,
+    sendBuffer,
+    warnings,
+    start: async (options, tap) => startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay),
+    close: () => underlay.close(),
   };
 }
 

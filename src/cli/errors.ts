@@ -21,7 +21,7 @@ export class CliError extends Error {
 }
 
 /** Codes, the system's and ours, that mean: you may not. */
-const PERMISSION = /^(EPERM|EACCES)$|PERMISSION|NO_CAP/;
+const PERMISSION = /^(EPERM|EACCES)$|PERMISSION$/;
 
 interface Told {
   readonly message?: unknown;
@@ -35,6 +35,7 @@ interface Told {
 export function exitCodeOf(error: unknown): number {
   const { code, exitCode } = (error ?? {}) as Told;
   if (typeof exitCode === "number") return exitCode;
+  if (code === "CONFIG_INVALID") return EXIT.usage;
   if (typeof code === "string" && PERMISSION.test(code)) return EXIT.permission;
   return EXIT.failed;
 }
@@ -47,7 +48,7 @@ export function explain(error: unknown): string[] {
   if (typeof code !== "string" && typeof exitCode !== "number") {
     return [`poplin: this should not have happened: ${typeof stack === "string" ? stack : String(error)}`];
   }
-  const lines = [`poplin: ${message}`];
-  if (typeof remedy === "string" && remedy !== "") lines.push(`  → ${remedy}`);
-  return lines;
+  if (typeof remedy !== "string" || remedy === "") return [`poplin: ${message}`];
+  // Some errors end their message with the remedy, for logs, where there is but one line.
+  return [`poplin: ${String(message).replace(`; ${remedy}`, "")}`, `  → ${remedy}`];
 }

@@ -29,7 +29,7 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
 export function fdbCommand(): Command {
   const command = new Command("fdb").description(
     "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to.\n" +
-      "A change lasts until the agent's next start, or a reload that changes the same peer.",
+      "Changes are not written to the configuration: at the agent's next start they are gone.",
   );
   const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
   // As the default it also gets a mistyped verb, which it can name better than "too many arguments".

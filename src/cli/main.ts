@@ -5,8 +5,8 @@
  *
  *   arguments → which command → its module → commander → exit code (errors.ts)
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { version } from "../agent/version.ts";
 import { EXIT, exitCodeOf, explain } from "./errors.ts";
 
 interface Entry {
@@ -53,12 +53,6 @@ takes --socket PATH (or POPLIN_SOCKET).
 Exit codes: 0 fine, 1 a check failed, 2 usage, 3 agent not reachable,
             4 permission, 5 timeout`;
 
-/** "0.1.0", from package.json: two folders up, from `src/cli` as from `dist/cli`. */
-function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}
-
 /**
  * Puts the command first, and `status` where none is named, so that `poplin -j` and `poplin --socket S fdb` mean what
  * they say. Help and version of poplin itself stay as they are.
@@ -77,7 +71,7 @@ function normalize(args: readonly string[]): string[] {
 async function build(args: readonly string[]): Promise<Command> {
   const program = new Command("poplin")
     .description("packets over packets, layer 2 in Node: a userspace VXLAN node agent")
-    .version(`poplin ${packageVersion()}`, "-V, --version", "print the version")
+    .version(`poplin ${version()}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command")
     .usage("[command] [options]")

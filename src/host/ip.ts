@@ -58,6 +58,7 @@ export async function runIp(args: readonly string[], options: HostOptions, input
   const all = options.netns === undefined ? args : ["-netns", options.netns, ...args];
   const result = await run(all, input);
   if (/Operation not permitted|must be root/i.test(result.stderr)) throw notPermitted(all, result);
+  if (/^Cannot open network namespace/m.test(result.stderr)) throw failed(all, result);
   return result;
 }
 

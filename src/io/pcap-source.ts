@@ -9,7 +9,7 @@
  * - it hands over packets until the kernel has none left, and while they keep coming nothing else on the thread runs,
  *   not even a signal's handler. Then the capture is closed and opened anew (`restarts`): packets are lost either way.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 /** LINKTYPE_ numbers (https://www.tcpdump.org/linktypes.html) for the names that cap has. */
@@ -25,7 +25,7 @@ const SNAPLEN = 65_535;
 /** Bytes of the kernel's ring in front of us. */
 const KERNEL_BUFFER = 8 * 1024 * 1024;
 /** Milliseconds that packets may keep the event loop from turning. */
-const LONGEST_TURN = 200;
+const LONGEST_TURN = 500;
 
 export type PcapErrorCode =
   | "CAP_MISSING"
@@ -81,7 +81,9 @@ interface Cap {
  * @throws PcapError
  */
 export function openPcapSource(options: PcapSourceOptions): PcapSource {
-  return new CapSource(options, loadCap());
+  const CapClass = loadCap();
+  checkInterface(options.device);
+  return new CapSource(options, CapClass);
 }
 
 /**
@@ -183,6 +185,22 @@ function loadCap(): new () => Cap {
   }
 }
 
+/** IFF_UP, `include/uapi/linux/if.h`. */
+const UP = 1;
+
+/** libpcap would say the same, after a warning of cap's on standard error. */
+function checkInterface(device: string): void {
+  let flags: number;
+  try {
+    flags = Number(readFileSync(`/sys/class/net/${device}/flags`, "utf8"));
+  } catch (cause) {
+    const names = readdirSync("/sys/class/net").join(", ");
+    throw new PcapError("NO_SUCH_INTERFACE", `there is no interface ${device}`, `there are ${names}`, cause);
+  }
+  if ((flags & UP) !== 0) return;
+  throw new PcapError("INTERFACE_DOWN", `${device} is down`, `set it up: ip link set ${device} up`);
+}
+
 function openError(device: string, cause: Error): PcapError {
   const message = firstLine(cause);
   if (/not permitted|permission/i.test(message)) {
@@ -193,27 +211,12 @@ function openError(device: string, cause: Error): PcapError {
       cause,
     );
   }
-  if (/no such device/i.test(message)) {
-    return new PcapError(
-      "NO_SUCH_INTERFACE",
-      `there is no interface ${device}`,
-      `there are ${interfaces()}`,
-      cause,
-    );
-  }
-  if (/not up/i.test(message)) {
-    return new PcapError("INTERFACE_DOWN", `${device} is down`, `set it up: ip link set ${device} up`, cause);
-  }
   return new PcapError(
     "CAPTURE_FAILED",
     `cannot capture on ${device}: ${message}`,
     "try another interface with -i",
     cause,
   );
-}
-
-function interfaces(): string {
-  return readdirSync("/sys/class/net").join(", ");
 }
 
 function firstLine(error: Error): string {

@@ -1,6 +1,6 @@
 /**
  * What the underlays that send one datagram per call share (`dgram`, `raw`): the checks that sendmsg(2) would make,
- * and the destination as text, since both packages take nothing else.
+ * and addresses as text, since both packages know them in no other form.
  */
 import { HEAD_LENGTH, LENGTH, PEER, type Ring, SEGMENT } from "../dataplane/ring.ts";
 import {
@@ -66,4 +66,23 @@ export class PeerTexts {
     seen.set(this.#seen);
     this.#seen = seen;
   }
+}
+
+/** @returns the 4 or 16 bytes of an address that inet_ntop(3) wrote. */
+export function addressBytes(text: string): Uint8Array {
+  if (!text.includes(":")) return Uint8Array.from(text.split("."), Number);
+  const [start, end] = text.split("%", 1)[0]!.split("::");
+  const first = bytesOfGroups(start!);
+  const last = bytesOfGroups(end ?? "");
+  return Uint8Array.from([...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last]);
+}
+
+/** The bytes of "2001:db8", or of "ffff:192.0.2.1". */
+function bytesOfGroups(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => {
+    if (group.includes(".")) return group.split(".").map(Number);
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
 }

@@ -14,14 +14,14 @@ describe("summarize", () => {
     ],
     ["ARP request", "ARP who has 10.244.2.5? tell 10.244.1.2, 60 bytes"],
     ["ARP reply in a VLAN", "vlan 100 ARP 10.244.2.5 is at 02:42:ac:13:00:03, 46 bytes"],
-    ["two VLAN tags", "vlan 7 vlan 8 10.244.1.2:50300 > 10.244.2.5:53 UDP, 66 bytes"],
+    ["two VLAN tags", "vlan 7 vlan 8 10.244.1.2:50300 > 10.244.2.5:9 UDP, 66 bytes"],
     ["TCP SYN", "10.244.1.2:40000 > 10.244.2.5:80 TCP [SYN] seq 4000000000 win 64240 mss 1410, 74 bytes"],
     [
       "TCP with SACK and data",
       "10.244.1.2:80 > 10.244.2.5:40000 TCP [PSH ACK] seq 0 ack 0 win 502, 94 bytes",
     ],
-    ["IPv4 with options and padding", "10.244.1.2:50300 > 10.244.2.5:53 UDP, 62 bytes"],
-    ["first fragment", "10.244.1.2:50300 > 10.244.2.5:53 UDP fragment at 0, more follow, 58 bytes"],
+    ["IPv4 with options and padding", "10.244.1.2:50300 > 10.244.2.5:9 UDP, 62 bytes"],
+    ["first fragment", "10.244.1.2:50300 > 10.244.2.5:9 UDP fragment at 0, more follow, 58 bytes"],
     ["last fragment", "10.244.1.2 > 10.244.2.5 UDP fragment at 1480, the last, 50 bytes"],
     [
       "fragmentation needed, with a quote",
@@ -29,11 +29,11 @@ describe("summarize", () => {
         "(about 10.244.1.2 > 10.244.2.5 ICMP echo request id 1 seq 1), 70 bytes",
     ],
     ["ICMP echo reply", "10.244.1.2 > 10.244.2.5 ICMP echo reply id 7 seq 3, 58 bytes"],
-    ["UDP in IPv6", "[fe80::1]:50300 > [fe80::2]:53 UDP, 78 bytes"],
+    ["UDP in IPv6", "[fe80::1]:50300 > [fe80::2]:9 UDP, 78 bytes"],
     ["ICMPv6 echo", "fe80::1 > fe80::2 ICMPv6 echo request id 9 seq 2, 78 bytes"],
     [
       "packet too big, with a quote",
-      "fe80::1 > fe80::2 ICMPv6 packet too big mtu 1430 (about [fe80::1]:50300 > [fe80::2]:53 UDP), 126 bytes",
+      "fe80::1 > fe80::2 ICMPv6 packet too big mtu 1430 (about [fe80::1]:50300 > [fe80::2]:9 UDP), 126 bytes",
     ],
     ["MLD report behind hop-by-hop options", "fe80::1 > ff02::16 ICMPv6 MLDv2 report, 90 bytes"],
     ["IPv6 last fragment", "fe80::1 > fe80::2 UDP fragment at 800, the last, 78 bytes"],
@@ -50,7 +50,7 @@ describe("summarize", () => {
     ],
     [
       "VXLAN over IPv6",
-      "[fe80::1]:50300 > [fe80::2]:8472 VXLAN vni 16777215 | [fe80::1]:50300 > [fe80::2]:53 UDP, 78 bytes",
+      "[fe80::1]:50300 > [fe80::2]:8472 VXLAN vni 16777215 | [fe80::1]:50300 > [fe80::2]:9 UDP, 78 bytes",
     ],
   ])("%s", (name, line) => {
     expect(summarize(SAMPLES[name]!)).toBe(line);

@@ -59,7 +59,7 @@ export function ipv6(nextHeader: number, payload: Uint8Array, values: Values = {
 
 export function udp(payload: Uint8Array, values: Values = {}): Uint8Array {
   return concat(
-    encode(UDP, { sourcePort: 50300, destinationPort: 53, length: 8 + payload.length, ...values }),
+    encode(UDP, { sourcePort: 50300, destinationPort: 9, length: 8 + payload.length, ...values }),
     payload,
   );
 }

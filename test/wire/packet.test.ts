@@ -5,7 +5,7 @@ import { encode } from "../../src/wire/encode.ts";
 import { decodePacket, type Packet, type PacketOptions } from "../../src/wire/packet.ts";
 import { isHeader, type LayerName } from "../../src/wire/walk.ts";
 import { concat, ethernet, ipv4, PING_FRAME, PING_PACKET, PING_UDP_PAYLOAD, udp } from "./frames.ts";
-import { SAMPLES } from "./samples.ts";
+import { JUMBO, SAMPLES } from "./samples.ts";
 
 const LAYERS: LayerName[] = [
   "ethernet",
@@ -116,7 +116,6 @@ describe("decodePacket", () => {
       "IPv6 destination options",
       "ethernet ipv6 ipv6-destination-options ipv6-option ipv6-padn udp payload:16",
     ],
-    ["IPv6 jumbo payload", "ethernet ipv6 ipv6-hop-by-hop ipv6-jumbo udp payload:16"],
     ["neighbour solicitation", "ethernet ipv6 nd-neighbour-solicitation nd-source-link-address"],
     ["neighbour advertisement", "ethernet ipv6 nd-neighbour-advertisement nd-target-link-address"],
     ["router solicitation", "ethernet ipv6 nd-router-solicitation nd-source-link-address"],
@@ -132,6 +131,12 @@ describe("decodePacket", () => {
     expect(packet.notes).toEqual([]);
     expectEveryByteOnce(packet);
     expect(hex(rebuild(frame, packet))).toBe(hex(frame));
+  });
+
+  it("RFC 2675: takes the length of a jumbo payload from its option", () => {
+    expect(outline(JUMBO)).toBe("ethernet ipv6 ipv6-hop-by-hop ipv6-jumbo tcp payload:69980");
+    expect(decodePacket(JUMBO).notes).toEqual([]);
+    expect(decodePacket(JUMBO.subarray(0, 70_000)).truncated).toBe(true);
   });
 
   it("takes the ports it is told for VXLAN, and no other", () => {

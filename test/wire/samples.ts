@@ -46,7 +46,7 @@ const behind = (type: number, extension: Uint8Array, values = {}) =>
   );
 
 /** A sound UDP datagram in IPv6. */
-export const UDP6 = ethernet(0x86dd, withL4Checksum(ipv6(17, udp(DATA, { destinationPort: 53 })), 40, 17, 6));
+export const UDP6 = ethernet(0x86dd, withL4Checksum(ipv6(17, udp(DATA)), 40, 17, 6));
 
 export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
   "the study's ping in VXLAN": PING_PACKET,
@@ -133,7 +133,6 @@ export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
     43,
     encode(IPV6_ROUTING, { nextHeader: 17, headerLength: 2, data: `00000000${TARGET}` }),
   ),
-  "IPv6 jumbo payload": behind(0, fromHex("1100 c204 00000020"), { payloadLength: 0 }),
   "IPv6 first fragment": ethernet(
     0x86dd,
     ipv6(
@@ -185,3 +184,11 @@ export const SAMPLES: Readonly<Record<string, Uint8Array>> = {
     ),
   ),
 };
+
+/** More than 65,535 bytes in one packet, as Linux hands them around inside a host. */
+export const JUMBO = ethernet(
+  0x86dd,
+  ipv6(0, concat(fromHex("0600 c204 00011178"), encode(TCP, {}), new Uint8Array(69_980)), {
+    payloadLength: 0,
+  }),
+);

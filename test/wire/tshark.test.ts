@@ -76,10 +76,15 @@ const FIELDS: Record<string, [tables: RegExp, field: string]> = {
   "icmpv6.opt.mtu": [/^nd-mtu$/, "mtu"],
   "vxlan.vni": [/^vxlan/, "vni"],
   "vxlan.gbp": [/^vxlan-gbp$/, "group"],
-  "vxlan.flags_reserved": [/^$/, ""],
   "vxlan.flag_i": [/^vxlan/, "i"],
-  "vxlan.dont_learn": [/^vxlan-gbp$/, "d"],
+  "vxlan.flag_d": [/^vxlan-gbp$/, "d"],
 };
+
+/** tshark shows these for a header without the group policy bit too. */
+const READ_WITHOUT_G = new Set(["vxlan.gbp", "vxlan.flag_d"]);
+
+/** The outer of two tags has fields of its own in tshark (ieee8021ad). */
+const TWO_TAGS = "two VLAN tags";
 
 /** A classic pcap file of Ethernet frames. */
 function pcap(frames: readonly Uint8Array[]): Uint8Array {
@@ -128,6 +133,8 @@ describeWith([tool("tshark")], "tshark", () => {
           const value: FieldValue = part.values[key]!;
           return [/^(mac|ipv[46])$/.test(field.format) ? formatValue(field, value) : String(value)];
         });
+        if (ours.length === 0 && READ_WITHOUT_G.has(name)) return;
+        if (sample === TWO_TAGS && name.startsWith("vlan.")) return;
         const said = (theirs[row]![column] ?? "").split(",").filter((one) => one !== "");
         expect(said.map(plain), `${sample}: ${name}`).toEqual(ours);
         if (ours.length > 0) compared.add(name);
@@ -136,12 +143,17 @@ describeWith([tool("tshark")], "tshark", () => {
     expect(names.filter((name) => !compared.has(name))).toEqual([]);
   });
 
-  it("finds nothing malformed and no bad checksum in the samples", () => {
-    const rows = tshark(Object.values(SAMPLES), ["_ws.malformed", "_ws.expert.message"]);
-    const complaints = Object.keys(SAMPLES).flatMap((name, i) => {
-      const said = rows[i]!.filter((text) => /malformed|bad checksum|bogus/i.test(text));
-      return said.map((text) => `${name}: ${text}`);
-    });
-    expect(complaints).toEqual([]);
+  it("finds nothing malformed and no bad checksum in the samples, but does in a planted one", () => {
+    const planted = SAMPLES["TCP SYN"]!.slice();
+    planted[50]! ^= 1; // TCP checksum
+    const named = Object.entries({ ...SAMPLES, planted });
+    const rows = tshark(
+      named.map(([, frame]) => frame),
+      ["_ws.malformed", "_ws.expert.message"],
+    );
+    const complaints = named.flatMap(([name], i) =>
+      rows[i]!.some((text) => /malformed|bad checksum|bogus/i.test(text)) ? [name] : [],
+    );
+    expect(complaints).toEqual(["planted"]);
   });
 });

@@ -4,6 +4,7 @@
  */
 import { ADDRESS_BYTES, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { putU16 } from "../../wire/bytes.ts";
+import { addressBytes } from "../portable.ts";
 
 /** Addresses remembered. */
 const MEMORY = 1024;
@@ -28,23 +29,4 @@ export class Senders {
     this.#rows.set(address, row);
     return row;
   }
-}
-
-/** @returns the 4 or 16 bytes of an address that inet_ntop(3) wrote. */
-function addressBytes(text: string): Uint8Array {
-  if (!text.includes(":")) return Uint8Array.from(text.split("."), Number);
-  const [start, end] = text.split("%", 1)[0]!.split("::");
-  const first = bytesOfGroups(start!);
-  const last = bytesOfGroups(end ?? "");
-  return Uint8Array.from([...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last]);
-}
-
-/** The bytes of "2001:db8", or of "ffff:192.0.2.1". */
-function bytesOfGroups(text: string): number[] {
-  if (text === "") return [];
-  return text.split(":").flatMap((group) => {
-    if (group.includes(".")) return group.split(".").map(Number);
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
 }

@@ -1,0 +1,28 @@
+/** (VNI, MAC) → VTEP, asked in random order: at a million rows each lookup misses the cache. */
+import { Fdb } from "../../dist/fdb/index.js";
+import { shuffle } from "./shuffle.mjs";
+
+const VNI = 1;
+const HI = 0x0242;
+
+export const cases = [
+  { name: "lookup, 10 rows", prepare: () => lookups(10, 0) },
+  { name: "lookup, 10,000 rows", aim: 20, prepare: () => lookups(10_000, 0) },
+  { name: "lookup, 1,000,000 rows", aim: 60, prepare: () => lookups(1_000_000, 0) },
+  { name: "lookup of what is not there, 10,000", prepare: () => lookups(10_000, 1 << 30) },
+];
+
+function lookups(rows, apart) {
+  const fdb = new Fdb();
+  for (let i = 0; i < rows; i++) fdb.add(VNI, HI, i, i & 1023);
+  // A power of two of keys, so that stepping through them costs a mask.
+  const keys = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(rows, 1024))));
+  for (let i = 0; i < keys.length; i++) keys[i] = (i % rows) + apart;
+  shuffle(keys);
+  const mask = keys.length - 1;
+  return (n) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum = (sum + fdb.lookup(VNI, HI, keys[i & mask])) | 0;
+    return sum;
+  };
+}

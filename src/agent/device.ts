@@ -1,0 +1,89 @@
+/**
+ * The agent's device: found, made or made anew, with the MAC, MTU and addresses it should have, and a queue of it open.
+ * It is persistent, so it outlives the agent with its addresses and rows, unless it is ephemeral: then the kernel
+ * removes it with its last descriptor, however the process ends.
+ */
+import { addressesToReplay } from "../control/difference.ts";
+import { overlayMtu } from "../control/mtu.ts";
+import { applyHostSteps } from "../host/apply.ts";
+import { type Link, prepareDevice, repairLink } from "../host/link.ts";
+import { randomMac } from "../host/mac.ts";
+import { refuseRouterAdvertisements } from "../host/sysctl.ts";
+import { findUplink, type Uplink } from "../host/uplink.ts";
+import { loadShim } from "../io/linux/shim.ts";
+import { type OpenTap, openTap } from "../io/linux/tap.ts";
+import type { AgentConfig } from "./config/load.ts";
+import type { Log } from "./log.ts";
+
+export interface Device {
+  readonly tap: OpenTap;
+  readonly mac: string;
+  readonly mtu: number;
+  /** The interface that carries the underlay, and our address there. */
+  readonly uplink: Uplink;
+  /** What an operator should know, and no reason not to start. */
+  readonly warnings: readonly string[];
+  setEphemeral(ephemeral: boolean): void;
+  /** Closes the queue. The engine has been stopped before. */
+  close(): void;
+}
+
+/**
+ * Opens the device.
+ * @throws HostError when there is no uplink, or the name is somebody else's; SystemCallError when no TAP can be had
+ */
+export async function openDevice(config: AgentConfig, log: Log): Promise<Device> {
+  const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
+  const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family);
+  const { decision, before } = await prepareDevice(config.device);
+  if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
+  const tap = openTap(config.device);
+  try {
+    loadShim().tapPersist(tap.fd, !config.ephemeral);
+    const mac = config.vtepMac ?? before?.mac ?? randomMac();
+    const { repaired } = await repairLink(config.device, { mac, mtu });
+    if (tap.existed && repaired.length > 0)
+      log.warn(`${config.device} had been changed: set ${repaired.join(", ")}`);
+    if (before !== null && !tap.existed) await replayAddresses(config, before, log);
+    const advertisements = refuseRouterAdvertisements(config.device);
+    const warnings = [warning, advertisements].filter((text) => text !== null);
+    for (const text of warnings) log.warn(text);
+    return deviceOf(tap, mac, mtu, uplink, warnings);
+  } catch (error) {
+    loadShim().close(tap.fd);
+    throw error;
+  }
+}
+
+/** A device that had to be made anew gets back what somebody else had put on the one before. */
+async function replayAddresses(config: AgentConfig, before: Link, log: Log): Promise<void> {
+  const cidrs = addressesToReplay(before.addresses, config.address);
+  const steps = cidrs.map((cidr) => ({ table: "address", op: "replace", cidr }) as const);
+  const results = await applyHostSteps(config.device, steps);
+  results.forEach((reason, i) => {
+    if (reason !== null)
+      log.warn(`address ${cidrs[i]} could not be put on the new ${config.device}: ${reason}`);
+  });
+}
+
+function deviceOf(
+  tap: OpenTap,
+  mac: string,
+  mtu: number,
+  uplink: Uplink,
+  warnings: readonly string[],
+): Device {
+  let open = true;
+  return {
+    tap,
+    mac,
+    mtu,
+    uplink,
+    warnings,
+    setEphemeral: (ephemeral) => loadShim().tapPersist(tap.fd, !ephemeral),
+    close: () => {
+      if (open) loadShim().close(tap.fd);
+      open = false;
+    },
+  };
+}

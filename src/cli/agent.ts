@@ -1,0 +1,25 @@
+/** `poplin agent`: its flags come from the table of settings, so that they are what the file and the docs say. */
+import { Command } from "commander";
+import { flagDeclarations } from "../agent/config/flags.ts";
+import { SETTINGS } from "../agent/config/schema.ts";
+import { runAgent } from "../agent/run.ts";
+
+interface AgentOptions extends Readonly<Record<string, unknown>> {
+  readonly config?: string;
+}
+
+export function agentCommand(): Command {
+  const command = new Command("agent")
+    .description(
+      "Run the node agent in the foreground: device, rows of the peers, and the dataplane.\n" +
+        "Every setting may come from a flag, the environment (POPLIN_SENDER_CHECK for\n" +
+        "--sender-check), the file or its default, in this order. SIGHUP reads the file again\n" +
+        "and applies the difference. SIGTERM ends the agent; the device stays with its\n" +
+        "address and rows, forwards nothing, and is taken over by the next start.",
+    )
+    .option("-c, --config <FILE>", "Configuration file (YAML or JSON). Peers can only stand there.");
+  for (const { flags, description } of SETTINGS.flatMap(flagDeclarations)) command.option(flags, description);
+  return command.action(async ({ config, ...flags }: AgentOptions) => {
+    process.exitCode = await runAgent({ file: config ?? null, env: process.env, flags });
+  });
+}
