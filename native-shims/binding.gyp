@@ -10,7 +10,8 @@
         "src/batch.c",
         "src/message.c",
         "src/wait.c",
-        "src/watch.c"
+        "src/watch.c",
+        "src/packet.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags!": ["-O3"],

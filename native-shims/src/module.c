@@ -28,6 +28,7 @@ static const struct entry CALLS[] = {
     {"recvBatch", recv_batch},
     {"poll", poll_set},
     {"watch", watch_open},
+    {"packetDrops", packet_drops},
 };
 
 static napi_value descriptor(napi_env env) {

@@ -35,4 +35,7 @@ napi_value close_fd(napi_env env, napi_callback_info info);
 /* watch.c */
 napi_value watch_open(napi_env env, napi_callback_info info);
 
+/* packet.c */
+napi_value packet_drops(napi_env env, napi_callback_info info);
+
 #endif

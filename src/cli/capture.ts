@@ -15,7 +15,7 @@ import { openPcapSource, type PcapSource, vxlanFilter } from "../io/pcap-source.
 import { type PacketSink, PcapngSink, TextSink } from "./capture-sinks.ts";
 import { type ClientOptions, clientFor, stdoutStyle, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
-import { plural } from "./output.ts";
+import { count, plural } from "./output.ts";
 import { SyncOutput } from "./sync-output.ts";
 
 /** Linux's and flannel's VXLAN port: the agent's default too. */
@@ -163,10 +163,16 @@ class Session {
     return new TextSink(output, linkType, this.#port, { color, verbose: this.#options.verbose === true });
   }
 
-  #summarize({ restarts }: PcapSource): void {
+  #summarize({ restarts, dropped }: PcapSource): void {
     const where =
       this.#options.write === undefined || this.#options.write === "-" ? "" : ` to ${this.#options.write}`;
-    this.#say(`${plural(this.#packets, "packet")}${where}`);
+    const lost =
+      dropped === null
+        ? "unknown how many dropped (the native shim is not built)"
+        : `${count(dropped)} dropped`;
+    this.#say(`${plural(this.#packets, "packet")}${where}, ${lost}`);
+    if (dropped !== null && dropped > 0)
+      this.#say("! what was dropped came faster than it could be taken: -w takes more than text");
     if (this.#fragments > 0) {
       this.#say(
         `! ${plural(this.#fragments, "is a fragment", "are fragments")}: the overlay's MTU is too large for the underlay`,

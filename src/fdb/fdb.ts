@@ -57,7 +57,11 @@ export interface Probes {
 }
 
 export class Fdb {
-  readonly #factors: Int32Array;
+  // Four fields instead of an array: at a million rows a lookup is as fast as its instructions are few.
+  readonly #loLow: number;
+  readonly #loHigh: number;
+  readonly #hi: number;
+  readonly #vni: number;
   #hot = new Int32Array(SMALLEST * HOT_WORDS);
   #cold = new Int32Array(SMALLEST * COLD_WORDS);
   #mask = SMALLEST - 1;
@@ -67,7 +71,11 @@ export class Fdb {
 
   /** @param seed fixes how keys are spread, so that a test sees the same table every time. Never in production. */
   constructor(seed?: number) {
-    this.#factors = drawMultipliers(4, seed);
+    const factors = drawMultipliers(4, seed);
+    this.#loLow = factors[0]!;
+    this.#loHigh = factors[1]!;
+    this.#hi = factors[2]!;
+    this.#vni = factors[3]!;
   }
 
   /** Rows in the table. */
@@ -179,9 +187,8 @@ export class Fdb {
 
   /** The row where a key belongs. */
   #home(vni: number, hi: number, lo: number): number {
-    const k = this.#factors;
-    const high = Math.imul(lo >>> 16, k[1]!) + Math.imul(lo & 0xffff, k[0]!);
-    return spread((high + Math.imul(hi, k[2]!) + Math.imul(vni, k[3]!)) | 0) >>> this.#shift;
+    const low = Math.imul(lo >>> 16, this.#loHigh) + Math.imul(lo & 0xffff, this.#loLow);
+    return spread((low + Math.imul(hi, this.#hi) + Math.imul(vni, this.#vni)) | 0) >>> this.#shift;
   }
 
   #homeOf(i: number): number {

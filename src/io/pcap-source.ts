@@ -2,8 +2,8 @@
  * Packets off an interface, through libpcap and the `cap` package.
  *
  * `cap` is an optional dependency, bound to one Node ABI and to the main thread; it is loaded when the first source is
- * opened. What it does not tell is not here either: no timestamps, no count of what the kernel dropped. Three habits
- * of its native side shape this file:
+ * opened. It tells no timestamps, and not what the kernel dropped (`packet-socket.ts` finds that out). Three habits of
+ * its native side shape this file:
  * - it holds no reference to the buffer it writes packets into, so this side must, or the collector frees it;
  * - a closed capture leaves a freed poll handle in libuv's list when it is collected, so none ever is;
  * - it hands over packets until the kernel has none left, and while they keep coming nothing else on the thread runs,
@@ -11,6 +11,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { PacketSocket } from "./packet-socket.ts";
 
 /** LINKTYPE_ numbers (https://www.tcpdump.org/linktypes.html) for the names that cap has. */
 const LINK_TYPES: Readonly<Record<string, number>> = {
@@ -65,6 +66,8 @@ export interface PcapSource {
   readonly linkType: number;
   /** Times packets came faster than `onPacket` took them, and the capture was started anew. */
   readonly restarts: number;
+  /** Packets that the kernel's full ring has lost; null where the native shim is not there to ask. */
+  readonly dropped: number | null;
   /** Ends the capture; `onPacket` is not called again. Safe to call twice, and from `onPacket`. */
   close(): void;
 }
@@ -104,6 +107,8 @@ class CapSource implements PcapSource {
   readonly #Cap: new () => Cap;
   readonly #buffer = Buffer.alloc(SNAPLEN);
   #cap: Cap | null = null;
+  #socket: PacketSocket | null = null;
+  #dropped: number | null = 0;
   /** When the event loop last turned, NaN until a packet has come in this turn. */
   #turnStart = Number.NaN;
 
@@ -113,9 +118,21 @@ class CapSource implements PcapSource {
     this.linkType = this.#open();
   }
 
+  get dropped(): number | null {
+    if (this.#cap !== null) this.#countDrops();
+    return this.#dropped;
+  }
+
   close(): void {
-    this.#cap?.close();
+    if (this.#cap === null) return;
+    this.#countDrops();
+    this.#cap.close();
     this.#cap = null;
+    this.#socket = null;
+  }
+
+  #countDrops(): void {
+    if (this.#socket !== null && this.#dropped !== null) this.#dropped += this.#socket.takeDrops();
   }
 
   #open(): number {
@@ -125,11 +142,13 @@ class CapSource implements PcapSource {
     cap.on("packet", (length, truncated) => this.#deliver(cap, length, truncated));
     let name: string;
     try {
-      name = cap.open(device, filter, KERNEL_BUFFER, this.#buffer);
+      const open = () => cap.open(device, filter, KERNEL_BUFFER, this.#buffer);
+      ({ result: name, socket: this.#socket } = PacketSocket.watch(open));
     } catch (error) {
       throw openError(device, error as Error);
     }
     this.#cap = cap;
+    if (this.#socket === null) this.#dropped = null;
     const linkType = LINK_TYPES[name];
     if (linkType !== undefined) return linkType;
     this.close();
@@ -154,6 +173,8 @@ class CapSource implements PcapSource {
 
   #restart(cap: Cap): void {
     this.restarts++;
+    this.#countDrops();
+    this.#socket = null;
     cap.close();
     // Two immediates: signals that came meanwhile are handled between them.
     setImmediate(() => setImmediate(() => this.#reopen(cap)));

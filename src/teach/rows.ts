@@ -65,7 +65,7 @@ export function packetRows(bytes: Uint8Array, packet: Packet): Row[] {
 }
 
 /** "outer IPv4", "VXLAN", "inner Ethernet", "quoted UDP". */
-export function partTitle(part: Part, tunnelled: boolean): string {
+function partTitle(part: Part, tunnelled: boolean): string {
   const title = isHeader(part) ? part.table.title : part.kind;
   if (part.quoted) return `quoted ${title}`;
   const tone = toneOf(part, tunnelled);
@@ -73,7 +73,7 @@ export function partTitle(part: Part, tunnelled: boolean): string {
   return part.level > 1 ? `inner ${title} (${part.level})` : `${tone} ${title}`;
 }
 
-export function toneOf(part: Part, tunnelled: boolean): Tone {
+function toneOf(part: Part, tunnelled: boolean): Tone {
   if (isHeader(part) && part.table.name.startsWith("vxlan")) return "tunnel";
   if (!tunnelled) return "plain";
   return part.level === 0 ? "outer" : "inner";

@@ -129,6 +129,8 @@ export interface Shim {
    * A descriptor has one watch per thread (EEXIST), and the watch is stopped before the descriptor is closed.
    */
   watch(fd: number, callback: (events: number) => void): Watch;
+  /** PACKET_STATISTICS of a packet(7) socket: packets its full ring has lost since the last time somebody asked. */
+  packetDrops(fd: number): number;
   /** The numbers of the descriptor words as C has them, for the test that compares them with `ring.ts`. */
   readonly descriptor: Readonly<Record<string, number>>;
 }

@@ -28,7 +28,8 @@ export async function catchFirst(host: Host, send: () => Promise<unknown>): Prom
       // Both write the head of the file when they have begun to listen.
       if (!(await capture.grown((bytes) => bytes.length > 0, START_TIMEOUT))) continue;
       await send();
-      const packet = (bytes: Uint8Array) => readCapture(bytes).packets.find((one) => isVxlan(one.bytes))?.bytes;
+      const packet = (bytes: Uint8Array) =>
+        readCapture(bytes).packets.find((one) => isVxlan(one.bytes))?.bytes;
       if (await capture.grown((bytes) => packet(bytes) !== undefined, PACKET_TIMEOUT)) {
         return packet(capture.bytes) ?? null;
       }

@@ -3,25 +3,28 @@
  * pod small enough to read. The pod answers pings; it also does what the node's kernel would: it writes the Ethernet
  * header that neighbour and route rows lead to, and the TTL has passed one hop.
  */
-import { type Engine, startInlineEngine } from "../../agent/engine/inline-engine.ts";
+import type { Engine } from "../../agent/engine/engine.ts";
+import { startInlineEngine } from "../../agent/engine/inline-engine.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import type { Underlay } from "../../dataplane/ports.ts";
 import { MemoryTap } from "../../io/memory.ts";
 import {
   checksum,
-  ETHERNET,
   encode,
+  formatMac,
   ICMP_ECHO,
   ICMP_ECHO_REPLY,
   ICMP_ECHO_REQUEST,
   IPV4,
   parseMac,
+  putMac,
+  putU16,
   u16,
   u32,
 } from "../../wire/index.ts";
+import { DEVICE, VNI, VXLAN_PORT } from "../node.ts";
 import type { NodePlan } from "../plan.ts";
 import { podAddress } from "../plan.ts";
-import { DEVICE, VNI, VXLAN_PORT } from "../node.ts";
 
 export const MTU = 1450;
 
@@ -45,7 +48,7 @@ const POLICY: Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos"> = {
 export class MemoryNode {
   readonly plan: NodePlan;
   readonly engine: Engine;
-  readonly #tap = new MemoryTap({ name: DEVICE });
+  readonly #tap = new MemoryTap({ name: DEVICE, frames: 64, frameBytes: 2048 });
   readonly #underlay: Underlay;
   readonly #address: number;
   #waiting: { readonly sequence: number; readonly done: () => void } | null = null;
@@ -55,7 +58,11 @@ export class MemoryNode {
     this.plan = plan;
     this.#underlay = underlay;
     this.#address = ipv4Number(podAddress(plan).v4);
-    this.engine = startInlineEngine({ vni: VNI, mac: plan.vtepMac, mtu: MTU, ...POLICY }, this.#tap, underlay);
+    this.engine = startInlineEngine(
+      { vni: VNI, mac: plan.vtepMac, mtu: MTU, ...POLICY },
+      this.#tap,
+      underlay,
+    );
     this.#tap.onFrame(({ frame }) => this.#receive(frame));
   }
 
@@ -96,10 +103,10 @@ export class MemoryNode {
 
   #send(mac: string, destination: number, type: number, sequence: number, data: Uint8Array): void {
     const frame = new Uint8Array(DATA_AT + data.length);
-    const { hi, lo } = parseMac(mac);
-    const own = parseMac(this.plan.vtepMac);
-    const link = { destination: macNumber(hi, lo), source: macNumber(own.hi, own.lo), etherType: ETHERTYPE_IPV4 };
-    encode(ETHERNET, link, frame, 0);
+    const [to, from] = [parseMac(mac), parseMac(this.plan.vtepMac)];
+    putMac(frame, 0, to.hi, to.lo);
+    putMac(frame, 6, from.hi, from.lo);
+    putU16(frame, 12, ETHERTYPE_IPV4);
     const ip = {
       totalLength: frame.length - IP_AT,
       dontFragment: 1,
@@ -125,15 +132,10 @@ export class MemoryNode {
     const sequence = u16(frame, ICMP_AT + 6);
     if (frame[ICMP_AT] === ICMP_ECHO_REPLY && this.#waiting?.sequence === sequence) this.#waiting.done();
     if (frame[ICMP_AT] !== ICMP_ECHO_REQUEST) return;
-    const sender = [...frame.subarray(6, 12)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
-    this.#send(sender, u32(frame, IP_AT + 12), ICMP_ECHO_REPLY, sequence, frame.slice(DATA_AT));
+    this.#send(formatMac(frame, 6), u32(frame, IP_AT + 12), ICMP_ECHO_REPLY, sequence, frame.slice(DATA_AT));
   }
 }
 
 function ipv4Number(text: string): number {
   return u32(Uint8Array.from(text.split("."), Number), 0);
-}
-
-function macNumber(hi: number, lo: number): number {
-  return hi * 2 ** 32 + lo;
 }

@@ -79,7 +79,8 @@ export class NamespaceStage implements Stage {
 export function namespacesMissing(): string | null {
   if (process.platform !== "linux") return `network namespaces are Linux's, and this is ${process.platform}`;
   if (process.getuid?.() !== 0) return "network namespaces need root: sudo npm run demo";
-  if (!existsSync("/dev/net/tun")) return "there is no /dev/net/tun (load the module tun, or map the device in)";
+  if (!existsSync("/dev/net/tun"))
+    return "there is no /dev/net/tun (load the module tun, or map the device in)";
   for (const [program, by] of [
     ["ip", "iproute2"],
     ["ping", "iputils-ping"],
@@ -99,4 +100,3 @@ function inPath(program: string): boolean {
     }
   });
 }
-

@@ -1,0 +1,24 @@
+/** `poplin/dataplane`: the hot path, and the two ports to plug devices into. */
+export * from "./arena.ts";
+export {
+  COUNTER_NAMES,
+  type CounterName,
+  type CounterSnapshot,
+  Counters,
+  type Direction,
+} from "./counters.ts";
+export { Dataplane, type DataplaneHealth } from "./dataplane.ts";
+export { driveBlocking } from "./drive-blocking.ts";
+export { EventDriver } from "./drive-events.ts";
+export { DROP_REASONS, DROPS, type DropReason } from "./drops.ts";
+export type { Loop, PortFailure } from "./loop.ts";
+export type {
+  DataplaneOptions,
+  DataplanePolicy,
+  FdbChange,
+  FdbRefusal,
+  FdbRow,
+  FdbUpdate,
+} from "./options.ts";
+export type { Port, Tap, Underlay, UnderlayCapabilities, Waiter } from "./ports.ts";
+export * from "./ring.ts";

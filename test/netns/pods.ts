@@ -1,0 +1,82 @@
+/** What pods do to each other: ping, streams and datagrams whose content is checked at the other end, iperf3. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Host } from "../../src/lab/host.ts";
+import type { LabNode } from "../../src/lab/node.ts";
+import { podAddress } from "../../src/lab/plan.ts";
+
+const SERVE = fileURLToPath(new URL("./pod/serve.mjs", import.meta.url));
+const SEND = fileURLToPath(new URL("./pod/send.mjs", import.meta.url));
+
+export type Family = 4 | 6;
+
+/** What one datagram was: its bytes, their digest, its TOS. */
+export type Datagram = readonly [bytes: number, digest: string, tos: number];
+
+export interface Send {
+  readonly bytes: number;
+  /** One UDP_SEGMENT send, cut by the kernel into datagrams of so many bytes. */
+  readonly segment?: number;
+  readonly tos?: number;
+}
+
+/** Address of a node's pod. */
+export function podOf(node: LabNode, family: Family): string {
+  return podAddress(node.plan)[family === 4 ? "v4" : "v6"];
+}
+
+/** Starts the servers of a pod: our own (`pod/serve.mjs`), and iperf3. They end with the lab. */
+export async function serve(pod: Host): Promise<void> {
+  const server = pod.spawn(process.execPath, [SERVE], { stdio: ["ignore", "pipe", "inherit"] });
+  await ready(server, pod);
+  pod.spawn("iperf3", ["--server"], { stdio: "ignore" });
+  await pod.exec("sh", ["-c", "until ss -Hltn sport = 5201 | grep -q .; do sleep 0.02; done"]);
+}
+
+async function ready(server: ChildProcess, pod: Host): Promise<void> {
+  const ended = once(server, "exit").then(() => Promise.reject(new Error(`${pod.name}: no server`)));
+  await Promise.race([once(server.stdout!, "data"), ended]);
+  ended.catch(() => {}); // it ends with the lab
+}
+
+/** A stream to the pod, then one back. @returns whether each arrived as it was sent */
+export async function stream(from: Host, to: string, bytes: number): Promise<{ sent: boolean; received: boolean }> {
+  const { stdout } = await from.exec(process.execPath, [SEND, "tcp", to, String(bytes)]);
+  return JSON.parse(stdout);
+}
+
+/** Datagrams to the pod. @returns what was sent, and what arrived there */
+export async function datagrams(
+  from: Host,
+  to: string,
+  sends: readonly Send[],
+): Promise<{ sent: Datagram[]; received: Datagram[] }> {
+  const { stdout } = await from.exec(process.execPath, [SEND, "udp", to, JSON.stringify(sends)]);
+  return JSON.parse(stdout);
+}
+
+/** TCP by iperf3. @returns bytes that arrived */
+export async function iperf(from: Host, to: string, args: readonly string[]): Promise<number> {
+  const { stdout } = await from.exec("iperf3", ["--client", to, "--json", ...args]);
+  return JSON.parse(stdout).end.sum_received.bytes;
+}
+
+/**
+ * Two pings of each size, DF set. ping checks the data that comes back.
+ * @param sizes bytes of ICMP data
+ * @returns what went wrong, by size
+ */
+export async function ping(from: Host, to: string, sizes: readonly number[]): Promise<string[]> {
+  const script = `
+    for size in "$@"; do
+      out=$(ping -n -c 2 -l 2 -w 5 -M do -s "$size" ${to} 2>&1)
+      case "$out" in
+        *"wrong data"*|*DUP*|*"bad checksum"*|*"truncated"*) echo "$size: $out" ;;
+        *"2 packets transmitted, 2 received"*) ;;
+        *) echo "$size: $out" ;;
+      esac
+    done`;
+  const { stdout } = await from.exec("sh", ["-c", script, "sh", ...sizes.map(String)], { timeout: 120_000 });
+  return stdout === "" ? [] : [stdout];
+}
