@@ -9,7 +9,7 @@ export const cases = [
   { name: "lookup, 10 rows", prepare: () => lookups(10, 0) },
   { name: "lookup, 10,000 rows", aim: 20, prepare: () => lookups(10_000, 0) },
   { name: "lookup, 1,000,000 rows", aim: 60, prepare: () => lookups(1_000_000, 0) },
-  { name: "lookup of what is not there, 10,000", prepare: () => lookups(10_000, 1 << 30) },
+  { name: "miss, 10,000 rows", prepare: () => lookups(10_000, 1 << 30) },
 ];
 
 function lookups(rows, apart) {

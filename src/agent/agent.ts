@@ -20,6 +20,7 @@ import { formatProblem, type Problem } from "./config/problems.ts";
 import { type Device, openDevice } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { explainFailure } from "./failure.ts";
+import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
@@ -194,16 +195,9 @@ export class Agent implements AgentView {
 
   changeFdb(change: FdbChange): Promise<void> {
     return this.#serially(async () => {
-      const refusal = await this.#up().peers.change(change);
-      if (refusal === "FDB_EXISTS") {
-        const remedy = `\`poplin fdb replace\` changes it`;
-        throw new AgentError("ROW_EXISTS", `there is a row for ${change.mac} already`, remedy);
-      }
-      if (refusal === "FDB_MISSING") throw new AgentError("NO_SUCH_ROW", `there is no row for ${change.mac}`);
-      if (refusal === "FDB_FAMILY") {
-        const message = `${change.dst} is of the other address family: the underlay is IPv${this.#config.family}`;
-        throw new AgentError("WRONG_FAMILY", message);
-      }
+      const checked = checkChange(change);
+      const refusal = await this.#up().peers.change(checked);
+      if (refusal !== null) throw refused(refusal, checked, this.#config.family);
     });
   }
 

@@ -11,10 +11,10 @@ interface AgentOptions extends Readonly<Record<string, unknown>> {
 export function agentCommand(): Command {
   const command = new Command("agent")
     .description(
-      "Run the node agent in the foreground: device, rows of the peers, and the dataplane.\n" +
-        "Every setting may come from a flag, the environment (POPLIN_SENDER_CHECK for\n" +
-        "--sender-check), the file or its default, in this order. SIGHUP reads the file again\n" +
-        "and applies the difference. SIGTERM ends the agent; the device stays with its\n" +
+      "Run the node agent in the foreground: its device, the peers' rows, and the dataplane.\n\n" +
+        "Every setting may come from a flag, the environment (POPLIN_SENDER_CHECK for --sender-check), the file " +
+        "or its default, in this order.\n\n" +
+        "SIGHUP reads the file again and applies the difference. SIGTERM ends the agent; its device stays with " +
         "address and rows, forwards nothing, and is taken over by the next start.",
     )
     .option("-c, --config <FILE>", "Configuration file (YAML or JSON). Peers can only stand there.");

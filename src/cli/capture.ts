@@ -171,8 +171,9 @@ class Session {
         ? "unknown how many dropped (the native shim is not built)"
         : `${count(dropped)} dropped`;
     this.#say(`${plural(this.#packets, "packet")}${where}, ${lost}`);
-    if (dropped !== null && dropped > 0)
-      this.#say("! what was dropped came faster than it could be taken: -w takes more than text");
+    if (dropped !== null && dropped > 0 && this.#options.write === undefined) {
+      this.#say("! packets came faster than lines can be written: -w takes more");
+    }
     if (this.#fragments > 0) {
       this.#say(
         `! ${plural(this.#fragments, "is a fragment", "are fragments")}: the overlay's MTU is too large for the underlay`,

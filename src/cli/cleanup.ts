@@ -19,9 +19,8 @@ interface CleanupOptions {
 export function cleanupCommand(): Command {
   return new Command("cleanup")
     .description(
-      "Remove the device that a stopped agent left, with its addresses, neighbours and\n" +
-        "routes. Until then the device keeps them for the next start. Nothing to remove is\n" +
-        "no failure.",
+      "Remove the device that a stopped agent left, with its addresses, neighbours and routes. Until then the " +
+        "device keeps them for the next start. Nothing to remove is no failure.",
     )
     .option("-c, --config <FILE>", "the agent's configuration file, which names the device")
     .option("-d, --device <NAME>", "the device itself")

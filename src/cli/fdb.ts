@@ -21,31 +21,30 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
   {
     op: "del",
     about: "Remove the MAC's row; fails when there is none.",
-    usage: "<mac> [dst <ip>]",
+    usage: "<mac>",
     example: "aa:bb:cc:dd:ee:ff",
   },
 ];
 
 export function fdbCommand(): Command {
-  const command = new Command("fdb").description(
-    "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to.\n" +
+  const command = withSocket(new Command("fdb")).description(
+    "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to. " +
       "Changes are not written to the configuration: at the agent's next start they are gone.",
   );
   const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
   // As the default it also gets a mistyped verb, which it can name better than "too many arguments".
-  withJson(withSocket(show))
-    .allowExcessArguments()
-    .action((options: ClientOptions, self: Command) => showRows(options, self.args));
+  withJson(show)
+    .argument("[words...]")
+    .usage("[options]")
+    .action((words: string[]) => showRows(show.optsWithGlobals(), words));
   command.addCommand(show, { isDefault: true });
   for (const { op, about, usage, example } of CHANGES) {
     const change = new Command(op)
       .description(about)
-      .argument("[words...]", usage)
-      .usage(`[options] ${usage}`)
+      .argument("[words...]")
+      .usage(usage)
       .addHelpText("after", `\nExample:\n  poplin fdb ${op} ${example}`);
-    withSocket(change).action((words: string[], options: ClientOptions) =>
-      clientFor(options).changeFdb(parseChange(op, words)),
-    );
+    change.action((words: string[]) => clientFor(change.optsWithGlobals()).changeFdb(parseChange(op, words)));
     command.addCommand(change);
   }
   return command;

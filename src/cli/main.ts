@@ -5,7 +5,7 @@
  *
  *   arguments → which command → its module → commander → exit code (errors.ts)
  */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import { version } from "../agent/version.ts";
 import { EXIT, exitCodeOf, explain } from "./errors.ts";
 
@@ -54,7 +54,7 @@ Exit codes: 0 fine, 1 a check failed, 2 usage, 3 agent not reachable,
             4 permission, 5 timeout`;
 
 /**
- * Puts the command first, and `status` where none is named, so that `poplin -j` and `poplin --socket S fdb` mean what
+ * Puts the command, and its own command (`fdb show`), first, and `status` where none is named, so that `poplin -j` and `poplin --socket S fdb` mean what
  * they say. Help and version of poplin itself stay as they are.
  */
 function normalize(args: readonly string[]): string[] {
@@ -64,7 +64,7 @@ function normalize(args: readonly string[]): string[] {
     at += args[at] === "--socket" ? 2 : 1;
   }
   if (at >= args.length) return ["status", ...args];
-  return [args[at]!, ...args.slice(0, at), ...args.slice(at + 1)];
+  return [...args.slice(at), ...args.slice(0, at)];
 }
 
 /** The program with the named commands in full and the others by name, for the help text and for suggestions. */
@@ -77,6 +77,12 @@ async function build(args: readonly string[]): Promise<Command> {
     .usage("[command] [options]")
     .addHelpText("after", EPILOGUE)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "poplin: ")) })
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: inheritedOptions,
+      subcommandTerm: (command) =>
+        command.parent?.parent ? `${command.name()} ${command.usage()}`.trim() : command.name(),
+    })
     .showHelpAfterError("  → `poplin --help` lists what there is, `poplin <command> --help` its options")
     .exitOverride();
   const named = args.slice(0, args[0] === "help" ? 2 : 1);
@@ -86,6 +92,13 @@ async function build(args: readonly string[]): Promise<Command> {
     inherit(command, program);
   }
   return program;
+}
+
+/** Options of the commands between poplin and this one, as `--socket` of `poplin fdb` for `poplin fdb add`. */
+function inheritedOptions(command: Command): Option[] {
+  const options: Option[] = [];
+  for (let above = command.parent; above?.parent; above = above.parent) options.push(...above.options);
+  return options;
 }
 
 /** addCommand leaves a command with commander's own way to print errors and exit: give it and its commands ours. */

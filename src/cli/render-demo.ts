@@ -1,7 +1,7 @@
 /** `poplin demo` as text, piece by piece as it happens. Pure: every function gives lines. */
 import type { FirstPacket, Measured, NodeReport, Place, Scene, Traffic } from "../lab/demo/stage.ts";
 import { dissect } from "../teach/dissect.ts";
-import { bytes, count, hang, paint, plural, type Style, table, widthOf, wrap } from "./output.ts";
+import { bytes, count, hang, paint, plural, type Style, table, wrap } from "./output.ts";
 
 /** Columns of "from pod-a", and of each pod after it. */
 const FROM = 12;
@@ -90,7 +90,7 @@ export function renderNode(report: NodeReport, style: Style): string[] {
     peer.subnet,
     paint(style, peer.state === "ok" ? "green" : "red", peer.state),
   ]);
-  const dropped = Object.entries(drops).map(([reason, n]) => `${reason} ${count(n)}`);
+  const dropped = Object.entries(drops).map(([reason, n]) => `${count(n)} ${reason}`);
   const facts = [`${place.node}: ${place.runs}, ${device}`, ...(memory === null ? [] : [bytes(memory)])];
   const [first, ...rest] = wrap(facts.join(", "), style.width - 2);
   return [
@@ -131,11 +131,7 @@ export function renderKept(
   return [
     "",
     paint(style, "bold", `lab ${lab} stays up. As root:`),
-    ...commands.flatMap(([command, about]) => {
-      const line = `  ${command}`;
-      const note = paint(style, "dim", `# ${about}`);
-      // A command is never broken: it is there to be copied.
-      return widthOf(line) + 2 + widthOf(note) <= style.width ? [`${line}  ${note}`] : [`  ${note}`, line];
-    }),
+    // A command stands alone on its line and is never broken: it is there to be copied.
+    ...commands.flatMap(([command, about]) => [paint(style, "dim", `  # ${about}`), `  ${command}`]),
   ];
 }

@@ -13,7 +13,7 @@ import { renderStats } from "./render-stats.ts";
 
 export function statsCommand(): Command {
   const command = new Command("stats").description(
-    "Show traffic, batch sizes and drops by reason since the agent's start.\n" +
+    "Show traffic, batch sizes and drops by reason since the agent's start. " +
       "tx is overlay to underlay (encapsulated here), rx is underlay to overlay.",
   );
   withJson(withSocket(command)).action(async (options: ClientOptions) => {

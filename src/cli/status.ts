@@ -20,7 +20,7 @@ interface StatusOptions extends ClientOptions {
 export function statusCommand(): Command {
   const command = new Command("status")
     .description(
-      "Show the running agent: device, underlay, policy, peers, and what is wrong with it.\n" +
+      "Show the running agent: device, underlay, policy, peers, and what is wrong with it. " +
         "Exits with 1 when something that was asked for does not work.",
     )
     .option("-b, --brief", "one line, and the reasons when something does not work");

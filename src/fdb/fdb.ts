@@ -57,11 +57,11 @@ export interface Probes {
 }
 
 export class Fdb {
-  // Four fields instead of an array: at a million rows a lookup is as fast as its instructions are few.
-  readonly #loLow: number;
-  readonly #loHigh: number;
-  readonly #hi: number;
-  readonly #vni: number;
+  // What the parts of a key are multiplied by. Four fields instead of an array: at a million rows a lookup is as fast as its instructions are few.
+  readonly #factorLow: number;
+  readonly #factorHigh: number;
+  readonly #factorHi: number;
+  readonly #factorVni: number;
   #hot = new Int32Array(SMALLEST * HOT_WORDS);
   #cold = new Int32Array(SMALLEST * COLD_WORDS);
   #mask = SMALLEST - 1;
@@ -72,10 +72,10 @@ export class Fdb {
   /** @param seed fixes how keys are spread, so that a test sees the same table every time. Never in production. */
   constructor(seed?: number) {
     const factors = drawMultipliers(4, seed);
-    this.#loLow = factors[0]!;
-    this.#loHigh = factors[1]!;
-    this.#hi = factors[2]!;
-    this.#vni = factors[3]!;
+    this.#factorLow = factors[0]!;
+    this.#factorHigh = factors[1]!;
+    this.#factorHi = factors[2]!;
+    this.#factorVni = factors[3]!;
   }
 
   /** Rows in the table. */
@@ -187,8 +187,10 @@ export class Fdb {
 
   /** The row where a key belongs. */
   #home(vni: number, hi: number, lo: number): number {
-    const low = Math.imul(lo >>> 16, this.#loHigh) + Math.imul(lo & 0xffff, this.#loLow);
-    return spread((low + Math.imul(hi, this.#hi) + Math.imul(vni, this.#vni)) | 0) >>> this.#shift;
+    const low = Math.imul(lo >>> 16, this.#factorHigh) + Math.imul(lo & 0xffff, this.#factorLow);
+    return (
+      spread((low + Math.imul(hi, this.#factorHi) + Math.imul(vni, this.#factorVni)) | 0) >>> this.#shift
+    );
   }
 
   #homeOf(i: number): number {
@@ -221,7 +223,8 @@ export class Fdb {
   }
 
   #grow(): void {
-    const { hot, cold } = { hot: this.#hot, cold: this.#cold };
+    const hot = this.#hot;
+    const cold = this.#cold;
     const rows = this.#mask + 1;
     this.#hot = new Int32Array(hot.length * 2);
     this.#cold = new Int32Array(cold.length * 2);

@@ -3,10 +3,10 @@
  * difference moves the high bits) by an odd number of the table's own, add up, and mix once.
  *
  * The multipliers are drawn anew for each table. Addresses come from the network, and whoever could compute where a
- * key lands could send such as all land in one place and make every lookup walk past them. A sum of products with
- * secret odd factors keeps any two chosen keys apart whatever they are (multiply-shift hashing: Dietzfelbinger and
- * others, 1997); the mix then breaks up the even steps that sequential addresses leave in such a sum, and that
- * linear probing does not like.
+ * key lands could send such as all land in one place and make every lookup walk past them. With secret odd factors,
+ * keys that were chosen beforehand meet no more often than any others (multiply-shift hashing: Dietzfelbinger and
+ * others, 1997); the mix then breaks up the even steps that sequential addresses leave in such a sum, and that linear
+ * probing does not like.
  */
 
 /**

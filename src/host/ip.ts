@@ -47,7 +47,9 @@ export interface IpResult {
 const TIMEOUT_MS = 20_000;
 
 /** System services often have a PATH without the places where iproute2 is. */
-const PATH = [process.env.PATH ?? "", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].join(delimiter);
+function searchPath(): string {
+  return [process.env.PATH ?? "", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].join(delimiter);
+}
 
 /**
  * Runs `ip` and waits for its end, whatever its exit status.
@@ -89,7 +91,7 @@ export function plainReason(stderr: string): string {
 
 function run(args: readonly string[], input: string): Promise<IpResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn("ip", args, { env: { ...process.env, PATH, LC_ALL: "C" } });
+    const child = spawn("ip", args, { env: { ...process.env, PATH: searchPath(), LC_ALL: "C" } });
     let stdout = "";
     let stderr = "";
     const timer = setTimeout(() => {

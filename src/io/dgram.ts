@@ -97,12 +97,7 @@ export class DgramUnderlay implements Underlay {
    */
   static async open(options: DgramOptions): Promise<DgramUnderlay> {
     const { family, address, port } = options;
-    const socket = createSocket({
-      type: family === 4 ? "udp4" : "udp6",
-      ipv6Only: family === 6,
-      // We only ever give it addresses. dns.lookup knows that too, but answers in a later tick, for each datagram.
-      lookup: (host, _options, answer) => answer(null, host, family),
-    });
+    const socket = createSocket({ type: family === 4 ? "udp4" : "udp6", ipv6Only: family === 6 });
     try {
       const listening = once(socket, "listening");
       socket.bind({ port, address: address || (family === 4 ? "0.0.0.0" : "::"), exclusive: true });

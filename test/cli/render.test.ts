@@ -274,6 +274,7 @@ describe("fdb", () => {
     ["add", "m dst 1.2.3.4 port 65536", '"65536" is no UDP port'],
     ["add", "m dev flannel.1 dst 1.2.3.4", "leave `dev` and its name out"],
     ["del", "m x", 'unknown word "x"'],
+    ["del", "m dst 1.2.3.4", "leave `dst` out"],
   ] as const)("refuses `%s %s` as usage", (op, words, message) => {
     const parse = () => parseChange(op, words.split(" ").filter(Boolean));
     expect(parse).toThrow(message);

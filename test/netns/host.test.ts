@@ -8,6 +8,9 @@
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { applyPlan, type Executor, type Outcome } from "../../src/control/apply.ts";
 import { desiredRows } from "../../src/control/desired.ts";
@@ -333,5 +336,27 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
     await expect(applyHostSteps(DEVICE, [{ table: "address", op: "del", cidr: "10.0.0.1/32" }], nowhere))
       .rejects //
       .toMatchObject({ message: expect.stringMatching(/network namespace/) });
+  });
+
+  it("without CAP_NET_ADMIN the error says so, whatever iproute2 says", async () => {
+    // The real `ip`, run by nobody, in the machine's own namespace, where nobody may change anything.
+    const folder = mkdtempSync(join(tmpdir(), "poplin-ip-"));
+    const path = process.env.PATH;
+    try {
+      chmodSync(folder, 0o755);
+      const script =
+        '#!/bin/sh\nPATH=/usr/sbin:/sbin:/usr/bin:/bin\nexec setpriv --reuid=65534 --clear-groups ip "$@"\n';
+      writeFileSync(join(folder, "ip"), script, { mode: 0o755 });
+      process.env.PATH = `${folder}:${path}`;
+      const steps = [{ table: "neighbour", op: "del", address: "203.0.113.9", mac: "" }] as const;
+      await expect(applyHostSteps("lo", steps)).rejects.toMatchObject({
+        code: "HOST_PERMISSION",
+        remedy: expect.stringMatching(/CAP_NET_ADMIN/),
+      });
+      await expect(deleteLink("lo")).rejects.toMatchObject({ code: "HOST_PERMISSION" });
+    } finally {
+      process.env.PATH = path;
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -1,8 +1,9 @@
 /**
- * What comes in over the API, checked for its shape: whoever reads further may rely on the types. Whether a MAC or an
- * address makes sense is the agent's to say, since it is the one that has to use it.
+ * What comes in over the API, checked for its shape: whoever reads further may rely on the types, and on one spelling
+ * of a MAC. Whether an address makes sense is the agent's to say, since it knows its underlay.
  */
 import type { FdbChange } from "../../dataplane/options.ts";
+import { formatMacKey, parseMac } from "../../wire/bytes.ts";
 
 /** A request that is wrong in itself. */
 export class RequestError extends Error {
@@ -25,7 +26,8 @@ const FIELDS = ["op", "mac", "dst", "port"];
 
 /**
  * @param body what JSON.parse made of the request
- * @throws RequestError with status 400, naming the field
+ * @returns the change, its MAC in lower case with colons
+ * @throws RequestError with status 400, naming the field; WireError for a MAC that is none
  */
 export function readFdbChange(body: unknown): FdbChange {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -37,12 +39,21 @@ export function readFdbChange(body: unknown): FdbChange {
   const known = OPS.find((name) => name === op);
   if (known === undefined) throw bad(`"op" is ${JSON.stringify(op)}, not one of ${OPS.join(", ")}`);
   if (typeof mac !== "string") throw bad('"mac" is no string');
-  if (dst === undefined && known !== "del") {
+  if (known === "del" && (dst !== undefined || port !== undefined)) {
+    throw bad("del takes a MAC only: it has one row");
+  }
+  if (known !== "del" && dst === undefined) {
     throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
   }
   if (dst !== undefined && typeof dst !== "string") throw bad('"dst" is no string');
   if (port !== undefined && !isPort(port)) throw bad('"port" is no UDP port, 1 to 65535');
-  return { op: known, mac, ...(dst === undefined ? {} : { dst }), ...(port === undefined ? {} : { port }) };
+  const { hi, lo } = parseMac(mac);
+  return {
+    op: known,
+    mac: formatMacKey(hi, lo),
+    ...(dst === undefined ? {} : { dst }),
+    ...(port === undefined ? {} : { port }),
+  };
 }
 
 function isPort(value: unknown): value is number {

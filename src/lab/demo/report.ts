@@ -42,8 +42,8 @@ export async function kernelReport(node: LabNode, place: Place, cluster: Cluster
   const rows = JSON.parse(fdb.stdout) as { mac: string; dst: string }[];
   const { rx, tx } = link!.stats64;
   const drops: Record<string, number> = {};
-  if (tx.dropped + tx.errors > 0) drops["tx dropped"] = tx.dropped + tx.errors;
-  if (rx.dropped + rx.errors > 0) drops["rx dropped"] = rx.dropped + rx.errors;
+  if (tx.dropped + tx.errors > 0) drops.sending = tx.dropped + tx.errors;
+  if (rx.dropped + rx.errors > 0) drops.receiving = rx.dropped + rx.errors;
   return {
     place,
     device: `${DEVICE}, ${link!.address}, MTU ${link!.mtu}`,

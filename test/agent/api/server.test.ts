@@ -301,6 +301,12 @@ describe("POST /v1/fdb", () => {
     expect(errors).toEqual([]);
   });
 
+  it("spells a MAC in one way", async () => {
+    await start();
+    await post({ op: "add", mac: "AA-BB-CC-DD-EE-FF", dst: "192.0.2.1" });
+    expect([...agent.rows.keys()]).toEqual([MAC]);
+  });
+
   it.each([
     ["", "BAD_JSON"],
     ["{", "BAD_JSON"],
@@ -313,6 +319,7 @@ describe("POST /v1/fdb", () => {
     [{ op: "add", mac: 17, dst: "192.0.2.1" }, "BAD_REQUEST"],
     [{ op: "add", mac: MAC }, "BAD_REQUEST"],
     [{ op: "replace", mac: MAC, dst: null }, "BAD_REQUEST"],
+    [{ op: "del", mac: MAC, dst: "192.0.2.1" }, "BAD_REQUEST"],
     [{ op: "add", mac: MAC, dst: "192.0.2.1", port: 0 }, "BAD_REQUEST"],
     [{ op: "add", mac: MAC, dst: "192.0.2.1", port: 1.5 }, "BAD_REQUEST"],
     [{ op: "add", mac: MAC, dst: "192.0.2.1", vni: 2 }, "BAD_REQUEST"],

@@ -21,7 +21,7 @@ describe("copyBytes", () => {
           expect(to).toEqual(expected);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 

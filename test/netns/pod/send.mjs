@@ -14,7 +14,7 @@ import { CHUNK, DATA_PORT, DIGEST_BYTES, digestOf, REPORT_PORT } from "./protoco
 /** Datagrams on their way at one time: few enough for every queue that they cross (a TAP's holds 500 or more). */
 const WINDOW = 128;
 /** Milliseconds after which a datagram counts as lost. Only a test that is about to fail waits so long. */
-const LOST = 3000;
+const LOST = 10_000;
 
 async function tcp(address, bytes) {
   const socket = connect({ host: address, port: DATA_PORT, allowHalfOpen: true });
@@ -34,8 +34,7 @@ async function tcp(address, bytes) {
   return {
     sent: all.subarray(0, DIGEST_BYTES).equals(own.digest()),
     received:
-      body.length === bytes &&
-      createHash("sha256").update(body).digest().equals(all.subarray(-DIGEST_BYTES)),
+      body.length === bytes && createHash("sha256").update(body).digest().equals(all.subarray(-DIGEST_BYTES)),
   };
 }
 
@@ -76,5 +75,6 @@ async function udp(address, sends) {
 }
 
 const [what, address, argument] = process.argv.slice(2);
-const result = what === "tcp" ? await tcp(address, Number(argument)) : await udp(address, JSON.parse(argument));
+const result =
+  what === "tcp" ? await tcp(address, Number(argument)) : await udp(address, JSON.parse(argument));
 console.log(JSON.stringify(result));

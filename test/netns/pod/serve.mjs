@@ -1,9 +1,9 @@
 // The server in a pod: swallows and gives TCP streams, remembers UDP datagrams, and answers what it got.
 //
-//   TCP 7000   takes a stream to its end; answers with its digest, then a stream of as many bytes of its own, then
+//   TCP 21000   takes a stream to its end; answers with its digest, then a stream of as many bytes of its own, then
 //              the digest of those
-//   UDP 7000   takes datagrams
-//   TCP 7001   a line {"port", "count", "wait"}: which datagrams came from that port. Answers when there are `count`
+//   UDP 21000   takes datagrams
+//   TCP 21001   a line {"port", "count", "wait"}: which datagrams came from that port. Answers when there are `count`
 //              of them or `wait` milliseconds have passed, with a line [[bytes, digest, tos], …], and forgets them
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:net";

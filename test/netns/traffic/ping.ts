@@ -26,7 +26,6 @@ export interface PingOptions {
   readonly size?: number;
 }
 
-
 const REPLY = /^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+) /;
 
 export class Pinger {

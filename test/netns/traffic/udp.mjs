@@ -20,14 +20,17 @@ let sent = 0;
 const MARK = 0x706f706c;
 
 socket.on("message", (message) => {
-  if (message.length < 8 || message.readUInt32BE(0) !== MARK) return void texts.push(message.toString("latin1"));
+  if (message.length < 8 || message.readUInt32BE(0) !== MARK)
+    return void texts.push(message.toString("latin1"));
   const number = message.readUInt32BE(4);
   numbers.set(number, (numbers.get(number) ?? 0) + 1);
 });
 
 /** Datagrams that reached a socket of this namespace and found its buffer full: not the network's loss. */
 function overflows() {
-  const lines = readFileSync("/proc/self/net/snmp", "utf8").split("\n").filter((line) => line.startsWith("Udp:"));
+  const lines = readFileSync("/proc/self/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Udp:"));
   const [names, values] = lines.map((line) => line.split(" "));
   return Number(values[names.indexOf("RcvbufErrors")]);
 }

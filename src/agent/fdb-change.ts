@@ -1,0 +1,33 @@
+/** A change to the forwarding table that somebody asked for by hand: whether it makes sense, and why it was refused. */
+import type { FdbChange, FdbRefusal } from "../dataplane/options.ts";
+import { AgentError } from "./api/types.ts";
+import { underlayAddress, vtepMac } from "./config/addresses.ts";
+
+/**
+ * @returns the change with its MAC and address in canonical text
+ * @throws AgentError `BAD_MAC`, `BAD_ADDRESS`
+ */
+export function checkChange(change: FdbChange): FdbChange {
+  const mac = vtepMac(change.mac);
+  if (!mac.ok) throw new AgentError("BAD_MAC", mac.message, mac.hint || null);
+  if (change.dst === undefined) return { ...change, mac: mac.value };
+  const dst = underlayAddress(change.dst);
+  if (!dst.ok) throw new AgentError("BAD_ADDRESS", dst.message, dst.hint || null);
+  return { ...change, mac: mac.value, dst: dst.value };
+}
+
+/** @returns the error that says why the dataplane did not make a change */
+export function refused(refusal: FdbRefusal, { mac, dst }: FdbChange, family: 4 | 6): AgentError {
+  switch (refusal) {
+    case "FDB_EXISTS":
+      return new AgentError(
+        "ROW_EXISTS",
+        `there is a row for ${mac} already`,
+        "`poplin fdb replace` changes it",
+      );
+    case "FDB_MISSING":
+      return new AgentError("NO_SUCH_ROW", `there is no row for ${mac}`, "`poplin fdb show` lists them");
+    case "FDB_FAMILY":
+      return new AgentError("WRONG_FAMILY", `${dst} cannot be reached: the underlay is IPv${family}`);
+  }
+}
