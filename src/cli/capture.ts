@@ -1,22 +1,25 @@
 /**
  * `poplin capture`: VXLAN on the underlay, a line per packet, every byte named, or a pcapng file.
  *
- *   libpcap (pcap-source.ts) → ours or a stranger's fragment (fragments.ts) → text or pcapng → written at once
+ *   here: which interface and port ──▶ child (capture-run.ts): libpcap (pcap-source.ts)
+ *     → ours or a stranger's fragment (fragments.ts) → text or pcapng (capture-sinks.ts), written at once
+ *
+ * Two processes, because the `cap` package has an assertion that ends its process when the interface goes down or
+ * away. Somebody has to be left to say so.
  *
  * It needs no agent: where one runs, its uplink and port are the defaults. What it shows is what libpcap sees: on a
  * sending interface that is before the card's offloads, so checksums may be unfinished and packets larger than any MTU.
  */
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
 import type { AgentStatus } from "../agent/api/types.ts";
 import { findUplink } from "../host/uplink.ts";
-import { FragmentTracker } from "../io/fragments.ts";
-import { openPcapSource, type PcapSource, vxlanFilter } from "../io/pcap-source.ts";
-import { type PacketSink, PcapngSink, TextSink } from "./capture-sinks.ts";
-import { type ClientOptions, clientFor, stdoutStyle, withSocket } from "./client.ts";
+import type { SessionOptions } from "./capture-session.ts";
+import { type ClientOptions, clientFor, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
-import { count, plural } from "./output.ts";
-import { SyncOutput } from "./sync-output.ts";
 
 /** Linux's and flannel's VXLAN port: the agent's default too. */
 const DEFAULT_PORT = 8472;
@@ -66,8 +69,34 @@ async function capture(options: CaptureOptions): Promise<void> {
   const agent = await agentStatus(options);
   const device = options.interface ?? agent?.underlay.uplink ?? (await defaultInterface());
   const port = options.port ?? agent?.underlay.port ?? DEFAULT_PORT;
-  const session = new Session(device, port, options);
-  await session.run();
+  const { write = null, count = null, verbose = false } = options;
+  process.exitCode = await runCapture({ device, port, write, count, verbose });
+}
+
+/** What cap's native side prints by itself, and what helps nobody who reads it. */
+const NOISE = /This may not actually work$|Assertion `.*' failed\.$/;
+
+/** @returns the child's exit code */
+async function runCapture(session: SessionOptions): Promise<number> {
+  const child = fork(new URL("./capture-run.js", import.meta.url), [JSON.stringify(session)], {
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+  });
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.on("SIGINT", forward).on("SIGTERM", forward);
+  createInterface({ input: child.stderr! }).on("line", (line) => {
+    if (!NOISE.test(line)) process.stderr.write(`${line}\n`);
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  process.off("SIGINT", forward).off("SIGTERM", forward);
+  if (code !== null) return code;
+  // So early that it did not listen yet.
+  if (signal === "SIGINT" || signal === "SIGTERM") return EXIT.ok;
+  if (signal !== "SIGABRT") throw new CliError(EXIT.failed, `the capture was ended by ${signal}`);
+  throw new CliError(
+    EXIT.failed,
+    `the capture has ended: ${session.device} went down or away`,
+    session.write === null ? null : "what was written before is whole",
+  );
 }
 
 /** The agent's word is a convenience: without one, or without an answer, there are other defaults. */
@@ -89,110 +118,6 @@ async function defaultInterface(): Promise<string> {
     "no agent runs here and there is no default route, so there is no interface to guess",
     `name one with -i: there are ${names}`,
   );
-}
-
-/** One capture from start to end, and what there is to say about it afterwards. */
-class Session {
-  readonly #device: string;
-  readonly #port: number;
-  readonly #options: CaptureOptions;
-  readonly #ended: Promise<void>;
-  #end: (error?: unknown) => void = () => {};
-  #packets = 0;
-  #fragments = 0;
-  #truncated = 0;
-
-  constructor(device: string, port: number, options: CaptureOptions) {
-    this.#device = device;
-    this.#port = port;
-    this.#options = options;
-    this.#ended = new Promise((resolve, reject) => {
-      this.#end = (error) => (error === undefined ? resolve() : reject(error));
-    });
-  }
-
-  async run(): Promise<void> {
-    const output = new SyncOutput(this.#options.write ?? "-");
-    const stop = () => this.#end();
-    process.once("SIGINT", stop).once("SIGTERM", stop);
-    let source: PcapSource | undefined;
-    try {
-      source = this.#open(output);
-      this.#say(`capturing VXLAN (UDP port ${this.#port}) on ${this.#device}, Ctrl-C ends it`);
-      await this.#ended;
-    } finally {
-      source?.close();
-      output.close();
-      process.off("SIGINT", stop).off("SIGTERM", stop);
-    }
-    this.#summarize(source);
-  }
-
-  #open(output: SyncOutput): PcapSource {
-    // The link type, and with it who reads the packets, is known only when the capture runs; packets come later.
-    let handle: (bytes: Uint8Array, truncated: boolean) => void = () => {};
-    const source = openPcapSource({
-      device: this.#device,
-      filter: vxlanFilter(this.#port),
-      onPacket: (bytes, truncated) => handle(bytes, truncated),
-      onError: (error) => this.#end(error),
-    });
-    const tracker = new FragmentTracker(source.linkType, this.#port);
-    const sink = this.#sink(output, source.linkType);
-    handle = (bytes, truncated) => {
-      const kind = tracker.classify(bytes);
-      if (kind === "foreign") return;
-      this.#packets++;
-      if (kind !== "whole") this.#fragments++;
-      if (truncated) this.#truncated++;
-      try {
-        const readerGone = !sink.packet(bytes, truncated);
-        if (!readerGone && this.#packets !== this.#options.count) return;
-        this.#end();
-      } catch (error) {
-        this.#end(error);
-      }
-      source.close();
-    };
-    return source;
-  }
-
-  #sink(output: SyncOutput, linkType: number): PacketSink {
-    if (this.#options.write !== undefined) return new PcapngSink(output, this.#device, linkType);
-    const { color } = stdoutStyle();
-    return new TextSink(output, linkType, this.#port, { color, verbose: this.#options.verbose === true });
-  }
-
-  #summarize({ restarts, dropped }: PcapSource): void {
-    const where =
-      this.#options.write === undefined || this.#options.write === "-" ? "" : ` to ${this.#options.write}`;
-    const lost =
-      dropped === null
-        ? "unknown how many dropped (the native shim is not built)"
-        : `${count(dropped)} dropped`;
-    this.#say(`${plural(this.#packets, "packet")}${where}, ${lost}`);
-    if (dropped !== null && dropped > 0 && this.#options.write === undefined) {
-      this.#say("! packets came faster than lines can be written: -w takes more");
-    }
-    if (this.#fragments > 0) {
-      this.#say(
-        `! ${plural(this.#fragments, "is a fragment", "are fragments")}: the overlay's MTU is too large for the underlay`,
-      );
-      this.#say("  → set `mtu` to the underlay's MTU less 50, or less 70 over IPv6 (RFC 7348 section 4.3)");
-    }
-    if (this.#truncated > 0)
-      this.#say(`! ${plural(this.#truncated, "packet is", "packets are")} cut off at 65,535 bytes`);
-    if (restarts > 0) {
-      this.#say(
-        `! packets came faster than they could be taken: ${plural(restarts, "gap")}, and nobody counted what fell into ${restarts === 1 ? "it" : "them"}`,
-      );
-    }
-  }
-
-  /** Beside the packets, never among them. */
-  #say(line: string): void {
-    process.stderr.write(`${line}\n`);
-  }
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

@@ -19,7 +19,7 @@ export function renderScene({ places, lab, memoryBecause }: Scene, style: Style)
   const how =
     lab === null
       ? [
-          ...hang("in memory, because ", `${memoryBecause}.`, style.width),
+          ...wrap(`in memory, because ${memoryBecause}.`, style.width),
           ...wrap(
             "The dataplane is the real one; its TAPs, its underlay and the pods are queues in this process.",
             style.width,

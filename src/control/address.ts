@@ -1,13 +1,17 @@
 /**
- * IPv4 and IPv6 addresses and CIDRs, in and out as text. The only file that knows the `ip-num` package: it reads and
- * calculates there, and everybody else works with the canonical text that comes out of here, which compares with `===`
- * and is what iproute2 prints (RFC 5952; dotted decimal).
+ * IPv4 and IPv6 addresses and CIDRs, in and out as text. The only file that knows the `ip-num` package, which reads
+ * them and makes numbers of them; everybody else works with the canonical text that comes out of here, which compares
+ * with `===` and is what iproute2 prints (RFC 5952; dotted decimal).
+ *
+ * Ranges are calculated here: the package does it with strings of 128 ones and zeros, and a thousand peers took a
+ * second. For the same reason CIDRs that were read are remembered: each is asked for several times on its way.
  *
  * Read more strictly than `ip-num` does: no zone ("fe80::1%eth0": a VTEP's address belongs to no interface), no prefix
  * length with leading zeros, no IPv4 address in IPv6 clothes (::ffff:1.2.3.4, ::1.2.3.4): the kernel treats them as
  * another family, and the C library prints the second kind otherwise than RFC 5952.
  */
-import { IPv4, IPv4CidrRange, IPv4Prefix, IPv6, IPv6CidrRange, IPv6Prefix } from "ip-num";
+// Not "ip-num" itself: that file re-exports all others, and to find their names costs Node 20 90 ms and 20 MB.
+import { IPv4, IPv6 } from "ip-num/dist/src/IPNumber.js";
 import { formatIpv4, formatIpv6 } from "../wire/bytes.ts";
 
 export type Family = 4 | 6;
@@ -49,38 +53,51 @@ export type AddressKind = "unspecified" | "loopback" | "multicast" | "broadcast"
  * @throws AddressError
  */
 export function parseAddress(text: string): string {
-  return canonical(read(text));
+  return format(read(text));
 }
+
+/** What was read already, by its text. Forgotten as a whole when it is full: it only saves time. */
+const remembered = new Map<string, Cidr>();
+const MOST_REMEMBERED = 20_000;
 
 /**
  * Reads "address/prefix length". Host bits may be set: an interface's address has them.
  * @throws AddressError
  */
 export function parseCidr(text: string): Cidr {
+  let cidr = remembered.get(text);
+  if (cidr === undefined) {
+    cidr = readCidr(text);
+    if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+    remembered.set(text, cidr);
+  }
+  return cidr;
+}
+
+function readCidr(text: string): Cidr {
   const slash = text.indexOf("/");
   if (slash < 0) {
     const address = read(text);
-    const host = `${canonical(address)}/${bitsOf(address)}`;
+    const host = `${format(address)}/${address.bits}`;
     throw new AddressError(`"${text}" has no prefix length`, `write ${host} for this address alone`);
   }
   const address = read(text.slice(0, slash));
+  const { bits, value } = address;
   const digits = text.slice(slash + 1);
   const prefix = /^(0|[1-9]\d{0,2})$/.test(digits) ? Number(digits) : -1;
-  if (prefix < 0 || prefix > bitsOf(address)) {
-    throw new AddressError(`"/${digits}" is no prefix length`, `write a number from 0 to ${bitsOf(address)}`);
+  if (prefix < 0 || prefix > bits) {
+    throw new AddressError(`"/${digits}" is no prefix length`, `write a number from 0 to ${bits}`);
   }
-  const range =
-    address instanceof IPv4
-      ? new IPv4CidrRange(address, new IPv4Prefix(BigInt(prefix)))
-      : new IPv6CidrRange(address, new IPv6Prefix(BigInt(prefix)));
+  const hostBits = (1n << BigInt(bits - prefix)) - 1n;
+  const first = value & ~hostBits;
   return {
-    family: address instanceof IPv4 ? 4 : 6,
-    text: `${canonical(address)}/${prefix}`,
-    address: canonical(address),
+    family: bits === 32 ? 4 : 6,
+    text: `${format(address)}/${prefix}`,
+    address: format(address),
     prefix,
-    network: canonical(range.getFirst()),
-    first: range.getFirst().value,
-    last: range.getLast().value,
+    network: format({ bits, value: first }),
+    first,
+    last: value | hostBits,
   };
 }
 
@@ -109,20 +126,40 @@ export function cidrContains(cidr: Cidr, address: string): boolean {
   return cidr.first <= value && value <= cidr.last;
 }
 
+/** What is not for everybody (IANA's special-purpose registries; RFC 1122, 3927, 4291, 5771). */
+const KINDS: readonly (readonly [Exclude<AddressKind, "unicast">, string])[] = [
+  ["unspecified", "0.0.0.0/32"],
+  ["unspecified", "::/128"],
+  ["loopback", "127.0.0.0/8"],
+  ["loopback", "::1/128"],
+  ["multicast", "224.0.0.0/4"],
+  ["multicast", "ff00::/8"],
+  ["broadcast", "255.255.255.255/32"],
+  ["link-local", "169.254.0.0/16"],
+  ["link-local", "fe80::/10"],
+];
+
 /** @returns what a canonical address is for. */
 export function addressKind(address: string): AddressKind {
-  const number = read(address);
-  if (number.isUnspecified()) return "unspecified";
-  if (number.isLoopback()) return "loopback";
-  if (number.isMulticast()) return "multicast";
-  if (number.isLinkLocal()) return "link-local";
-  return number instanceof IPv4 && number.isBroadcast() ? "broadcast" : "unicast";
+  const { value } = read(address);
+  const family = familyOf(address);
+  const kind = KINDS.find(([, text]) => {
+    const range = parseCidr(text);
+    return range.family === family && range.first <= value && value <= range.last;
+  });
+  return kind?.[0] ?? "unicast";
 }
 
-function read(text: string): IPv4 | IPv6 {
-  if (text.includes(":")) return readIpv6(text);
+/** An address as a number. */
+interface Numeric {
+  readonly bits: 32 | 128;
+  readonly value: bigint;
+}
+
+function read(text: string): Numeric {
+  if (text.includes(":")) return { bits: 128, value: readIpv6(text) };
   try {
-    return IPv4.fromString(text);
+    return { bits: 32, value: IPv4.fromString(text).value };
   } catch {
     throw new AddressError(
       `"${text}" is no IP address`,
@@ -131,39 +168,34 @@ function read(text: string): IPv4 | IPv6 {
   }
 }
 
-function readIpv6(text: string): IPv6 {
+function readIpv6(text: string): bigint {
   if (text.includes("%"))
     throw new AddressError(`"${text}" names a zone`, "leave out the % and what follows it");
-  let number: IPv6;
+  let value: bigint;
   try {
-    number = IPv6.fromString(text);
+    value = IPv6.fromString(text).value;
   } catch {
     throw new AddressError(`"${text}" is no IPv6 address`, "write it as fd00:10::1");
   }
-  const { value } = number;
   const embedded = value >> 32n === 0xffffn || (value >> 32n === 0n && value > 1n);
   if (embedded) {
-    const plain = IPv4.fromNumber(value & 0xffffffffn).toString();
+    const plain = format({ bits: 32, value: value & 0xffffffffn });
     throw new AddressError(`"${text}" is an IPv4 address inside an IPv6 one`, `write it as ${plain}`);
   }
-  return number;
+  return value;
 }
 
-function bitsOf(address: IPv4 | IPv6): 32 | 128 {
-  return address instanceof IPv4 ? 32 : 128;
-}
-
-function canonical(address: IPv4 | IPv6): string {
+function format(address: Numeric): string {
   const bytes = bytesOf(address);
   return bytes.length === 4 ? formatIpv4(bytes, 0) : formatIpv6(bytes, 0);
 }
 
-function bytesOf(address: IPv4 | IPv6): Uint8Array {
-  const bytes = new Uint8Array(bitsOf(address) / 8);
-  let { value } = address;
+function bytesOf({ bits, value }: Numeric): Uint8Array {
+  const bytes = new Uint8Array(bits / 8);
+  let rest = value;
   for (let i = bytes.length - 1; i >= 0; i--) {
-    bytes[i] = Number(value & 0xffn);
-    value >>= 8n;
+    bytes[i] = Number(rest & 0xffn);
+    rest >>= 8n;
   }
   return bytes;
 }

@@ -93,10 +93,14 @@ export class DgramUnderlay implements Underlay {
   /**
    * Opens and binds a socket.
    * @throws PortTakenError, AddressNotLocalError, SystemCallError
-   * @throws RangeError for a port or TTL that is none
+   * @throws RangeError for a port that is none
    */
   static async open(options: DgramOptions): Promise<DgramUnderlay> {
     const { family, address, port } = options;
+    // node:dgram takes any number and lets it wrap.
+    if (!(Number.isInteger(port) && port >= 0 && port <= 0xffff)) {
+      throw new RangeError(`a UDP port is an integer from 0 to 65535, not ${port}`);
+    }
     const socket = createSocket({ type: family === 4 ? "udp4" : "udp6", ipv6Only: family === 6 });
     try {
       const listening = once(socket, "listening");
@@ -152,7 +156,7 @@ export class DgramUnderlay implements Underlay {
       sent++;
     }
     ring.complete(sent);
-    return sent > 0 ? sent : -refused;
+    return sent > 0 || refused === 0 ? sent : -refused; // never −0, which is no small integer
   }
 
   overflows(): number {

@@ -23,8 +23,8 @@ const LINK_TYPES: Readonly<Record<string, number>> = {
 
 /** Bytes of the largest packet: cap sets a snapshot length of 65,535. */
 const SNAPLEN = 65_535;
-/** Bytes of the kernel's ring in front of us. */
-const KERNEL_BUFFER = 8 * 1024 * 1024;
+/** Bytes of the kernel's ring in front of us: about 500 packets, since libpcap gives each the room of the largest. */
+const KERNEL_BUFFER = 32 * 1024 * 1024;
 /** Milliseconds that packets may keep the event loop from turning. */
 const LONGEST_TURN = 500;
 

@@ -107,7 +107,7 @@ export class RawUnderlay implements Underlay {
       sent++;
     }
     ring.complete(sent);
-    return sent > 0 || errno === EAGAIN ? sent : -errno;
+    return sent > 0 || errno === 0 || errno === EAGAIN ? sent : -errno;
   }
 
   overflows(): number {

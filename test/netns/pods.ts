@@ -26,10 +26,14 @@ export function podOf(node: LabNode, family: Family): string {
   return podAddress(node.plan)[family === 4 ? "v4" : "v6"];
 }
 
-/** Starts the servers of a pod: our own (`pod/serve.mjs`), and iperf3. They end with the lab. */
+/** Starts the server of a pod (`pod/serve.mjs`); it ends with the lab. */
 export async function serve(pod: Host): Promise<void> {
   const server = pod.spawn(process.execPath, [SERVE], { stdio: ["ignore", "pipe", "inherit"] });
   await ready(server, pod);
+}
+
+/** The same for iperf3. */
+export async function serveIperf(pod: Host): Promise<void> {
   pod.spawn("iperf3", ["--server"], { stdio: "ignore" });
   await pod.exec("sh", ["-c", "until ss -Hltn sport = 5201 | grep -q .; do sleep 0.02; done"]);
 }

@@ -74,7 +74,7 @@ export function readDocument(file: string, text: string): { tree: Tree | null; p
 }
 
 /** So many unquoted values are told apart; what comes after them is read as it stands. */
-const MOST_REPAIRS = 100;
+const MOST_REPAIRS = 10;
 
 /**
  * Parses. To YAML, `local: fd00::` starts a map which swallows the lines that follow. It is the one mistake in syntax

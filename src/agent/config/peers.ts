@@ -52,17 +52,17 @@ export interface LocatedLease {
 }
 
 const FIELDS = Object.keys(PEER_FIELDS) as PeerField[];
-const OTHER_NAMES: Readonly<Record<string, PeerField>> = {
-  subnets: "subnet",
-  mac: "vtepMac",
-  ip: "publicIp",
-  address: "publicIp",
-  endpoint: "publicIp",
-  dst: "publicIp",
-  remote: "publicIp",
-  allowedips: "subnet",
-  podcidr: "subnet",
-};
+const OTHER_NAMES: ReadonlyMap<string, PeerField> = new Map([
+  ["subnets", "subnet"],
+  ["mac", "vtepMac"],
+  ["ip", "publicIp"],
+  ["address", "publicIp"],
+  ["endpoint", "publicIp"],
+  ["dst", "publicIp"],
+  ["remote", "publicIp"],
+  ["allowedips", "subnet"],
+  ["podcidr", "subnet"],
+]);
 const EXAMPLE = '- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24 }';
 
 /** What one field holds: its values (several for subnets), with their places. */
@@ -96,7 +96,7 @@ function readPeer(tree: Tree, name: string, problems: Problem[]): LocatedLease |
     const field = FIELDS.find((one) => one === key);
     const setting = `${name}.${key}`;
     if (field === undefined) {
-      const other = OTHER_NAMES[key.toLowerCase().replace(/[-_]/g, "")];
+      const other = OTHER_NAMES.get(key.toLowerCase().replace(/[-_]/g, ""));
       const hint = other ? `did you mean \`${other}\`?` : didYouMean(key, FIELDS);
       problems.push({ place: keyPlace, setting, message: "a peer has no such setting", hint });
     } else if (fields.has(field)) {

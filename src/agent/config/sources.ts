@@ -29,22 +29,22 @@ export interface Found {
 }
 
 /** Names under which people look for our settings: the kernel's, flannel's, and our own older habits. */
-const OTHER_NAMES: Readonly<Record<string, SettingName>> = {
-  id: "vni",
-  name: "device",
-  dev: "device",
-  iface: "local",
-  publicip: "local",
-  addresses: "address",
-  mac: "vtepMac",
-  dstport: "port",
-  checksum: "udpChecksum",
-  udpcsum: "udpChecksum",
-  rcvbuf: "receiveBuffer",
-  sndbuf: "sendBuffer",
-  peer: "peers",
-  loglevel: "logLevel",
-};
+const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
+  ["id", "vni"],
+  ["name", "device"],
+  ["dev", "device"],
+  ["iface", "local"],
+  ["publicip", "local"],
+  ["addresses", "address"],
+  ["mac", "vtepMac"],
+  ["dstport", "port"],
+  ["checksum", "udpChecksum"],
+  ["udpcsum", "udpChecksum"],
+  ["rcvbuf", "receiveBuffer"],
+  ["sndbuf", "sendBuffer"],
+  ["peer", "peers"],
+  ["loglevel", "logLevel"],
+]);
 
 class Collector {
   readonly given = new Map<SettingName, Given>();
@@ -72,8 +72,8 @@ class Collector {
         this.problem(item.place, name, reading.message, reading.hint);
       }
     });
-    if (failed) return;
-    const value = setting.shape === "list" ? values : values[0];
+    const value = setting.shape === "list" ? values : values.at(-1);
+    if (failed || value === undefined) return;
     this.given.set(setting.name, { place, value, places: items.map((item) => item.place) });
   }
 }
@@ -111,7 +111,7 @@ function readTree(found: Collector, tree: Tree): void {
 function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
   const setting = SETTINGS.find(({ name }) => name === key);
   if (setting === undefined) {
-    const other = OTHER_NAMES[key.toLowerCase().replace(/[-_]/g, "")];
+    const other = OTHER_NAMES.get(key.toLowerCase().replace(/[-_]/g, ""));
     const names = SETTINGS.map(({ name }) => name);
     const hint = didYouMean(key, names) || (other ? `did you mean \`${other}\`?` : "");
     found.problem(keyPlace, key, "there is no such setting", hint);
@@ -168,19 +168,16 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return found;
 }
 
-/** A flag's value as commander gives it. */
-export type FlagValue = string | number | boolean | readonly string[] | undefined;
-
 /** Settings of the command line: by the setting's name, which is commander's name for its flag. */
 export function readFlags(flags: Readonly<Record<string, unknown>>): Found {
   const found = new Collector();
   for (const setting of SETTINGS) {
-    const value = flags[setting.name] as FlagValue;
+    const value = flags[setting.name];
     if (value === undefined || setting.flag === null) continue;
     const no = setting.placeholder === null && value === false;
     const flag = no ? setting.flag.replace("--", "--no-") : setting.flag;
     const place: Place = { source: "flag", flag };
-    const values = typeof value === "object" ? value.flatMap((text) => text.split(",")) : [value];
+    const values = Array.isArray(value) ? value.flatMap((text) => String(text).split(",")) : [value as Raw];
     found.read(
       setting,
       place,

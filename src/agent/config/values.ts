@@ -53,22 +53,15 @@ export function oneOf<const W extends string>(words: readonly W[]): Reader<W> {
   };
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  true: true,
-  yes: true,
-  on: true,
-  "1": true,
-  false: false,
-  no: false,
-  off: false,
-  "0": false,
-};
+const YES = ["true", "yes", "on", "1"];
+const NO = ["false", "no", "off", "0"];
 
 /** Yes or no. */
 export const yesOrNo: Reader<boolean> = (raw) => {
-  const value = raw === null ? undefined : BOOLEANS[String(raw).trim().toLowerCase()];
-  if (value === undefined) return bad(`${show(raw)} is neither true nor false`, "write true or false");
-  return good(value);
+  const text = String(raw).trim().toLowerCase();
+  if (YES.includes(text)) return good(true);
+  if (NO.includes(text)) return good(false);
+  return bad(`${show(raw)} is neither true nor false`, "write true or false");
 };
 
 /** `reader`, or the word "auto" for null: what poplin finds out by itself. */
@@ -87,7 +80,13 @@ export function wordOr<const W extends string, T>(word: W, reader: Reader<T>): R
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["b", 1],
+  ["kib", 2 ** 10],
+  ["mib", 2 ** 20],
+  ["gib", 2 ** 30],
+]);
 
 /** A size in bytes: a number, or one with KiB, MiB or GiB. */
 export function byteSize(least: number, most: number): Reader<number> {
@@ -96,7 +95,7 @@ export function byteSize(least: number, most: number): Reader<number> {
     const match = /^(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec(String(raw).trim());
     if (match === null) return bad(`${show(raw)} is no size`, expected);
     const unit = match[2]!.toLowerCase();
-    const factor = UNITS[unit];
+    const factor = UNITS.get(unit);
     if (factor === undefined) {
       const meant = /^[kmg]b?$/.test(unit)
         ? `did you mean ${match[1]}${unit[0]!.toUpperCase()}iB?`

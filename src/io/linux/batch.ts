@@ -8,6 +8,8 @@ import type { Ring } from "../../dataplane/ring.ts";
 import { loadShim, type UdpSocket } from "./shim.ts";
 import { Watching } from "./watching.ts";
 
+const EBADF = 9;
+
 export class BatchUnderlay implements Underlay {
   readonly kind = "batch";
   readonly fd: number;
@@ -42,6 +44,7 @@ export class BatchUnderlay implements Underlay {
   }
 
   recvBatch(ring: Ring, max: number): number {
+    if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     const prepared = ring.prepare(max, VXLAN_AT);
     if (prepared === 0) return 0;
     const { bytes, words, mask, head, addresses } = ring;
@@ -51,6 +54,7 @@ export class BatchUnderlay implements Underlay {
   }
 
   sendBatch(ring: Ring, addresses: Uint8Array): number {
+    if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     const count = ring.length;
     if (count === 0) return 0;
     const { bytes, words, mask, tail } = ring;

@@ -23,6 +23,8 @@ const IFF_VNET_HDR = 0x4000;
 /** Fail with EBUSY when the device is there already. Not a property of the device. */
 const IFF_TUN_EXCL = 0x8000;
 
+const EBADF = 9;
+
 /** What every poplin TAP is made with. */
 const TAP_FLAGS = IFF_TAP | IFF_MULTI_QUEUE | IFF_NO_PI | IFF_VNET_HDR;
 /** No offloads: every frame we read is complete and within the MTU. */
@@ -67,6 +69,7 @@ export class LinuxTap implements Tap {
   }
 
   readBatch(ring: Ring, max: number): number {
+    if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     const prepared = ring.prepare(max, VNET_AT);
     if (prepared === 0) return 0;
     const read = this.#shim.readBatch(this.fd, ring.bytes, ring.words, ring.mask, ring.head, prepared);
@@ -75,6 +78,7 @@ export class LinuxTap implements Tap {
   }
 
   writeBatch(ring: Ring): number {
+    if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     const count = ring.length;
     if (count === 0) return 0;
     const written = this.#shim.writeBatch(this.fd, ring.bytes, ring.words, ring.mask, ring.tail, count);

@@ -82,6 +82,11 @@ export class MemoryStage implements Stage {
     };
   }
 
+  /** Ends one node; pings to it get no answer from then on. */
+  async stopNode(index: number): Promise<void> {
+    await this.#node(index).stop();
+  }
+
   close(): void {
     for (const node of this.#nodes) void node.stop();
   }

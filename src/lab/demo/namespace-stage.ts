@@ -1,8 +1,10 @@
 /** The demo on namespaces: node-a and node-b run poplin, node-k the kernel's own VXLAN device. */
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
+import { loadShim } from "../../io/linux/shim.ts";
 import { Cluster } from "../cluster.ts";
 import type { Host } from "../host.ts";
+import { Lab } from "../lab.ts";
 import type { LabNode } from "../node.ts";
 import { PoplinNode } from "../poplin-node.ts";
 import { catchFirst } from "./first-packet.ts";
@@ -78,7 +80,7 @@ export class NamespaceStage implements Stage {
 /** Why the demo cannot run on namespaces here; null when it can. */
 export function namespacesMissing(): string | null {
   if (process.platform !== "linux") return `network namespaces are Linux's, and this is ${process.platform}`;
-  if (process.getuid?.() !== 0) return "network namespaces need root: sudo npm run demo";
+  if (process.getuid?.() !== 0) return "network namespaces need root (sudo npm run demo)";
   if (!existsSync("/dev/net/tun"))
     return "there is no /dev/net/tun (load the module tun, or map the device in)";
   for (const [program, by] of [
@@ -87,7 +89,26 @@ export function namespacesMissing(): string | null {
   ] as const) {
     if (!inPath(program)) return `there is no \`${program}\`: apt-get install ${by}`;
   }
-  return null;
+  return complaint(loadShim) ?? complaint(tryNamespace);
+}
+
+function complaint(attempt: () => unknown): string | null {
+  try {
+    attempt();
+    return null;
+  } catch (error) {
+    return (error as Error).message.split("\n")[0]!;
+  }
+}
+
+/** A container may forbid namespaces even to root. */
+function tryNamespace(): void {
+  const lab = Lab.create();
+  try {
+    lab.addHost("probe");
+  } finally {
+    lab.destroy();
+  }
 }
 
 function inPath(program: string): boolean {

@@ -1,0 +1,53 @@
+/** The reference of all settings as Markdown, from the table: `docs/configuration.md`, which a test holds against it. */
+import { PEER_FIELDS } from "./peers.ts";
+import { SETTINGS, type Setting } from "./schema.ts";
+
+const HEAD = `# Configuration
+
+Made from the table in \`src/agent/config/schema.ts\`; a test compares the two.
+
+A file given with \`poplin agent --config FILE\` is YAML, or JSON, which is a part of it. \`examples/node-a.yaml\` has
+every setting with a comment. Each value is taken from the strongest place that gives it:
+
+1. a flag, as \`--sender-check mac\`
+2. an environment variable, as \`POPLIN_SENDER_CHECK=mac\`
+3. the file, as \`senderCheck: mac\`
+4. the default
+
+Every mistake in them is reported at once, each with its place, also where a stronger place overrides the value.
+
+On SIGHUP the agent reads file, environment and flags again. Settings marked *live* change while packets flow; if
+any other setting is different, the reload is refused as a whole and nothing changes.
+
+Where several values are possible (\`address\`), the file takes a list, the flag may be repeated, and the flag and the
+variable take commas. Yes-or-no settings have a second flag with \`--no-\`.
+`;
+
+/** @returns the text of `docs/configuration.md`. */
+export function settingsReference(): string {
+  const peer = Object.entries(PEER_FIELDS).map(
+    ([name, field]) =>
+      `| \`${name}\` | ${field.required ? "yes" : "no"} | \`${field.example}\` | ${field.description} |`,
+  );
+  return [
+    HEAD,
+    "| Setting | Default | Reload | Flag | Variable |",
+    "|---|---|---|---|---|",
+    ...SETTINGS.map(row),
+    "",
+    ...SETTINGS.flatMap(({ name, description }) => [`\`${name}\`: ${description}`, ""]),
+    "## A peer",
+    "",
+    "| Field | Required | Example | Meaning |",
+    "|---|---|---|---|",
+    ...peer,
+    "",
+  ].join("\n");
+}
+
+function row({ name, defaultText, reload, flag, placeholder, env }: Setting): string {
+  const value = placeholder === null ? "" : ` ${placeholder}`;
+  const word = flag === null ? "file only" : `\`${flag}${value}\``;
+  const variable = env === null ? "" : `\`${env}\``;
+  return `| \`${name}\` | ${defaultText} | ${reload === "live" ? "*live*" : "restart"} | ${word} | ${variable} |`;
+}

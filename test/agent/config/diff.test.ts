@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import { describeDiff, diffConfig } from "../../../src/agent/config/diff.ts";
+import { type AgentConfig, resolveConfig } from "../../../src/agent/config/load.ts";
+import { SETTINGS } from "../../../src/agent/config/schema.ts";
+
+const config = (text = "", name = "f"): AgentConfig => resolveConfig({ file: { name, text } }).config!;
+const peer = (n: number, subnet = `10.244.${n}.0/24`): string =>
+  `- { publicIp: 192.168.0.${n}, vtepMac: 0e:2a:00:00:00:0${n}, subnet: ${subnet} }\n`;
+
+describe("diffConfig", () => {
+  it("finds nothing between equals, wherever the values stand", () => {
+    const diff = diffConfig(
+      config("tos: 4\naddress: [10.1.0.0/32, 10.2.0.0/32]"),
+      config("\naddress: [10.2.0.0/32, 10.1.0.0/32]\ntos: 0x4", "g"),
+    );
+    expect(diff).toEqual({
+      live: [],
+      restart: [],
+      peers: { added: [], removed: [], changed: [] },
+      same: true,
+    });
+    expect(describeDiff(diff)).toBe("nothing changed");
+  });
+
+  it("tells what can change while packets flow from what cannot", () => {
+    const other: Record<string, string> = {
+      vni: "2",
+      device: "tap7",
+      address: "10.244.1.0/32",
+      mtu: "1400",
+      vtepMac: "0e:2a:00:00:00:09",
+      local: "192.168.0.1",
+      port: "4789",
+      underlay: "dgram",
+      senderCheck: "mac",
+      reservedBits: "linux",
+      tos: "inherit",
+      ttl: "9",
+      df: "set",
+      udpChecksum: "zero",
+      receiveBuffer: "1MiB",
+      sendBuffer: "1MiB",
+      gro: "false",
+      socket: "/tmp/x",
+      ephemeral: "true",
+      logLevel: "debug",
+    };
+    for (const { name, reload, shape } of SETTINGS) {
+      if (shape === "peers") continue;
+      const { live, restart, same } = diffConfig(
+        config("device: tap0"),
+        config(`${name === "device" ? "" : "device: tap0\n"}${name}: ${other[name]}`),
+      );
+      expect(same).toBe(false);
+      expect((reload === "live" ? live : restart).map((change) => change.name)).toEqual([name]);
+      expect(reload === "live" ? restart : live).toEqual([]);
+    }
+    const live = SETTINGS.filter(({ reload }) => reload === "live").map(({ name }) => name);
+    expect(live).toEqual(["address", "senderCheck", "reservedBits", "tos", "ephemeral", "logLevel", "peers"]);
+  });
+
+  it("finds peers that come, go and change", () => {
+    const diff = diffConfig(
+      config(`peers:\n${peer(2)}${peer(3)}${peer(4, "[10.4.0.0/24, 10.5.0.0/24]")}`),
+      config(`peers:\n${peer(4, "[10.5.0.0/24, 10.4.0.0/24]")}${peer(3, "10.99.3.0/24")}${peer(5)}`),
+    );
+    expect(diff.peers.added.map(({ publicIp }) => publicIp)).toEqual(["192.168.0.5"]);
+    expect(diff.peers.removed.map(({ publicIp }) => publicIp)).toEqual(["192.168.0.2"]);
+    expect(diff.peers.changed.map(({ from, to }) => [from.subnets, to.subnets])).toEqual([
+      [["10.244.3.0/24"], ["10.99.3.0/24"]],
+    ]);
+    expect(describeDiff(diff)).toBe("peers: 1 added, 1 removed, 1 changed");
+  });
+
+  it("says it in a line", () => {
+    const diff = diffConfig(
+      config("mtu: 1400"),
+      config(`senderCheck: mac\naddress: 10.1.0.0/32\npeers:\n${peer(2)}`),
+    );
+    expect(describeDiff(diff)).toBe(
+      "mtu: 1400 → auto; address: none → 10.1.0.0/32; senderCheck: strict → mac; peer: 1 added",
+    );
+  });
+
+  it("a family that changes with the peers needs a restart", () => {
+    const six = peer(2).replace("192.168.0.2", "fd00::2");
+    const { restart } = diffConfig(config(`peers:\n${peer(2)}`), config(`peers:\n${six}`));
+    expect(restart).toEqual([{ name: "local", from: "IPv4", to: "IPv6" }]);
+  });
+});

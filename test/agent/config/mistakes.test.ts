@@ -1,0 +1,362 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { type ConfigTexts, resolveConfig } from "../../../src/agent/config/load.ts";
+import { closest, formatProblem } from "../../../src/agent/config/problems.ts";
+import { SETTINGS } from "../../../src/agent/config/schema.ts";
+
+function mistakes(text: string, more: Omit<ConfigTexts, "file"> = {}): string[] {
+  return resolveConfig({ file: { name: "f", text }, ...more }).problems.map(formatProblem);
+}
+
+const PEER = 'publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24';
+
+describe("every mistake at once, with its place and what would be right", () => {
+  it("in a file that has most of them", () => {
+    const text = `vni: 16777216
+sendercheck: strict
+senderCheck: strikt
+device: a/b
+local: fd00::
+local: 1.2.3.4
+tos: inherti
+receiveBuffer: 8MB
+mtu:
+colour: red
+peers:
+  - publicIp: 192.168.0.300
+    vtepMac: 01:00:00:00:00:01
+    subnets: 10.244.2.0/24
+  - { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.5/24 }
+  - 17
+`;
+    expect(
+      mistakes(text, { env: { POPLIN_TTL: "0" }, flags: { df: "sett", address: ["10.244.1.0"] } }),
+    ).toEqual([
+      "f:1:6: vni: 16777216 is out of range; write a whole number from 0 to 16777215",
+      "f:2:1: sendercheck: there is no such setting; did you mean `senderCheck`?",
+      'f:3:14: senderCheck: "strikt" is none of strict, mac, off; did you mean `strict`?',
+      'f:4:9: device: "a/b" is no device name; write letters, digits, `.`, `_` and `-`, as flannel.1',
+      'f:5:8: a value with a colon needs quotes; if this is an IPv6 address or a MAC, put it in quotes, as "fd00::"',
+      "f:6:1: local: is given twice; remove one of them",
+      'f:7:6: tos: "inherti" is no whole number; did you mean `inherit`?',
+      'f:8:16: receiveBuffer: "MB" is no unit that poplin knows; did you mean 8MiB?',
+      "f:9:5: mtu: has no value; write one, as 1450",
+      "f:10:1: colour: there is no such setting",
+      'f:12:15: peers[0].publicIp: "192.168.0.300" is no IP address; write four numbers from 0 to 255 with dots between them, as 192.168.0.1, or an IPv6 address',
+      "f:12:5: peers[0]: has no subnet; add `subnet: 10.244.2.0/24`",
+      "f:13:14: peers[0].vtepMac: 01:00:00:00:00:01 is a multicast MAC; the first byte of a VTEP's MAC is even, as in 0e:…",
+      "f:14:5: peers[0].subnets: a peer has no such setting; did you mean `subnet`?",
+      "f:15:68: peers[1].subnet: 10.244.2.5/24 has host bits set; did you mean 10.244.2.0/24?",
+      'f:16:5: peers[2]: a peer is a map of settings; write it as `- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24 }`',
+      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `auto`",
+      '--address: address: "10.244.1.0" has no prefix length; write 10.244.1.0/32 for this address alone',
+      '--df: df: "sett" is none of unset, set; did you mean `set`?',
+    ]);
+  });
+
+  it.each([
+    ["name: tap0", /did you mean `device`/],
+    ["dstport: 8472", /did you mean `port`/],
+    ["sender_check: off", /did you mean `senderCheck`/],
+    ["udp-checksum: zero", /did you mean `udpChecksum`/],
+    ["Peers: []", /did you mean `peers`/],
+    ["constructor: 1", /there is no such setting$/],
+    ["receiveBuffer: 1constructor", /no unit/],
+    ["gro: constructor", /neither true nor false/],
+    ["vni: 1.5", /no whole number/],
+    ["vni: -1", /out of range/],
+    ["vni: [1]", /takes one value; write it as `vni: 1`/],
+    ["vni: { a: 1 }", /takes one value/],
+    ["gro: maybe", /neither true nor false/],
+    ["device: interface-that-is-too-long", /has 26 characters.*up to 15/],
+    ["device: all", /a meaning of its own/],
+    ["device: lo", /a meaning of its own/],
+    ["vni: 12345678", /the device's name would be flannel\.12345678/],
+    ["address: 10.0.0.0/0", /everything into the overlay/],
+    ["address: [[10.0.0.1/32]]", /a value or a list/],
+    ["address: [10.0.0.1/32, 10.0.0.1/32]", /given twice/],
+    ["vtepMac: 0e:2a:00:00:00", /no MAC/],
+    ["vtepMac: 00:00:00:00:00:00", /zero MAC/],
+    ["local: 224.0.0.1", /multicast/],
+    ["local: 0.0.0.0", /no address in particular/],
+    ["local: fe80::1", /needs a zone/],
+    ["local: ::ffff:10.0.0.1", /write it as 10\.0\.0\.1/],
+    ["receiveBuffer: 1KiB", /out of range/],
+    ["receiveBuffer: lots", /no size/],
+    ["receiveBuffer: 1.0000001MiB", /no size|no whole number/],
+    [`socket: /${"a".repeat(120)}`, /121 bytes long/],
+    ["peers: {publicIp: 1.2.3.4}", /takes a list of peers/],
+    ["mtu: 1000\naddress: fd00::1/128", /too little for IPv6/],
+    ["underlay: raw\nlocal: fd00::1", /raw sends over IPv4 only/],
+    ["just words", /holds no settings/],
+    ["- vni", /holds no settings/],
+    ["? [a]\n: 1", /a key that is no plain word/],
+    ["\tvni: 1", /indent with spaces/],
+    ["vni: *nowhere", /nowhere/],
+    ["vni: 'open", /./],
+    ["local: {a: fd00::}", /put it in quotes/],
+  ])("%j: %s", (text, message) => {
+    const found = mistakes(text);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^f:\d+:\d+: /);
+    expect(found[0]).toMatch(message);
+  });
+
+  it.each([
+    ["- { publicIp: 192.168.0.2, subnet: 10.244.2.0/24 }", /has no vtepMac/],
+    [`- { ${PEER}, port: 0 }`, /port: 0 is out of range/],
+    [`- { ${PEER}, port: }`, /port: has no value/],
+    ["- { publicIp: 192.168.0.2, vtepMac: 0e:2a:00:00:00:02, subnet: [] }", /a CIDR or a list/],
+    [
+      "- { publicIp: 192.168.0.2, vtepMac: 0e:2a:00:00:00:02, subnet: 0.0.0.0/0 }",
+      /the address that means none/,
+    ],
+    ["- { publicIp: 192.168.0.2, vtepMac: 0e:2a:00:00:00:02, subnet: 224.0.0.0/8 }", /is multicast/],
+    ["- { publicIp: 192.168.0.2, vtepMac: 0e:2a:00:00:00:02, subnet: fe80::/10 }", /is link-local/],
+    [`- { ${PEER}, subnet: 10.244.3.0/24 }`, /given twice/],
+    [`- { ${PEER}, via: x }`, /a peer has no such setting/],
+  ])("peers: %s: %s", (peer, message) => {
+    const found = mistakes(`peers:\n${peer}`);
+    expect(found.map((one) => one.match(/^f:2:\d+: peers\[0\]/)?.[0])).toHaveLength(1);
+    expect(found[0]).toMatch(message);
+  });
+});
+
+describe("what is wrong together", () => {
+  const peer = (n: number, more = ""): string =>
+    `  - { publicIp: 192.168.0.${n}, vtepMac: 0e:2a:00:00:00:0${n}, subnet: 10.244.${n}.0/24${more} }\n`;
+
+  it.each([
+    [
+      `peers:\n${peer(2)}${peer(3).replace("00:03", "00:02")}`,
+      "f:3:39: peers[1].vtepMac: 0e:2a:00:00:00:02 is the MAC of peers[0], too; each VTEP has a MAC of its own",
+    ],
+    [
+      `vtepMac: 0e:2a:00:00:00:02\npeers:\n${peer(2)}`,
+      "f:3:39: peers[0].vtepMac: 0e:2a:00:00:00:02 is our own MAC; write the MAC of the peer's device, or remove the peer",
+    ],
+    [
+      `local: 192.168.0.2\npeers:\n${peer(2)}`,
+      "f:3:17: peers[0].publicIp: 192.168.0.2 is our own address; remove the peer: the list holds the other nodes",
+    ],
+    [
+      `peers:\n${peer(2)}${peer(3).replace("10.244.3.0/24", "10.244.0.0/16")}`,
+      "f:3:66: peers[1].subnet: 10.244.0.0/16 overlaps 10.244.2.0/24 of peers[0]; each address lives behind one peer",
+    ],
+    [
+      `peers:\n${peer(2).replace("10.244.2.0/24", "[fd00::/32, fd00:0:5::/48]")}`,
+      "f:2:78: peers[0].subnet: fd00:0:5::/48 overlaps fd00::/32 of the same peer; each address lives behind one peer",
+    ],
+    [
+      `local: 192.168.0.1\npeers:\n${peer(2).replace("192.168.0.2", "fd00::2")}`,
+      "f:3:17: peers[0].publicIp: fd00::2 is IPv6, and our own (local: 192.168.0.1) is IPv4; an overlay has one underlay family",
+    ],
+    [
+      `peers:\n${peer(2)}${peer(3).replace("192.168.0.3", "fd00::3")}`,
+      "f:3:17: peers[1].publicIp: fd00::3 is IPv6, and that of the peers before it is IPv4; an overlay has one underlay family",
+    ],
+    [
+      `peers:\n${peer(2)}${peer(3).replace("10.244.3.0", "192.168.0.0")}`,
+      "f:3:66: peers[1].subnet: 192.168.0.0/24 holds the underlay address 192.168.0.2 (publicIp of peers[0]); packets to it would loop into the overlay: use another subnet",
+    ],
+    [
+      `local: 10.244.2.9\npeers:\n${peer(2)}`,
+      "f:3:66: peers[0].subnet: 10.244.2.0/24 holds the underlay address 10.244.2.9 (local); packets to it would loop into the overlay: use another subnet",
+    ],
+    [
+      `address: 10.244.2.0/32\npeers:\n${peer(2)}`,
+      "f:1:10: address: 10.244.2.0 lies in 10.244.2.0/24, the subnet of peers[0]; the device's address is one of our own subnet",
+    ],
+  ])("%j", (text, message) => {
+    expect(mistakes(text)).toEqual([message]);
+  });
+
+  it("what is only rare is a warning", () => {
+    const { config, warnings } = resolveConfig({
+      file: { name: "f", text: `peers:\n${peer(2)}${peer(3).replace("192.168.0.3", "192.168.0.2")}` },
+    });
+    expect(config?.peers).toHaveLength(2);
+    expect(warnings.map(formatProblem)).toEqual([
+      "f:3:17: peers[1].publicIp: 192.168.0.2 is the address of peers[0], too; two VTEPs at one address and port are rare",
+    ]);
+  });
+
+  it("two VTEPs behind one address, on different ports, are fine; so is a second VTEP of our own host", () => {
+    const text = `local: 192.168.0.2\npeers:\n${peer(2, ", port: 4789")}${peer(3, ", port: 4790")}`;
+    expect(mistakes(text)).toEqual([]);
+  });
+
+  it("overlaps are found exactly where there are some", () => {
+    const subnet = fc.tuple(fc.nat(15), fc.integer({ min: 20, max: 24 })).map(([net, length]) => {
+      const size = 2 ** (24 - length);
+      return { first: Math.floor(net / size) * size, size, length };
+    });
+    fc.assert(
+      fc.property(fc.array(subnet, { minLength: 1, maxLength: 8 }), (subnets) => {
+        const peers = subnets.map(({ first, length }, i) =>
+          peer(i + 1).replace(/10\.244\.\d+\.0\/24/, `10.9.${first}.0/${length}`),
+        );
+        const overlapping = subnets.some((a, i) =>
+          subnets.some((b, j) => j < i && a.first < b.first + b.size && b.first < a.first + a.size),
+        );
+        const found = mistakes(`peers:\n${peers.join("")}`);
+        expect(found.some((one) => /overlaps/.test(one))).toBe(overlapping);
+        expect(found.every((one) => /overlaps/.test(one))).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("whatever the text is", () => {
+  const names = SETTINGS.map(({ name }) => name);
+  const word = fc.oneof(
+    fc.constantFrom(...names, "publicIp", "vtepMac", "subnet", "<<", "constructor", "__proto__", ""),
+    fc.string({ maxLength: 12 }),
+  );
+  const value = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.double(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.constantFrom(
+      "10.244.2.0/24",
+      "0e:2a:00:00:00:02",
+      "fd00::",
+      "8MiB",
+      "1constructor",
+      "constructor",
+      "auto",
+    ),
+  );
+  const map = (inner: fc.Arbitrary<unknown>) => fc.dictionary(word, inner, { maxKeys: 5 });
+  const tree = fc.oneof(
+    value,
+    fc.array(value, { maxLength: 4 }),
+    fc.array(map(value), { maxLength: 4 }),
+    map(value),
+  );
+  const yaml = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.stringMatching(/^[-[\]{}:,&*!|>'"%@`#?\sa-d0-9./]{0,60}$/),
+    map(tree).map((document) => stringify(document)),
+    map(tree).map((document) => JSON.stringify(document)),
+  );
+  const broken = fc.tuple(yaml, fc.nat(), fc.string({ maxLength: 3 })).map(([text, at, insert]) => {
+    const cut = text.length === 0 ? 0 : at % text.length;
+    return text.slice(0, cut) + insert + text.slice(cut + 1);
+  });
+
+  it("there is a configuration or there are mistakes, each at a place in the text", () => {
+    fc.assert(
+      fc.property(fc.oneof(yaml, broken), (text) => {
+        const { config, problems, warnings } = resolveConfig({ file: { name: "f", text } });
+        expect(config === null).toBe(problems.length > 0);
+        const lines = text.split("\n");
+        for (const { place, message } of [...problems, ...warnings]) {
+          expect(message).not.toBe("");
+          if (place.source === "default") continue;
+          expect(place).toMatchObject({ source: "file", file: "f" });
+          if (place.source !== "file") continue;
+          expect(place.line).toBeGreaterThanOrEqual(1);
+          expect(place.line).toBeLessThanOrEqual(lines.length);
+          expect(place.column).toBeGreaterThanOrEqual(1);
+          expect(place.column).toBeLessThanOrEqual(lines[place.line - 1]!.length + 1);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("so it is for flags and variables", () => {
+    const record = fc.dictionary(fc.constantFrom(...names), fc.oneof(value, fc.array(fc.string())));
+    fc.assert(
+      fc.property(record, record, (flags, variables) => {
+        const env = Object.fromEntries(
+          Object.entries(variables).map(([name, text]) => [
+            SETTINGS.find((one) => one.name === name)!.env ?? name,
+            String(text),
+          ]),
+        );
+        const { config, problems } = resolveConfig({ flags, env });
+        expect(config === null).toBe(problems.length > 0);
+      }),
+    );
+  });
+
+  it.each([
+    ["deep", "[".repeat(100_000)],
+    ["deep maps", "{a: ".repeat(20_000)],
+    ["long", `${"a".repeat(1_000_000)}: 1`],
+    ["an alias of itself", "peers: &a\n  - *a\n"],
+    [
+      "an alias bomb",
+      `${["a", "b", "c", "d", "e", "f"].map((name, i) => `${name}: &${name} [${Array(40).fill(i === 0 ? "x" : `*${"abcdef"[i - 1]}`)}]`).join("\n")}\npeers: *f\n`,
+    ],
+    ["many unquoted", "local: fd00::\n".repeat(300)],
+  ])("hostile: %s", (_what, text) => {
+    expect(mistakes(text).length).toBeGreaterThan(0);
+  });
+
+  it("as many wrong settings, as many mistakes, each on its line", () => {
+    const wrong: Record<string, string> = {
+      vni: "-1",
+      device: "a b",
+      mtu: "1",
+      vtepMac: "x",
+      port: "0",
+      underlay: "wire",
+      senderCheck: "never",
+      tos: "256",
+      ttl: "0",
+      df: "on",
+      gro: "7",
+      logLevel: "loud",
+    };
+    fc.assert(
+      fc.property(fc.shuffledSubarray(Object.keys(wrong)), (keys) => {
+        const found = mistakes(keys.map((key) => `${key}: ${wrong[key]}\n`).join(""));
+        expect(found.map((one) => one.replace(/^f:(\d+):\d+: (\w+): .*/, "$1 $2"))).toEqual(
+          keys.map((key, i) => `${i + 1} ${key}`),
+        );
+      }),
+    );
+  });
+});
+
+describe("did you mean", () => {
+  const names = SETTINGS.map(({ name }) => name);
+
+  it("finds every setting again after one slip, another case or other word breaks", () => {
+    const slip = fc.tuple(
+      fc.constantFrom(...names),
+      fc.nat(),
+      fc.constantFrom("drop", "double", "swap", "case", "break"),
+    );
+    fc.assert(
+      fc.property(slip, ([name, at, kind]) => {
+        const i = at % (name.length - 1);
+        const slipped = {
+          drop: name.slice(0, i) + name.slice(i + 1),
+          double: name.slice(0, i) + name[i] + name.slice(i),
+          swap: name.slice(0, i) + name[i + 1] + name[i] + name.slice(i + 2),
+          case: name.toUpperCase(),
+          break: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        }[kind]!;
+        if ((names as string[]).includes(slipped)) return;
+        // Short names are one slip away from each other ("mt" is mtu and tos and ttl): any of the nearest will do.
+        const guess = closest(slipped, names);
+        if (name.length > 4 || kind === "case") expect(guess).toBe(name);
+        else expect(guess).not.toBeNull();
+      }),
+    );
+  });
+
+  it("does not guess wildly", () => {
+    for (const word of ["colour", "x", "", "kubernetes", "a".repeat(1000)])
+      expect(closest(word, names)).toBeNull();
+  });
+});

@@ -1,0 +1,265 @@
+/** The built command as a process: what it prints, where, and what it exits with. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startApiServer } from "../../src/agent/api/server.ts";
+import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const ROOT = process.getuid?.() === 0;
+const NOBODY = 65_534;
+
+let folder: string;
+let socket: string;
+let agent: FakeAgent;
+let cleanups: (() => unknown)[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "poplin-cli-"));
+  socket = join(folder, "agent.sock");
+  agent = new FakeAgent();
+  cleanups = [];
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups) await cleanup();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface RunOptions {
+  readonly env?: Record<string, string>;
+  /** A command that runs the command. */
+  readonly via?: readonly string[];
+}
+
+function start(args: readonly string[], { env = {}, via = [] }: RunOptions = {}): ChildProcess {
+  const [command, ...rest] = [...via, process.execPath, MAIN, ...args];
+  const child = spawn(command!, rest, {
+    env: { PATH: process.env.PATH, POPLIN_SOCKET: socket, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  cleanups.push(() => child.kill("SIGKILL"));
+  return child;
+}
+
+async function poplin(args: string, options: RunOptions = {}): Promise<Result> {
+  const child = start(
+    args.split(" ").filter((word) => word !== ""),
+    options,
+  );
+  let stdout = "";
+  let stderr = "";
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+async function startAgent(): Promise<void> {
+  const server = await startApiServer({ path: socket, view: agent });
+  cleanups.push(() => server.close());
+}
+
+describe("without an agent", () => {
+  it("--version is that of package.json", async () => {
+    const manifest = new URL("../../package.json", import.meta.url);
+    const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+    expect(await poplin("--version")).toEqual({ code: 0, stdout: `poplin ${version}\n`, stderr: "" });
+  });
+
+  it("--help names every command and the exit codes, within 80 columns", async () => {
+    const { code, stdout } = await poplin("--help");
+    expect(code).toBe(0);
+    for (const name of ["status", "stats", "fdb", "capture", "agent", "cleanup", "demo"]) {
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+    }
+    expect(stdout).toContain("3 agent not reachable");
+    for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  it.each(["status", "stats", "fdb", "fdb add", "fdb show", "capture", "agent", "cleanup", "demo"])(
+    "%s --help exits with 0",
+    async (command) => {
+      const { code, stdout, stderr } = await poplin(`${command} --help`);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toContain(`Usage: poplin ${command}`);
+    },
+  );
+
+  it("agent --help lists the settings as flags", async () => {
+    const { stdout } = await poplin("agent --help");
+    for (const flag of ["--config <FILE>", "--vni <NUMBER>", "--sender-check <MODE>", "--no-gro"]) {
+      expect(stdout).toContain(flag);
+    }
+  });
+
+  it.each(["", "status", "stats", "fdb", "fdb add aa:bb:cc:dd:ee:ff dst 192.0.2.1", "-j", "status --brief"])(
+    "3 and what to do for `poplin %s`",
+    async (args) => {
+      const { code, stdout, stderr } = await poplin(args);
+      expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+      expect(stderr).toContain(`no agent is running here: there is no socket at ${socket}`);
+      expect(stderr).toContain("→ start one with `poplin agent --config FILE`");
+    },
+  );
+
+  it.each([
+    ["statsu", "Did you mean"],
+    ["satus", "Did you mean status?"],
+    ["status --breif", "Did you mean --brief?"],
+    ["status extra", "too many arguments"],
+    ["fdb ad aa:bb:cc:dd:ee:ff", 'unknown word "ad"'],
+    ["fdb add aa:bb:cc:dd:ee:ff", "such as: poplin fdb add"],
+    ["capture -c none", "a whole number"],
+    ["cleanup", "poplin cleanup --device"],
+    ["agent --sender-check loose", "--sender-check"],
+  ])("2 for `poplin %s`", async (args, hint) => {
+    const { code, stdout, stderr } = await poplin(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(hint);
+    expect(stderr).toMatch(/^poplin: /);
+  });
+
+  it("2 for a configuration with mistakes, all of them with their places", async () => {
+    const file = join(folder, "node.yaml");
+    writeFileSync(file, "vni: many\npeeers: []\n");
+    const { code, stderr } = await poplin(`agent --config ${file}`);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file}:1:6`);
+    expect(stderr).toContain(`${file}:2:1`);
+    expect(stderr).toContain("did you mean `peers`?");
+  });
+
+  it("4 when the socket is somebody else's", async () => {
+    await startAgent();
+    // Root may open everything: without its capabilities it is a user like others.
+    if (ROOT) chownSync(socket, NOBODY, NOBODY);
+    else chmodSync(socket, 0o000);
+    const via = ROOT ? ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] : [];
+    const { code, stderr } = await poplin("status", { via });
+    expect(code).toBe(4);
+    expect(stderr).toContain(`not allowed to open ${socket}`);
+    expect(stderr).toContain("→ run this as the user who runs the agent");
+  });
+
+  it("5 when it is alive and does not answer", async () => {
+    const mute = createServer(() => {}).listen(socket);
+    await once(mute, "listening");
+    const clients: { destroy(): void }[] = [];
+    mute.on("connection", (client) => clients.push(client));
+    cleanups.push(() => {
+      for (const client of clients) client.destroy();
+      mute.close();
+    });
+    const { code, stderr } = await poplin("stats");
+    expect(code).toBe(5);
+    expect(stderr).toContain("did not answer within 5 s");
+  });
+});
+
+describe("with an agent", () => {
+  it("bare poplin is status, without colour where nobody looks", async () => {
+    await startAgent();
+    const bare = await poplin("");
+    expect(bare).toMatchObject({ code: 0, stderr: "" });
+    expect(bare.stdout).toContain("poplin 0.1.0: running");
+    expect(bare.stdout).not.toContain("\u001b");
+    expect((await poplin("status")).stdout.split("\n")[0]).toBe(bare.stdout.split("\n")[0]);
+  });
+
+  it("-j is the status as JSON", async () => {
+    await startAgent();
+    for (const args of ["-j", "status --json", "-j status"]) {
+      const { code, stdout } = await poplin(args);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toEqual(healthyStatus());
+    }
+  });
+
+  it("1 when something that was asked for does not work, in every form", async () => {
+    agent.answer = async () => healthyStatus({ state: "degraded" });
+    await startAgent();
+    for (const args of ["", "-j", "--brief"]) expect((await poplin(args)).code).toBe(1);
+    expect((await poplin("--brief")).stdout).toContain("not ok: degraded");
+  });
+
+  it("stats -j has the counters", async () => {
+    agent.count("txFrames", 42);
+    await startAgent();
+    const { code, stdout } = await poplin("stats -j");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 1, txFrames: 42, drops: { tx: {}, rx: {} } });
+  });
+
+  it("fdb adds, shows and deletes, in the words of bridge", async () => {
+    await startAgent();
+    const mac = "aa:bb:cc:dd:ee:ff";
+    expect(await poplin(`fdb add ${mac} dst 192.0.2.1`)).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect((await poplin("fdb")).stdout).toBe(`${mac} dst 192.0.2.1 self permanent\n`);
+    expect((await poplin(`fdb replace ${mac} dst 192.0.2.2 port 4789`)).code).toBe(0);
+    expect(JSON.parse((await poplin("fdb -j")).stdout)).toMatchObject([
+      { mac, ifname: "flannel.1", port: 4789 },
+    ]);
+    expect((await poplin(`fdb del ${mac}`)).code).toBe(0);
+    expect((await poplin("fdb show")).stdout).toBe("");
+  });
+
+  it("a refusal is 1 with its reason, wrong words are 2", async () => {
+    await startAgent();
+    const again = await poplin("fdb del aa:bb:cc:dd:ee:ff");
+    expect(again.code).toBe(1);
+    expect(again.stderr).toBe("poplin: aa:bb:cc:dd:ee:ff has no row\n  → `poplin fdb` lists them\n");
+    expect((await poplin("fdb add nonsense dst 192.0.2.1")).code).toBe(2);
+  });
+
+  it("--socket is over POPLIN_SOCKET, before or behind the command", async () => {
+    await startAgent();
+    const env = { POPLIN_SOCKET: join(folder, "none.sock") };
+    expect((await poplin("status", { env })).code).toBe(3);
+    const mac = "aa:bb:cc:dd:ee:ff";
+    for (const args of [
+      `--socket ${socket}`,
+      `--socket ${socket} stats`,
+      `stats --socket ${socket}`,
+      `fdb --socket ${socket} show`,
+      `fdb show --socket ${socket}`,
+      `--socket ${socket} fdb replace ${mac} dst 192.0.2.1`,
+      `fdb replace ${mac} dst 192.0.2.1 --socket ${socket}`,
+    ]) {
+      expect((await poplin(args, { env })).code, args).toBe(0);
+    }
+  });
+
+  it("ends quietly when nobody reads on", async () => {
+    for (let i = 0; i < 5000; i++) {
+      const [hi, lo] = [i >> 8, i & 255].map((n) => n.toString(16).padStart(2, "0"));
+      await agent.changeFdb({ op: "add", mac: `02:00:00:00:${hi}:${lo}`, dst: "192.0.2.1" });
+    }
+    await startAgent();
+    const child = start(["fdb", "-j"]);
+    let stderr = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    const closed = once(child, "close");
+    await once(child.stdout!, "readable");
+    child.stdout!.destroy();
+    const [code] = await closed;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+});

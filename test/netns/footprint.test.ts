@@ -1,0 +1,72 @@
+/**
+ * What an agent costs: less than 100 MB of resident memory with two peers, at rest and after traffic; and less than
+ * half a second from its start to the first packet through the overlay. Figures are printed, since they depend on the
+ * machine; a start is measured three times and the best counts, since a busy machine can only make it later.
+ */
+import { afterEach, expect, it } from "vitest";
+import { Cluster } from "../../src/lab/cluster.ts";
+import { DEVICE } from "../../src/lab/node.ts";
+import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
+import { megabytes, memoryOf, sleep } from "./agents.ts";
+import { Pinger } from "./traffic/ping.ts";
+
+const MOST_MEMORY = 100e6;
+const LATEST_START = 500;
+
+let cluster: Cluster | undefined;
+afterEach(() => cluster?.destroy());
+
+for (const underlay of ["batch", "dgram", "raw"] as const) {
+  const needs = [lab(), tool("ping"), tool("iperf3"), ...(underlay === "raw" ? [optionalPackage("raw-socket")] : [])];
+  describeWith(needs, `an agent on the ${underlay} underlay`, () => {
+    it("starts to forward within half a second and takes less than 100 MB", async () => {
+      cluster = Cluster.build({
+        nodes: [
+          { name: "node-a", kind: "poplin", underlay },
+          { name: "node-b", kind: "kernel" },
+          { name: "node-c", kind: "kernel" },
+        ],
+      });
+      const [a, b, c] = [cluster.poplin("node-a"), cluster.node("node-b"), cluster.node("node-c")];
+      await Promise.all([b, c].map((node) => node.start(cluster!.peersOf(node))));
+      a.setPeers(cluster.peersOf(a));
+      const ping = new Pinger(a.pod, "10.244.2.2", { interval: 0.004 });
+
+      const starts: number[] = [];
+      for (let attempt = 0; attempt < 3; attempt++) {
+        if (attempt > 0) {
+          await a.stop();
+          a.host.ip(`link del ${DEVICE}`);
+        }
+        const spawned = Date.now();
+        await a.startAgent();
+        starts.push((await ping.firstSince(spawned)) - spawned);
+      }
+      await ping.kill();
+
+      await sleep(500);
+      const atRest = memoryOf(a.pid);
+      for (const peer of [b, c]) await traffic(peer);
+      const worked = memoryOf(a.pid);
+      const { rxFrames, txFrames } = await a.client.stats();
+      console.log(
+        `${underlay}: first packet after ${starts.map((ms) => `${Math.round(ms)} ms`).join(", ")}; resident memory ` +
+          `${megabytes(atRest.rss)} MB at rest, ${megabytes(worked.rss)} MB after ${rxFrames + txFrames} frames, ` +
+          `${megabytes(worked.peak)} MB at most`,
+      );
+      expect(Math.min(...starts)).toBeLessThan(LATEST_START);
+      expect(atRest.rss).toBeLessThan(MOST_MEMORY);
+      expect(worked.peak).toBeLessThan(MOST_MEMORY);
+      expect((await a.status()).peers).toHaveLength(2);
+
+      /** TCP both ways between the first pods of node-a and another node. */
+      async function traffic(peer: { pod: Cluster["nodes"][number]["pod"] }): Promise<void> {
+        const server = peer.pod.spawn("iperf3", ["-s", "-1"], { stdio: "ignore" });
+        await sleep(200);
+        const address = peer === b ? "10.244.2.2" : "10.244.3.2";
+        await a.pod.exec("iperf3", ["-c", address, "-t", "1", "--bidir"]);
+        server.kill();
+      }
+    });
+  });
+}

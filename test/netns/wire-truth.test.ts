@@ -1,0 +1,141 @@
+/**
+ * What poplin puts on the wire, judged by tshark: nothing malformed, no checksum wrong, outer or inner.
+ *
+ *   node-a, node-b (poplin) ──┐
+ *                             ├── router ── captured as it leaves towards the other node
+ *   node-k (the kernel)     ──┘
+ *
+ * The nodes keep their offloads; the router's ports have theirs off, so that what leaves them is finished as far as
+ * anybody on the way knows of it. An inner checksum that poplin left unfinished would stay so.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { LINKTYPE_ETHERNET, nowNanoseconds, PcapngWriter } from "../../src/io/pcapng.ts";
+import { Cluster } from "../../src/lab/cluster.ts";
+import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
+import { PLANTED, SOUND } from "../helpers/planted.ts";
+import { BAD, GOOD, NOT_PRESENT, type Row, tshark, WRONG } from "../helpers/tshark.ts";
+import { captured } from "./capture.ts";
+import { datagrams, ping, podOf, serve, stream } from "./pods.ts";
+
+const MTU = 1500;
+const ETHERNET = 14;
+const UDP = 8;
+/** What pods send random bytes to (`pod/protocol.mjs`). */
+const PORTS = [21_000, 21_001];
+const CHECKSUMS = ["ip", "udp", "tcp", "icmp", "icmpv6"].map((protocol) => `${protocol}.checksum.status`);
+const FIELDS = ["frame.number", "frame.len", "frame.protocols", ...CHECKSUMS];
+
+describeWith([tool("tshark")], "the judge", () => {
+  const folder = mkdtempSync(join(tmpdir(), "poplin-"));
+  const file = join(folder, "planted.pcapng");
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** @returns the places of those that it finds wrong. */
+  function judge(packets: readonly Uint8Array[]): number[] {
+    const chunks: Uint8Array[] = [];
+    const writer = new PcapngWriter((chunk) => chunks.push(chunk));
+    const wire = writer.addInterface({ name: "wire", linkType: LINKTYPE_ETHERNET });
+    for (const packet of packets) writer.packet(wire, nowNanoseconds(), packet);
+    writeFileSync(file, Buffer.concat(chunks));
+    return tshark(file, ["frame.number"], WRONG, PORTS).map((row) => Number(row["frame.number"]![0]) - 1);
+  }
+
+  it("finds every planted mistake, and none in the sound packets between them", () => {
+    const names = Object.keys(PLANTED);
+    const packets = names.flatMap((name, i) => [SOUND[i % SOUND.length]!, PLANTED[name]!]);
+    expect(judge(packets).map((place) => names[(place - 1) / 2])).toEqual(names);
+  });
+
+  it("has looked at every checksum that it calls good", () => {
+    expect(judge(SOUND)).toEqual([]);
+    const rows = tshark(file, CHECKSUMS, "", PORTS);
+    for (const row of rows) expect(CHECKSUMS.flatMap((name) => row[name]!)).not.toContain(BAD);
+    for (const name of CHECKSUMS) expect(rows.flatMap((row) => row[name]!)).toContain(GOOD);
+  });
+});
+
+for (const underlay of ["batch", "dgram", "raw"] as const) {
+  const needs = [lab(), ...["tshark", "tcpdump", "ethtool", "ping"].map(tool)];
+  if (underlay === "raw") needs.push(optionalPackage("raw-socket"));
+  describeWith(needs, `what ${underlay} sends`, () => {
+    let cluster: Cluster;
+
+    beforeAll(async () => {
+      const nodes = ["node-a", "node-b"].map((name) => ({ name, kind: "poplin" as const, underlay }));
+      const all = [...nodes, { name: "node-k", kind: "kernel" as const }];
+      cluster = await Cluster.start({ nodes: all, ipv6: true, router: true });
+      await Promise.all(cluster.nodes.map(({ pod }) => serve(pod)));
+    });
+    afterAll(() => cluster?.destroy());
+
+    it("is sound: ping, TCP both ways, UDP, UDP_SEGMENT, IPv4 and IPv6 inside", async () => {
+      const file = await captured(cluster, ["node-a", "node-b", "node-k"], () => everything(cluster));
+      const fromPoplin = ["node-a", "node-b"].map((name) => `ip.src == ${cluster.node(name).plan.address}`);
+      const filter = `(${fromPoplin.join(" or ")})`;
+      expect(tshark(file, FIELDS, `(${WRONG}) and ${filter}`, PORTS)).toEqual([]);
+      const rows = tshark(file, FIELDS, filter, PORTS);
+      expect(new Set(rows.map((row) => row["frame.protocols"]![0]!))).toEqual(new Set(EXPECTED));
+      const outerUdp = underlay === "raw" ? NOT_PRESENT : GOOD;
+      expect(rows.filter((row) => !isSound(row, outerUdp))).toEqual([]);
+    });
+
+    it("is the study's ping: 106 bytes to port 8472, VNI 1, the inner TTL as the kernel's VXLAN leaves it", async () => {
+      const file = await captured(cluster, ["node-a", "node-k"], async () => {
+        for (const [from, to] of [["node-a", "node-k"] as const, ["node-k", "node-a"] as const]) {
+          await cluster.node(from).pod.exec("ping", ["-c", "1", podOf(cluster.node(to), 4)]);
+        }
+      });
+      const fields = ["udp.length", "udp.dstport", "vxlan.vni", "ip.ttl", "ip.len", "frame.len"];
+      const [toPoplin, toKernel] = tshark(file, fields, "vxlan and icmp.type == 8");
+      expect(toKernel).toMatchObject({
+        "udp.length": [String(UDP + 106)],
+        "udp.dstport": ["8472"],
+        "vxlan.vni": ["1"],
+      });
+      expect(toKernel).toEqual(toPoplin);
+    });
+  });
+}
+
+const HEAD = "eth:ethertype:ip:udp:vxlan:eth:ethertype";
+/** Everything that pods sent, and each piece of it decoded to its end. */
+const EXPECTED = [
+  ...["ip", "ipv6"].flatMap((ip) => [
+    `${HEAD}:${ip}:tcp`,
+    `${HEAD}:${ip}:tcp:data`,
+    `${HEAD}:${ip}:udp:data`,
+  ]),
+  `${HEAD}:ip:icmp:data`,
+  `${HEAD}:ipv6:icmpv6:data`,
+];
+
+/** Whether it is no larger than the wire allows, and each of its checksums good; the outer UDP's is `outerUdp`. */
+function isSound(row: Row, outerUdp: string): boolean {
+  const good = CHECKSUMS.every((name) =>
+    row[name]!.every((status, i) => status === (i === 0 && name.startsWith("udp") ? outerUdp : GOOD)),
+  );
+  return good && Number(row["frame.len"]![0]) <= MTU + ETHERNET;
+}
+
+async function everything(cluster: Cluster): Promise<void> {
+  for (const [from, to] of [
+    ["node-a", "node-b"],
+    ["node-a", "node-k"],
+    ["node-k", "node-a"],
+  ] as const) {
+    const { pod } = cluster.node(from);
+    for (const family of [4, 6] as const) {
+      const address = podOf(cluster.node(to), family);
+      const most = family === 4 ? 1422 : 1402;
+      expect(await ping(pod, address, [1, 56, 57, most])).toBe("");
+      expect(await stream(pod, address, 256 << 10)).toEqual({ sent: true, received: true });
+      const sends = [1, 2, 3, 1000, most - 1, most].map((bytes) => ({ bytes }));
+      const segmented = { bytes: 20 * most + 1, segment: most };
+      const { sent, received } = await datagrams(pod, address, [...sends, segmented]);
+      expect(received).toEqual(sent);
+    }
+  }
+}

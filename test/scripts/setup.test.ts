@@ -1,0 +1,222 @@
+/**
+ * scripts/setup.mjs on a project of its own, with tools that only write down that they were called. What they do is
+ * what the real ones do as far as set-up can see: npm ci empties node_modules first and marks its end last.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ROOT } from "../helpers/imports.ts";
+
+const STAMP = "node_modules/.poplin-setup.json";
+
+/** `npm ci`: empties node_modules, waits as long as it is told, installs the compilers, marks the end. */
+const NPM = `#!${process.execPath}
+const { appendFileSync, cpSync, existsSync, rmSync, writeFileSync } = require("node:fs");
+appendFileSync("calls", "npm " + process.argv.slice(2).filter((word) => !word.startsWith("-")).join(" ") + "\\n");
+if (process.argv[2] !== "ci") process.exit(0);
+rmSync("node_modules", { recursive: true, force: true });
+if (existsSync("npm-fails")) { console.error("npm error network is down"); process.exit(1); }
+cpSync("modules", "node_modules", { recursive: true });
+setTimeout(() => writeFileSync("node_modules/.package-lock.json", "{}"), Number(process.env.SLOW ?? 0));
+`;
+const NODE_GYP = `
+const { appendFileSync, existsSync, mkdirSync, writeFileSync } = require("node:fs");
+appendFileSync("calls", "node-gyp\\n");
+if (existsSync("gyp-fails")) { console.error("gyp ERR! stack Error: not found: make"); process.exit(1); }
+mkdirSync("native-shims/build/Release", { recursive: true });
+writeFileSync("native-shims/build/Release/shim.node", "");
+`;
+const TSC = `
+const { appendFileSync, cpSync, existsSync, renameSync } = require("node:fs");
+appendFileSync("calls", "tsc\\n");
+if (existsSync("tsc-fails")) { console.log("src/a.ts(1,1): error TS1005"); process.exit(1); }
+const dist = process.argv[process.argv.indexOf("--outDir") + 1];
+cpSync("src", dist, { recursive: true });
+renameSync(dist + "/cli/main.ts", dist + "/cli/main.js");
+`;
+
+let root: string;
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+function remove(path: string): void {
+  rmSync(join(root, path), { recursive: true, force: true });
+}
+
+/** What was called since the last time this was asked. */
+function calls(): string[] {
+  if (!existsSync(join(root, "calls"))) return [];
+  const lines = readFileSync(join(root, "calls"), "utf8").split("\n").filter(Boolean);
+  remove("calls");
+  return lines;
+}
+
+function start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const { npm_execpath: _, POPLIN_VERBOSE: __, ...rest } = process.env;
+  return spawn(process.execPath, [join(root, "scripts/setup.mjs"), ...args], {
+    env: { ...rest, PATH: `${join(root, "bin")}:${process.env.PATH}`, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Runs set-up to its end. */
+async function setup(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
+  const child = start(args, env);
+  let text = "";
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => (text += chunk));
+  const [code] = await once(child, "close");
+  return { code: code as number | null, text, calls: calls() };
+}
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "poplin-setup-"));
+  cpSync(join(ROOT, "scripts"), join(root, "scripts"), { recursive: true });
+  write("package.json", JSON.stringify({ optionalDependencies: { cap: "1" } }));
+  write("package-lock.json", "{}");
+  write("tsconfig.json", "{}");
+  write("src/cli/main.ts", "");
+  write("native-shims/binding.gyp", "{}");
+  write("native-shims/src/shim.c", "");
+  write("modules/node-gyp/bin/node-gyp.js", NODE_GYP);
+  write("modules/typescript/bin/tsc", TSC);
+  write("modules/cap/build/Release/cap.node", "");
+  write("bin/npm", NPM);
+  chmodSync(join(root, "bin/npm"), 0o755);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const EVERYTHING = ["npm ci", "node-gyp", "tsc"];
+
+describe.runIf(process.platform === "linux")("set-up", () => {
+  it("installs and builds everything once, says so, and is silent then", async () => {
+    const first = await setup();
+    expect(first).toMatchObject({ code: 0, calls: EVERYTHING });
+    expect(first.text.split("\n").filter(Boolean)).toEqual([
+      "set-up: installing npm dependencies (npm ci)",
+      "set-up: building the native shim (native-shims/)",
+      "set-up: compiling TypeScript (src/ to dist/)",
+    ]);
+    expect(await setup()).toEqual({ code: 0, text: "", calls: [] });
+  });
+
+  it("does again what a change asks for, and nothing else", async () => {
+    await setup();
+    write("package-lock.json", '{"other":1}');
+    expect(await setup()).toMatchObject({ code: 0, calls: ["npm ci"] });
+    write("native-shims/src/shim.c", "int a;");
+    expect(await setup()).toMatchObject({ code: 0, calls: ["node-gyp"] });
+    write("src/cli/more.ts", "");
+    expect(await setup()).toMatchObject({ code: 0, calls: ["tsc"] });
+    expect(await setup()).toMatchObject({ calls: [] });
+  });
+
+  it("a file deleted in src does not survive in dist", async () => {
+    write("src/old.ts", "");
+    await setup();
+    expect(existsSync(join(root, "dist/old.ts"))).toBe(true);
+    remove("src/old.ts");
+    await setup();
+    expect(existsSync(join(root, "dist/old.ts"))).toBe(false);
+    expect(existsSync(join(root, "dist/cli/main.js"))).toBe(true);
+  });
+
+  it("takes a finished installation by npm itself for good, and a half one or an old one not", async () => {
+    cpSync(join(root, "modules"), join(root, "node_modules"), { recursive: true });
+    expect((await setup(["--only", "dependencies"])).calls).toEqual(["npm ci"]);
+    remove(STAMP);
+    expect((await setup(["--only", "dependencies"])).calls).toEqual([]);
+    remove(STAMP);
+    utimesSync(join(root, "node_modules/.package-lock.json"), 1, 1);
+    expect((await setup(["--only", "dependencies"])).calls).toEqual(["npm ci"]);
+  });
+
+  it("builds what is bound to a Node ABI again for another one", async () => {
+    await setup();
+    const stamp = JSON.parse(readFileSync(join(root, STAMP), "utf8"));
+    write(STAMP, JSON.stringify({ ...stamp, abi: "1" }));
+    expect((await setup()).calls).toEqual(["npm rebuild cap"]);
+    expect((await setup()).calls).toEqual([]);
+  });
+
+  it("goes on without an optional package, and tries again when there is more to build it with", async () => {
+    remove("modules/cap");
+    const first = await setup();
+    expect(first).toMatchObject({ code: 0, calls: EVERYTHING });
+    expect(first.text).toMatch(/not built: cap.*poplin capture/);
+    expect((await setup()).calls).toEqual([]);
+    const stamp = JSON.parse(readFileSync(join(root, STAMP), "utf8"));
+    write(STAMP, JSON.stringify({ ...stamp, tools: { compiler: false, pcap: false } }));
+    expect((await setup()).calls).toEqual(["npm ci"]);
+  });
+
+  it("goes on without the shim, with the reason", async () => {
+    write("gyp-fails", "");
+    const { code, text, calls } = await setup();
+    expect({ code, calls }).toEqual({ code: 0, calls: EVERYTHING });
+    expect(text).toMatch(/shim could not be built.*in memory:\n +gyp ERR! stack Error: not found: make/);
+    remove("gyp-fails");
+    expect((await setup()).calls).toEqual(["node-gyp"]);
+  });
+
+  it("ends with 1 when npm or the compiler fails, and shows what they said", async () => {
+    write("npm-fails", "");
+    expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("network is down") });
+    remove("npm-fails");
+    write("tsc-fails", "");
+    expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("error TS1005") });
+    expect(existsSync(join(root, "dist"))).toBe(false);
+  });
+
+  it("two at a time wait for each other", async () => {
+    const both = await Promise.all([setup([], { SLOW: "1000" }), setup([], { SLOW: "1000" })]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(both.flatMap((one) => one.calls).sort()).toEqual([...EVERYTHING].sort());
+    expect(both.map(({ text }) => /another set-up.*\(pid \d+\)/.test(text)).sort()).toEqual([false, true]);
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+    it(`what ${signal} interrupted, the next run finishes`, async () => {
+      const child = start([], { SLOW: signal === "SIGKILL" ? "500" : "60000" });
+      while (!existsSync(join(root, "node_modules/typescript/bin/tsc"))) await pause(10);
+      child.kill(signal);
+      await once(child, "close");
+      expect(child.signalCode).toBe(signal);
+      // SIGKILL cannot be passed on: let the npm that is left behind end by itself.
+      if (signal === "SIGKILL") await pause(1000);
+      calls();
+      expect(await setup()).toMatchObject({
+        code: 0,
+        calls: signal === "SIGKILL" ? EVERYTHING.slice(1) : EVERYTHING,
+      });
+      expect(await setup()).toEqual({ code: 0, text: "", calls: [] });
+      expect(existsSync(join(root, ".setup.lock"))).toBe(false);
+    });
+  }
+
+  it("says what it does not understand", async () => {
+    expect(await setup(["--for", "fun"])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("--for demo|test"),
+    });
+  });
+});
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
