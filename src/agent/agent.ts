@@ -141,13 +141,14 @@ export class Agent implements AgentView {
       const names = diff.restart.map(({ name }) => name).join(", ");
       return { ok: false, message: `${describeDiff(diff)}; restart the agent to change ${names}` };
     }
-    if (diff.same) return { ok: true, message: "nothing changed" };
     this.#log.setLevel(next.logLevel);
     device.setEphemeral(next.ephemeral);
     const { reservedBits, senderCheck, tos } = next;
     await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
     this.#config = next;
     this.#loadedAt = new Date();
+    // Also where nothing changed: rows that are missing, or that somebody took away, come back.
+    await device.repair(this.#log);
     await peers.reconcile(next.peers, next.address);
     return { ok: true, message: describeDiff(diff) };
   }

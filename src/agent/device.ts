@@ -6,7 +6,7 @@
 import { addressesToReplay } from "../control/difference.ts";
 import { overlayMtu } from "../control/mtu.ts";
 import { applyHostSteps } from "../host/apply.ts";
-import { type Link, prepareDevice, repairLink } from "../host/link.ts";
+import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
@@ -24,6 +24,8 @@ export interface Device {
   /** What an operator should know, and no reason not to start. */
   readonly warnings: readonly string[];
   setEphemeral(ephemeral: boolean): void;
+  /** Puts MAC, MTU and "up" right where somebody has changed them. Compare the rows afterwards: it may cost some. */
+  repair(log: Log): Promise<void>;
   /** Closes the queue. The engine has been stopped before. */
   close(): void;
 }
@@ -41,9 +43,7 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
   try {
     loadShim().tapPersist(tap.fd, !config.ephemeral);
     const mac = config.vtepMac ?? before?.mac ?? randomMac();
-    const { repaired } = await repairLink(config.device, { mac, mtu });
-    if (tap.existed && repaired.length > 0)
-      log.warn(`${config.device} had been changed: set ${repaired.join(", ")}`);
+    await repair(config.device, { mac, mtu }, tap.existed ? log : null);
     if (before !== null && !tap.existed) await replayAddresses(config, before, log);
     const advertisements = refuseRouterAdvertisements(config.device);
     const warnings = [warning, advertisements].filter((text) => text !== null);
@@ -53,6 +53,12 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
     loadShim().close(tap.fd);
     throw error;
   }
+}
+
+/** @param log told of what was not as we had left it; null for a device that is new */
+async function repair(name: string, wanted: WantedLink, log: Log | null): Promise<void> {
+  const { repaired } = await repairLink(name, wanted);
+  if (repaired.length > 0) log?.warn(`${name} had been changed: set ${repaired.join(", ")}`);
 }
 
 /** A device that had to be made anew gets back what somebody else had put on the one before. */
@@ -80,6 +86,7 @@ function deviceOf(
     mtu,
     uplink,
     warnings,
+    repair: (log) => repair(tap.name, { mac, mtu }, log),
     setEphemeral: (ephemeral) => loadShim().tapPersist(tap.fd, !ephemeral),
     close: () => {
       if (open) loadShim().close(tap.fd);

@@ -57,7 +57,8 @@ export interface Probes {
 }
 
 export class Fdb {
-  // What the parts of a key are multiplied by. Four fields instead of an array: at a million rows a lookup is as fast as its instructions are few.
+  // What the parts of a key are multiplied by. No array: at a million rows, where lookups wait for memory, the
+  // processor has as many of them under way as it can look ahead, so every instruction less counts.
   readonly #factorLow: number;
   readonly #factorHigh: number;
   readonly #factorHi: number;

@@ -132,8 +132,10 @@ describe("VtepTable", () => {
           const allowed = oracle.find(address);
           expect(allowed.length > 0 ? allowed : [-1]).toContain(vteps.findByAddress(from(address), 0));
         }
-        for (const [index, { references }] of oracle.held) {
+        for (const [index, { address, port, references }] of oracle.held) {
           expect(vteps.describe(index).references).toBe(references);
+          const row = from(Uint8Array.from(address.split("."), Number), port);
+          expect(vteps.slab.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES)).toEqual(row);
         }
       }),
       { numRuns: 300 },

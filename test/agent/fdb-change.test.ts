@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { checkChange, refused } from "../../src/agent/fdb-change.ts";
+
+describe("a change by hand", () => {
+  it("comes out in canonical text, whatever way its MAC and address were written", () => {
+    const change = { op: "add", mac: "0E-2A-00-00-00-01", dst: "FD00:0::0001" } as const;
+    expect(checkChange(change)).toEqual({ op: "add", mac: "0e:2a:00:00:00:01", dst: "fd00::1" });
+    expect(checkChange({ op: "del", mac: "0e:2a:00:00:00:01" })).toEqual({
+      op: "del",
+      mac: "0e:2a:00:00:00:01",
+    });
+  });
+
+  it.each([
+    ["BAD_MAC", { mac: "0e:2a:00:00:00", dst: "192.0.2.1" }],
+    ["BAD_MAC", { mac: "01:00:5e:00:00:01", dst: "192.0.2.1" }],
+    ["BAD_MAC", { mac: "00:00:00:00:00:00", dst: "192.0.2.1" }],
+    ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "192.0.2" }],
+    ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "224.0.0.1" }],
+    ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "0.0.0.0" }],
+  ])("is refused as %s: %o", (code, change) => {
+    expect(() => checkChange({ op: "add", ...change })).toThrowError(expect.objectContaining({ code }));
+  });
+
+  it("is explained when the dataplane refuses it", () => {
+    const change = { op: "add", mac: "0e:2a:00:00:00:01", dst: "fd00::1" } as const;
+    expect(refused("FDB_EXISTS", change, 4)).toMatchObject({ code: "ROW_EXISTS" });
+    expect(refused("FDB_MISSING", change, 4)).toMatchObject({ code: "NO_SUCH_ROW" });
+    const family = refused("FDB_FAMILY", change, 4);
+    expect(family).toMatchObject({ code: "WRONG_FAMILY" });
+    expect(family.message).toBe("fd00::1 cannot be reached: the underlay is IPv4");
+  });
+});
