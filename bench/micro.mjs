@@ -13,10 +13,11 @@ import { parseArgs } from "node:util";
 import * as checksum from "./micro/checksum.mjs";
 import * as fdb from "./micro/fdb.mjs";
 import { machine, measure, table } from "./micro/harness.mjs";
+import * as stages from "./micro/stages.mjs";
 import * as vteps from "./micro/vteps.mjs";
 import * as vxlan from "./micro/vxlan.mjs";
 
-const GROUPS = { fdb, vteps, vxlan, checksum };
+const GROUPS = { stages, fdb, vteps, vxlan, checksum };
 
 const { values } = parseArgs({
   options: {

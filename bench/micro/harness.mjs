@@ -103,7 +103,7 @@ export function table({ cpu, cpus, memoryGiB, kernel, node, load }, rounds, resu
 }
 
 function line(name, ns, range, bytes, aim) {
-  return `${name.padEnd(30)}${ns.padStart(8)}  ${range.padEnd(18)}${bytes.padStart(5)}  ${aim}`.trimEnd();
+  return `${name.padEnd(32)}${ns.padStart(8)}  ${range.padEnd(18)}${bytes.padStart(5)}  ${aim}`.trimEnd();
 }
 
 /** Three digits that mean something. */

@@ -51,6 +51,9 @@ export class Agent implements AgentView {
   #lastReload: ReloadStatus | null = null;
   #api: ApiServer | undefined;
   #running: Running | undefined;
+  /** The rows of the first peers are in place, or have failed. */
+  #ready = false;
+  #deviceGone = false;
   #stopping = false;
   #fail: (error: Error) => void = () => {};
   /** Reloads and changes, one after the other. */
@@ -112,9 +115,11 @@ export class Agent implements AgentView {
     const peers = new Peers(engine, config.device, config.port, this.#log);
     this.#running = { device, underlay, engine, peers };
     void engine.failed.then((failure) => {
+      this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
     });
-    await peers.reconcile(config.peers, config.address);
+    await this.#serially(() => peers.reconcile(config.peers, config.address));
+    this.#ready = true;
     this.#log.info(
       `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
         `${config.port} on ${device.uplink.device}, ${config.underlay}; ${config.peers.length} peers`,
@@ -163,7 +168,7 @@ export class Agent implements AgentView {
     await engine?.stop();
     underlay?.close();
     device?.close();
-    if (device === undefined) return;
+    if (device === undefined || this.#deviceGone) return;
     const { device: name, ephemeral } = this.#config;
     if (ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
     else {
@@ -173,7 +178,7 @@ export class Agent implements AgentView {
   }
 
   async status(): Promise<AgentStatus> {
-    const running = this.#running;
+    const running = this.#ready ? this.#running : undefined;
     const health = await running?.engine.ask({ type: "health" }).catch(() => null);
     return describeStatus({
       config: this.#config,

@@ -22,9 +22,16 @@ export interface RunOptions {
 export async function runAgent({ file, flags, env }: RunOptions): Promise<number> {
   const log = new Log("info");
   const stopped = signalled(["SIGTERM", "SIGINT"]);
-  const agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
-  const reload = (): void => void agent.reload();
+  let agent: Agent | undefined;
+  let changed = false;
+  const reload = (): void => {
+    changed = true;
+    void agent?.reload();
+  };
+  // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
+  agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
+  if (changed) reload();
   const end = await Promise.race([stopped, agent.failed]);
   process.off("SIGHUP", reload);
   if (typeof end === "string") log.info(`${end}: stopping`);

@@ -4,10 +4,14 @@
  */
 import {
   type AgentStatus,
+  type ConfigStatus,
+  type DataplaneStatus,
   failures,
   type HealthLine,
   type PeerStatus,
+  type PolicyStatus,
   type StatsAnswer,
+  type UnderlayStatus,
 } from "../agent/api/types.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import {
@@ -59,40 +63,61 @@ export function renderBrief(status: AgentStatus, style: Style): string[] {
 }
 
 function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now: number): string[] {
-  const { device, underlay, policy } = status;
   const state = paint(style, STATE_COLOR[status.state], status.state);
   const title = paint(style, "bold", `poplin ${status.version}`);
-  const rows: [string, string][] = [
-    ["device", `${device.name}, VNI ${device.vni}, MTU ${device.mtu}, ${device.mac}`],
-    ["address", device.addresses.join(", ") || "none"],
-    ["underlay", underlayText(status)],
-    ...capabilityRows(underlay.capabilities),
-    ["buffers", `receive ${size(underlay.receiveBuffer)}, send ${size(underlay.sendBuffer)}`],
-    ["policy", `senderCheck ${policy.senderCheck}, reservedBits ${policy.reservedBits}`],
-    ["outer", `TOS ${tosText(policy.tos)}, TTL ${policy.ttl}, DF ${policy.df}`],
-    ["dataplane", dataplaneText(status)],
+  const rows = [
+    ...deviceRows(status),
+    ...policyRows(status.policy),
+    ...workRows(status, stats),
+    ...configRows(status.config, style, now),
   ];
-  if (stats !== null) rows.push(["traffic", trafficText(stats)]);
-  rows.push(["memory", bytes(status.memory.rss)]);
-  rows.push([
-    "config",
-    `${status.config.file ?? "flags and environment"}, loaded ${ago(status.config.loadedAt, now)}`,
-  ]);
-  const reload = status.config.lastReload;
-  if (reload !== null) {
-    const verdict = reload.ok ? "" : `${paint(style, "red", "failed")} `;
-    rows.push(["reload", `${verdict}${ago(reload.at, now)}: ${reload.message}`]);
-  }
   return [
     `${title}: ${state}, up ${duration(status.uptime)}, pid ${status.pid}`,
     ...rows.flatMap(([name, text]) => hang(`  ${name.padEnd(11)}`, text, style.width)),
   ];
 }
 
-function underlayText({ underlay }: AgentStatus): string {
-  const local = underlay.family === 6 ? `[${underlay.local}]` : underlay.local;
-  const uplink = underlay.uplink === null ? "" : ` over ${underlay.uplink}`;
-  return `${underlay.kind}, UDP ${local}:${underlay.port}${uplink}`;
+type Row = readonly [name: string, text: string];
+
+/** An agent that is starting knows its device's MAC and MTU, and what its underlay can do, only when they are open. */
+function deviceRows({ state, device, underlay }: AgentStatus): Row[] {
+  const { name, vni, mtu, mac } = device;
+  const known = [name, `VNI ${vni}`, mtu > 0 ? `MTU ${mtu}` : "", mac].filter((word) => word !== "");
+  const rows: Row[] = [
+    ["device", known.join(", ")],
+    ["address", device.addresses.join(", ") || "none"],
+    ["underlay", underlayText(underlay)],
+  ];
+  if (state === "starting") return rows;
+  return [
+    ...rows,
+    ...capabilityRows(underlay.capabilities),
+    ["buffers", `receive ${size(underlay.receiveBuffer)}, send ${size(underlay.sendBuffer)}`],
+  ];
+}
+
+function underlayText({ kind, family, local, port, uplink }: UnderlayStatus): string {
+  const end = local === "" ? `port ${port}` : `${family === 6 ? `[${local}]` : local}:${port}`;
+  return `${kind}, UDP ${end}${uplink === null ? "" : ` over ${uplink}`}`;
+}
+
+function policyRows({ senderCheck, reservedBits, tos, ttl, df }: PolicyStatus): Row[] {
+  return [
+    ["policy", `senderCheck ${senderCheck}, reservedBits ${reservedBits}`],
+    ["outer", `TOS ${tosText(tos)}, TTL ${ttl}, DF ${df}`],
+  ];
+}
+
+function workRows({ dataplane, memory }: AgentStatus, stats: StatsAnswer | null): Row[] {
+  const traffic: Row[] = stats === null ? [] : [["traffic", trafficText(stats)]];
+  return [["dataplane", dataplaneText(dataplane)], ...traffic, ["memory", bytes(memory.rss)]];
+}
+
+function configRows({ file, loadedAt, lastReload }: ConfigStatus, style: Style, now: number): Row[] {
+  const rows: Row[] = [["config", `${file ?? "flags and environment"}, loaded ${ago(loadedAt, now)}`]];
+  if (lastReload === null) return rows;
+  const verdict = lastReload.ok ? "" : `${paint(style, "red", "failed")} `;
+  return [...rows, ["reload", `${verdict}${ago(lastReload.at, now)}: ${lastReload.message}`]];
 }
 
 const CAPABILITIES: readonly [keyof UnderlayCapabilities, string][] = [
@@ -105,12 +130,12 @@ const CAPABILITIES: readonly [keyof UnderlayCapabilities, string][] = [
   ["gro", "GRO"],
 ];
 
-function capabilityRows(capabilities: UnderlayCapabilities): [string, string][] {
+function capabilityRows(capabilities: UnderlayCapabilities): Row[] {
   const names = (wanted: boolean): string =>
     CAPABILITIES.filter(([key]) => capabilities[key] === wanted)
       .map(([, name]) => name)
       .join(", ");
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ["  can", [names(true), `UDP checksum ${capabilities.checksum}`].filter(Boolean).join(", ")],
   ];
   if (names(false) !== "") rows.push(["  cannot", names(false)]);
@@ -126,8 +151,7 @@ function tosText(tos: "inherit" | number): string {
   return tos === "inherit" ? tos : `0x${tos.toString(16).padStart(2, "0")}`;
 }
 
-function dataplaneText({ dataplane }: AgentStatus): string {
-  const { driver, slots } = dataplane;
+function dataplaneText({ driver, slots }: DataplaneStatus): string {
   if (slots === null) return driver;
   const part = (name: string, free: number, all: number): string => `${count(free)} of ${count(all)} ${name}`;
   return `${driver}, slots free: ${part("tx", slots.tx.free, slots.tx.count)}, ${part("rx", slots.rx.free, slots.rx.count)}`;

@@ -143,6 +143,25 @@ describe("status", () => {
     expect(text).toContain("3 dropped (`poplin stats` says why)");
   });
 
+  it("of one that is starting leaves out what nobody knows yet", () => {
+    const { device, underlay } = healthyStatus();
+    const status = healthyStatus({
+      state: "starting",
+      uptime: 0.1,
+      device: { ...device, mac: "", mtu: 0, addresses: [] },
+      underlay: { ...underlay, local: "", uplink: null, receiveBuffer: 0, sendBuffer: 0 },
+      dataplane: { driver: "worker", slots: null },
+      peers: [],
+    });
+    expect(renderStatus(status, null, STYLE, NOW).slice(0, 5)).toEqual([
+      "poplin 0.1.0: starting, up 0 seconds, pid 4711",
+      "  device     flannel.1, VNI 1",
+      "  address    none",
+      "  underlay   batch, UDP port 8472",
+      "  policy     senderCheck strict, reservedBits rfc",
+    ]);
+  });
+
   it("without peers says what that means", () => {
     const lines = renderStatus(healthyStatus({ peers: [] }), null, STYLE, NOW);
     expect(lines).toContain("no peers: nothing is forwarded until the configuration names one");

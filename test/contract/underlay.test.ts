@@ -1,4 +1,4 @@
-/** Every underlay there is, held to one contract. */
+/** Every underlay there is, and middleware, held to one contract. */
 import { networkInterfaces } from "node:os";
 import type { Underlay } from "../../src/dataplane/ports.ts";
 import { DgramUnderlay } from "../../src/io/dgram.ts";
@@ -6,6 +6,7 @@ import { BatchUnderlay } from "../../src/io/linux/batch.ts";
 import type { UdpSocketOptions } from "../../src/io/linux/shim.ts";
 import { openUdp } from "../../src/io/linux/udp.ts";
 import { MemoryNetwork } from "../../src/io/memory.ts";
+import { FaultyUnderlay, traceUnderlay } from "../../src/io/middleware.ts";
 import { RawUnderlay } from "../../src/io/raw.ts";
 import { describeWith, type Need, optionalPackage, root, shim } from "../helpers/needs.ts";
 import type { Opened } from "./node.ts";
@@ -50,13 +51,14 @@ function batch(family: 4 | 6, port = 0): Opened {
   return opened(new BatchUnderlay(socket, family, "computed"), family, socket.port);
 }
 
-function memory(family: 4 | 6): Subject {
+function memory(family: 4 | 6, wrap = (underlay: Underlay): Underlay => underlay): Subject {
   const network = new MemoryNetwork({ whenFull: "wait" });
   let free = 20_000;
   const open = (port: number): Opened => {
     const address = LOOPBACK[family].bytes;
     const bound = port || free++;
-    return opened(network.attach({ address, port: bound, datagrams: MEMORY_QUEUE }), family, bound);
+    const underlay = network.attach({ address, port: bound, datagrams: MEMORY_QUEUE });
+    return opened(wrap(underlay), family, bound);
   };
   return { kind: "memory", family, open, witness: () => open(0), taken: MEMORY_QUEUE };
 }
@@ -64,6 +66,17 @@ function memory(family: 4 | 6): Subject {
 describeWith([], "memory", () => {
   underlayContract("IPv4", memory(4));
   underlayContract("IPv6", memory(6));
+});
+
+describeWith([], "middleware over memory", () => {
+  underlayContract(
+    "trace",
+    memory(4, (underlay) => traceUnderlay(underlay, () => {})),
+  );
+  underlayContract(
+    "faults, none of them likely",
+    memory(4, (underlay) => new FaultyUnderlay(underlay, { seed: 1 })),
+  );
 });
 
 for (const family of [4, 6] as const) {

@@ -1,8 +1,12 @@
 /** What tests do to running agents, beyond what the lab can: reloads that are waited for, agents that fail, /proc. */
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
 import type { CounterSnapshot } from "../../src/dataplane/counters.ts";
 import type { DropReason } from "../../src/dataplane/drops.ts";
-import type { ExecResult } from "../../src/lab/host.ts";
+import type { ExecResult, Host } from "../../src/lab/host.ts";
+import { DEVICE, type LabNode } from "../../src/lab/node.ts";
+import type { NodePlan } from "../../src/lab/plan.ts";
 import { POPLIN, type PoplinNode } from "../../src/lab/poplin-node.ts";
 
 export function sleep(ms: number): Promise<void> {
@@ -70,4 +74,60 @@ export function memoryOf(pid: number): { rss: number; peak: number } {
 /** Bytes in MB, as tests report them. */
 export function megabytes(bytes: number): number {
   return Math.round(bytes / 1e5) / 10;
+}
+
+/** What the kernel and the dataplane hold for a node's overlay device, sorted, each row in a line. */
+export interface Rows {
+  readonly addresses: readonly string[];
+  readonly neighbours: readonly string[];
+  readonly routes: readonly string[];
+}
+
+/** Addresses, permanent neighbours and routes of a device, IPv4 only. @returns null when there is no such device */
+export async function rowsOf(host: Host, device = DEVICE): Promise<Rows | null> {
+  const json = async <T>(...args: string[]): Promise<T[]> => {
+    const { status, stdout } = await host.exec("ip", ["-4", "-json", ...args], { check: false });
+    return status === 0 && stdout.trim() !== "" ? (JSON.parse(stdout) as T[]) : [];
+  };
+  const links = await json<{ addr_info: { local: string; prefixlen: number }[] }>(
+    "addr",
+    "show",
+    "dev",
+    device,
+  );
+  if (!(await hasDevice(host, device))) return null;
+  const neighbours = await json<{ dst: string; lladdr: string }>(
+    ...["neigh", "show", "dev", device, "nud", "permanent"],
+  );
+  const routes = await json<{ dst: string; gateway?: string }>("route", "show", "dev", device);
+  return {
+    addresses: links.flatMap(({ addr_info }) => addr_info.map((a) => `${a.local}/${a.prefixlen}`)).sort(),
+    neighbours: neighbours.map(({ dst, lladdr }) => `${dst} ${lladdr}`).sort(),
+    routes: routes.map(({ dst, gateway }) => `${dst} via ${gateway}`).sort(),
+  };
+}
+
+/** Whether a host has a network device of this name. */
+export async function hasDevice(host: Host, device = DEVICE): Promise<boolean> {
+  return (await host.exec("ip", ["link", "show", "dev", device], { check: false })).status === 0;
+}
+
+/** The rows of a node's device when it has these peers and nothing else. */
+export function rowsFor(node: LabNode, peers: readonly NodePlan[]): Rows {
+  return {
+    addresses: [`${node.plan.overlay}/32`],
+    neighbours: peers.map(({ overlay, vtepMac }) => `${overlay} ${vtepMac}`).sort(),
+    routes: peers.map(({ subnet, overlay }) => `${subnet} via ${overlay}`).sort(),
+  };
+}
+
+/**
+ * How much longer than its CPU time a bare Node takes to start and end in this moment: 1 on an idle machine. A time
+ * that is measured right after is divided by it, so that a limit for an idle machine holds on a busy one.
+ */
+export async function slowdown(): Promise<number> {
+  const spawned = performance.now();
+  const script = "const { user, system } = process.cpuUsage(); console.log((user + system) / 1000)";
+  const { stdout } = await promisify(execFile)(process.execPath, ["-e", script]);
+  return Math.max(1, (performance.now() - spawned) / Number(stdout));
 }

@@ -15,7 +15,7 @@ import { TCP } from "../../src/wire/tcp.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { concat } from "../wire/frames.ts";
 import { megabytes, memoryOf, sleep } from "./agents.ts";
-import { flood, type Flood, type FloodResult } from "./traffic/flood.ts";
+import { type Flood, type FloodResult, flood } from "./traffic/flood.ts";
 import { podPacket, textFrame, vtepFrame, vxlan, type Way } from "./traffic/packets.ts";
 import { Pinger } from "./traffic/ping.ts";
 
@@ -45,7 +45,11 @@ async function start(underlay: "batch" | "dgram" | "raw", config: Record<string,
 /** Good packets of the kinds there are. */
 function samples(way: Way): Uint8Array[] {
   const tcp = (payload: number): Uint8Array =>
-    podPacket(way, 6, concat(encode(TCP, { sourcePort: 40_000, destinationPort: 80 }), new Uint8Array(payload)));
+    podPacket(
+      way,
+      6,
+      concat(encode(TCP, { sourcePort: 40_000, destinationPort: 80 }), new Uint8Array(payload)),
+    );
   const echo = Uint8Array.from([8, 0, 0xf7, 0xfe, 0, 1, 0, 0, ...new Uint8Array(56)]);
   return [
     textFrame(way, 9, "small"),
@@ -76,13 +80,22 @@ async function expectUnharmed(node: PoplinNode, floods: readonly Promise<FloodRe
   const pid = node.pid;
   const curve = await watchMemory(pid, Promise.all(floods));
   const ended = Date.now();
-  const after = node.pod.exec("ping", ["-n", "-c", "20", "-i", "0.02", "-W", "2", "10.244.2.2"], { check: false });
+  const after = node.pod.exec("ping", ["-n", "-c", "20", "-i", "0.02", "-W", "2", "10.244.2.2"], {
+    check: false,
+  });
   const recovered = (await ping.firstSince(ended)) - ended;
   const { stdout } = await after;
   const sent = (await Promise.all(floods)).reduce((sum, { sent, seconds }) => sum + sent / seconds, 0);
   const stats = await node.client.stats();
-  console.log(underlayOf(node), { idle: megabytes(idle), curve: curve.map(megabytes).join(" "), recovered, rate: sent, stats: JSON.stringify(stats),
-   lost: ping.lost().length, got: ping.replies.length });
+  console.log(underlayOf(node), {
+    idle: megabytes(idle),
+    curve: curve.map(megabytes).join(" "),
+    recovered,
+    rate: sent,
+    stats: JSON.stringify(stats),
+    lost: ping.lost().length,
+    got: ping.replies.length,
+  });
   expect(stdout).toContain("20 received");
   const half = Math.floor(curve.length / 2);
   expect(Math.max(...curve) - idle).toBeLessThan(GROWTH);
@@ -90,7 +103,9 @@ async function expectUnharmed(node: PoplinNode, floods: readonly Promise<FloodRe
   expect(node.pid).toBe(pid);
   expect((await node.status()).state).toBe("running");
 }
-function underlayOf(node: PoplinNode) { return node.config.underlay; }
+function underlayOf(node: PoplinNode) {
+  return node.config.underlay;
+}
 
 for (const underlay of ["batch", "dgram", "raw"] as const) {
   const needs = [lab(), tool("ping"), ...(underlay === "raw" ? [optionalPackage("raw-socket")] : [])];
@@ -99,7 +114,13 @@ for (const underlay of ["batch", "dgram", "raw"] as const) {
       const { a, b, outsider, outside } = await start(underlay, {});
       const ping = new Pinger(a.pod, "10.244.2.2");
       await ping.next();
-      const common: Omit<Flood, "from"> = { seconds: SECONDS, seed: SEED, to: a.plan.address, kind: "garbage", samples: [] };
+      const common: Omit<Flood, "from"> = {
+        seconds: SECONDS,
+        seed: SEED,
+        to: a.plan.address,
+        kind: "garbage",
+        samples: [],
+      };
       const floods = [
         flood(b.host, { ...common, from: b.plan.address }),
         flood(outsider, { ...common, from: outside.address, seed: SEED + 2 }),
@@ -113,7 +134,14 @@ for (const underlay of ["batch", "dgram", "raw"] as const) {
       const ping = new Pinger(a.pod, "10.244.2.2");
       await ping.next();
       const way = { from: b.plan, to: a.plan };
-      const f: Flood = { seconds: SECONDS, seed: SEED, from: outside.address, to: a.plan.address, kind: "mutants", samples: samples(way) };
+      const f: Flood = {
+        seconds: SECONDS,
+        seed: SEED,
+        from: outside.address,
+        to: a.plan.address,
+        kind: "mutants",
+        samples: samples(way),
+      };
       await expectUnharmed(a, [flood(outsider, f)], ping);
       await ping.stop();
     });

@@ -17,7 +17,12 @@ let cluster: Cluster | undefined;
 afterEach(() => cluster?.destroy());
 
 for (const underlay of ["batch", "dgram", "raw"] as const) {
-  const needs = [lab(), tool("ping"), tool("iperf3"), ...(underlay === "raw" ? [optionalPackage("raw-socket")] : [])];
+  const needs = [
+    lab(),
+    tool("ping"),
+    tool("iperf3"),
+    ...(underlay === "raw" ? [optionalPackage("raw-socket")] : []),
+  ];
   describeWith(needs, `an agent on the ${underlay} underlay`, () => {
     it("starts to forward within half a second and takes less than 100 MB", async () => {
       cluster = Cluster.build({

@@ -11,7 +11,8 @@ export async function ping(from: Host, address: string, count = PINGS): Promise<
   const received = Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
   const mean = /= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1];
   if (status === 0 && received === count && mean !== undefined) return { ok: true, value: Number(mean) };
-  return { ok: false, problem: stderr.trim() || `${received} of ${count} came back` };
+  const complaint = stderr.trim() || /^From .*$/m.exec(stdout)?.[0];
+  return { ok: false, problem: complaint ?? `${received} of ${count} came back` };
 }
 
 /** TCP throughput in Gbit/s, measured where it arrives. Needs iperf3. */

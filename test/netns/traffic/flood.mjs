@@ -67,7 +67,8 @@ function mutant(at) {
     }
   }
   // Most changes hit the headers, VXLAN to TCP; the first eight bytes are left alone, or little gets any further.
-  for (let n = random(4); n > 0; n--) arena.bytes[at + 8 + random(random(4) === 0 ? length + 1 : 70)] = random(256);
+  for (let n = random(4); n > 0; n--)
+    arena.bytes[at + 8 + random(random(4) === 0 ? length + 1 : 70)] = random(256);
   return length;
 }
 
