@@ -19,6 +19,8 @@ const ABI = process.versions.modules;
 
 export const dependenciesStep = {
   due: () => state() !== "current",
+  /** Whether compilers and headers are of use: something is to be installed, or could not be built last time. */
+  wantsTools: () => state() !== "current" || readStamp().missing.length > 0,
   async run() {
     const now = state();
     if (now === "adopt") return adopt();
@@ -97,7 +99,7 @@ function optionalRemedy(names) {
     cap: "`poplin capture` (needs a compiler and libpcap-dev)",
     "raw-socket": "the `raw` underlay (needs a compiler)",
   };
-  return `Optional; without: no ${names.map((name) => uses[name] ?? name).join(", no ")}.`;
+  return `Optional: what is missing without is ${names.map((name) => uses[name] ?? name).join(" and ")}.`;
 }
 
 function npm(...args) {

@@ -19,9 +19,10 @@ export async function main(argv) {
     const steps = only ? [...new Set([dependenciesStep, STEPS[only]])] : Object.values(STEPS);
     // What is built needs compilers; what is there already does not.
     const system = systemStep(purpose, () => ({
-      dependencies: steps.includes(dependenciesStep) && dependenciesStep.due(),
+      dependencies: dependenciesStep.wantsTools(),
       shim: steps.includes(shimStep) && shimStep.due(),
     }));
+    system.advise();
     const all = [system, ...steps];
     if (!all.some((step) => step.due())) return;
     await withLock(async () => {

@@ -46,27 +46,29 @@ export function systemStep(purpose, toBuild) {
     if (dependencies) wanted.add("libpcap-dev");
     return [...wanted].filter((name) => !PACKAGES[name]());
   };
+  const apt = process.platform === "linux" && process.getuid() === 0 ? which("apt-get") : undefined;
   return {
-    due: () => process.platform === "linux" && !tried && missing().length > 0,
+    due: () => apt !== undefined && !tried && missing().length > 0,
     async run() {
       tried = true;
-      await install(missing());
+      await install(apt, missing());
+    },
+    /** Where it cannot install: one line that says what to install. */
+    advise() {
+      if (apt !== undefined || process.platform !== "linux") return;
+      const packages = missing();
+      if (packages.length > 0) say(advice(packages));
     },
   };
 }
 
-async function install(packages) {
-  const apt = which("apt-get");
-  const command = `apt-get install ${packages.join(" ")}`;
-  if (process.getuid() !== 0 || apt === undefined) {
-    const names = packages.join(", ");
-    say(
-      apt === undefined
-        ? `missing, please install (Debian's names): ${names}`
-        : `missing: ${names}; to install: ${command}   (needs root)`,
-    );
-    return;
-  }
+function advice(packages) {
+  const names = packages.join(", ");
+  if (which("apt-get") === undefined) return `missing, please install (Debian's names): ${names}`;
+  return `missing: ${names}; to install: apt-get install ${packages.join(" ")}   (needs root)`;
+}
+
+async function install(apt, packages) {
   say(`installing OS packages: ${packages.join(", ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   // Another apt may be at work (unattended upgrades): wait for it instead of failing.
@@ -77,7 +79,9 @@ async function install(packages) {
   });
   const still = packages.filter((name) => !PACKAGES[name]());
   if (still.length > 0) {
-    say(`could not install ${still.join(", ")}; going on without. By hand: ${command}`);
+    say(
+      `could not install ${still.join(", ")}; going on without. By hand: apt-get install ${still.join(" ")}`,
+    );
     console.error(gist(installed.output + (update.ok ? "" : update.output)));
   }
 }

@@ -8,6 +8,7 @@ import { podAddress } from "../../src/lab/plan.ts";
 
 const SERVE = fileURLToPath(new URL("./pod/serve.mjs", import.meta.url));
 const SEND = fileURLToPath(new URL("./pod/send.mjs", import.meta.url));
+const INJECT = fileURLToPath(new URL("./pod/inject.mjs", import.meta.url));
 
 export type Family = 4 | 6;
 
@@ -69,6 +70,23 @@ export async function datagrams(
     timeout: TIMEOUT,
   });
   return JSON.parse(stdout);
+}
+
+/** What arrived at the pod from a UDP port of ours, once there are `count` datagrams. */
+export async function arrivals(from: Host, to: string, port: number, count: number): Promise<Datagram[]> {
+  const request = JSON.stringify({ port, count });
+  const { stdout } = await from.exec(process.execPath, [SEND, "report", to, request], { timeout: TIMEOUT });
+  return JSON.parse(stdout);
+}
+
+/** Sends UDP payloads as they are, each with an outer TOS of its own; from a node's host: what a VTEP would send. */
+export async function inject(
+  from: Host,
+  to: { readonly address: string; readonly port: number },
+  payloads: readonly { readonly bytes: Uint8Array; readonly tos: number }[],
+): Promise<void> {
+  const sends = payloads.map(({ bytes, tos }) => ({ hex: Buffer.from(bytes).toString("hex"), tos }));
+  await from.exec(process.execPath, [INJECT], { input: JSON.stringify({ ...to, sends }) });
 }
 
 /** TCP by iperf3. @returns bytes that left, and those of them that had arrived when it ended */

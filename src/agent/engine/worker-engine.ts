@@ -2,7 +2,7 @@
  * A dataplane on a worker thread, driven by blocking polls. This side keeps the questions that wait for an answer,
  * and wakes the worker's poll after each (an eventfd; the word `attention` tells a busy worker that never sleeps).
  */
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { Counters } from "../../dataplane/counters.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
@@ -38,6 +38,8 @@ class WorkerEngine implements Engine {
   readonly #worker: Worker;
   readonly #channel = new MessageChannel();
   readonly #exited: Promise<void>;
+  #fail: (failure: PortFailure | Error) => void = () => {};
+  #isReady: () => void = () => {};
   #nextId = 0;
   #over = false;
 
@@ -57,18 +59,14 @@ class WorkerEngine implements Engine {
     });
     this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve(this.#end())));
     this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
       this.#worker.once("error", resolve);
-      this.#channel.port1.on("message", (message: FromWorker) => {
-        if ("failed" in message) resolve(message.failed);
-      });
     });
     this.ready = new Promise((resolve, reject) => {
+      this.#isReady = resolve;
       this.#worker.once("error", reject);
-      this.#channel.port1.on("message", (message: FromWorker) => {
-        if ("ready" in message) resolve();
-        else if ("id" in message) this.#answered(message);
-      });
     });
+    this.#channel.port1.on("message", (message: FromWorker) => this.#heard(message));
   }
 
   ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
@@ -91,6 +89,12 @@ class WorkerEngine implements Engine {
     this.#shim.eventSignal(this.#wakeFd);
   }
 
+  #heard(message: FromWorker): void {
+    if ("ready" in message) this.#isReady();
+    else if ("failed" in message) this.#fail(message.failed);
+    else this.#answered(message);
+  }
+
   #answered(message: Extract<FromWorker, { id: number }>): void {
     const question = this.#questions.get(message.id);
     this.#questions.delete(message.id);
@@ -102,8 +106,13 @@ class WorkerEngine implements Engine {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    // The exit may be reported before the thread's last words, and what a closed port has not delivered is lost.
+    const { port1 } = this.#channel;
+    for (let last = receiveMessageOnPort(port1); last; last = receiveMessageOnPort(port1))
+      this.#heard(last.message);
+    this.#fail(ended());
     this.#shim.close(this.#wakeFd);
-    this.#channel.port1.close();
+    port1.close();
     for (const question of this.#questions.values()) question.reject(ended());
     this.#questions.clear();
   }

@@ -1,9 +1,10 @@
 // The client in a pod, for `serve.mjs` in another one. Prints one line of JSON.
 //
-//   send.mjs tcp ADDRESS BYTES    sends a stream, takes one of the same length: {"sent", "received"}, each true when
-//                                 the digests of both ends agree
-//   send.mjs udp ADDRESS SENDS    SENDS is JSON, a list of {"bytes", "segment", "tos"}: {"sent", "received"}, each a list of
-//                                 [bytes, digest, tos] in order
+//   send.mjs tcp ADDRESS BYTES       sends a stream, takes one of the same length: {"sent", "received"}, each true when the
+//                                    digests of both ends agree
+//   send.mjs udp ADDRESS SENDS       SENDS is a list of {"bytes", "segment", "tos"}: {"sent", "received"}, each a list of
+//                                    [bytes, digest, tos] in order
+//   send.mjs report ADDRESS REQUEST  REQUEST is {"port", "count"}: what arrived there from that port
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -48,33 +49,57 @@ function pieces(payload, segment, tos) {
   });
 }
 
+/** Asks the server which datagrams came from a port of ours, once there are `count` of them. */
+class Reports {
+  #control;
+  #answers;
+
+  async open(address) {
+    this.#control = connect({ host: address, port: REPORT_PORT });
+    await once(this.#control, "connect");
+    this.#answers = createInterface({ input: this.#control })[Symbol.asyncIterator]();
+    return this;
+  }
+
+  async ask(port, count) {
+    this.#control.write(`${JSON.stringify({ port, count, wait: LOST })}\n`);
+    return JSON.parse((await this.#answers.next()).value);
+  }
+
+  close() {
+    this.#control.destroy();
+  }
+}
+
 async function udp(address, sends) {
-  const control = connect({ host: address, port: REPORT_PORT });
-  await once(control, "connect");
-  const answers = createInterface({ input: control })[Symbol.asyncIterator]();
+  const reports = await new Reports().open(address);
   const socket = new Datagrams(address.includes(":") ? 6 : 4);
   const [sent, received] = [[], []];
   let underway = 0;
-  const collect = async () => {
-    control.write(`${JSON.stringify({ port: socket.port, count: underway, wait: LOST })}\n`);
-    received.push(...JSON.parse((await answers.next()).value));
-    underway = 0;
-  };
   for (const { bytes, segment = 0, tos = 0 } of sends) {
     const payload = randomBytes(bytes);
     const expected = pieces(payload, segment, tos);
-    if (underway > 0 && underway + expected.length > WINDOW) await collect();
+    if (underway > 0 && underway + expected.length > WINDOW) {
+      received.push(...(await reports.ask(socket.port, underway)));
+      underway = 0;
+    }
     socket.send(payload, address, DATA_PORT, { segment, tos });
     sent.push(...expected);
     underway += expected.length;
   }
-  await collect();
-  control.destroy();
+  received.push(...(await reports.ask(socket.port, underway)));
+  reports.close();
   socket.close();
   return { sent, received };
 }
 
+async function report(address, { port, count }) {
+  const reports = await new Reports().open(address);
+  const answer = await reports.ask(port, count);
+  reports.close();
+  return answer;
+}
+
 const [what, address, argument] = process.argv.slice(2);
-const result =
-  what === "tcp" ? await tcp(address, Number(argument)) : await udp(address, JSON.parse(argument));
-console.log(JSON.stringify(result));
+const run = { tcp, udp, report }[what];
+console.log(JSON.stringify(await run(address, JSON.parse(argument))));
