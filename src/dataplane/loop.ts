@@ -59,6 +59,7 @@ export class Loop {
   readonly #underlayRefused = dropIndex("tx", "UNDERLAY_REFUSED");
   readonly #tapRefused = dropIndex("rx", "TAP_REFUSED");
   readonly #overflowed = dropIndex("rx", "SOCKET_RCVBUFF");
+  #asyncErrors = 0;
   /** The errno a port refused a packet with, last: what `poplin status` explains. 0 when none was. */
   readonly lastRefused: Record<Direction, number> = { tx: 0, rx: 0 };
   /** The errno that ended a port, and which; undefined while both live. */
@@ -129,7 +130,17 @@ export class Loop {
         written++;
       }
     }
+    this.#lateRefusals();
     return Math.max(read, 0) + written;
+  }
+
+  /** Datagrams that the underlay took over in an earlier turn and then could not send. */
+  #lateRefusals(): void {
+    const total = this.#underlay.asyncErrors;
+    if (total === undefined || total === this.#asyncErrors) return;
+    this.#values[this.#underlayRefused]! += total - this.#asyncErrors;
+    this.#asyncErrors = total;
+    this.lastRefused.tx = this.#underlay.lastAsyncErrno ?? 0;
   }
 
   #receive(): number {

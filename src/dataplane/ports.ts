@@ -5,11 +5,14 @@
  */
 import type { Ring } from "./ring.ts";
 
-/** What both seams share: how the loop waits for them, and how they end. */
+/**
+ * What both seams share: how the loop waits for them, and how they end. Wake-ups are level-triggered: they come as long
+ * as an interest can be met, and never inside a call on the port. Once closed, a port answers with −EBADF.
+ */
 export interface Port {
   /** A descriptor the blocking driver can poll, or −1: then only the event-loop driver can run this port. */
   readonly fd: number;
-  /** Event-loop driver only: `wake` is called when an interest (below) can be met; null ends it. */
+  /** Event-loop driver only: `wake` is called when an interest (below) can be met; null ends it, and clears the interest. */
   setWake(wake: (() => void) | null): void;
   /** Event-loop driver only: which of reading and writing the loop waits for. Nothing may spin on the other. */
   setInterest(readable: boolean, writable: boolean): void;
@@ -77,6 +80,13 @@ export interface Underlay extends Port {
   sendBatch(ring: Ring, addresses: Uint8Array): number;
   /** Datagrams the kernel dropped because our receive buffer was full (SO_RXQ_OVFL), ever. */
   overflows(): number;
+  /**
+   * Of a port whose sends end in a callback: datagrams that `sendBatch` took over and that could not be sent, ever.
+   * Left out where every refusal is told at once.
+   */
+  readonly asyncErrors?: number | undefined;
+  /** The errno of the last of them. */
+  readonly lastAsyncErrno?: number | undefined;
 }
 
 /** What the blocking driver sleeps on. */

@@ -31,13 +31,13 @@ import {
   type Ring,
 } from "../dataplane/ring.ts";
 import { sockaddrPort } from "../fdb/sockaddr.ts";
+import { copyBytes, viewsOf } from "./copy.ts";
 import { Inbox } from "./dgram/inbox.ts";
 import { isSystemCallFailure } from "./linux/errors.ts";
 import type { UdpSocketOptions } from "./linux/shim.ts";
 import { explainUdp } from "./linux/udp.ts";
-import { copyBytes, viewsOf } from "./memory/copy.ts";
-import { Readiness } from "./memory/readiness.ts";
 import { EBADF, PeerTexts, refusal } from "./portable.ts";
+import { Readiness } from "./readiness.ts";
 
 /** Datagrams that may be on their way into the kernel. Their pages are touched only as far as datagrams are long. */
 const SEND_BUFFERS = 256;

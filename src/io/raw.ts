@@ -26,10 +26,10 @@ import {
   PEER,
   type Ring,
 } from "../dataplane/ring.ts";
+import { copyBytes, viewsOf } from "./copy.ts";
 import { BatchUnderlay } from "./linux/batch.ts";
 import type { UdpSocket, UdpSocketOptions } from "./linux/shim.ts";
 import { openUdp } from "./linux/udp.ts";
-import { copyBytes, viewsOf } from "./memory/copy.ts";
 import { EBADF, LARGEST_PAYLOAD, PeerTexts, refusal } from "./portable.ts";
 import { OUTER_LENGTH, OuterHeaders } from "./raw/outer.ts";
 import { RawSocket, RawSocketError } from "./raw/socket.ts";

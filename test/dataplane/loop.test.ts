@@ -99,6 +99,18 @@ describe("Loop", () => {
     expect(slotsInUse(dataplane)).toBe(0);
   });
 
+  it("counts what the underlay took over and could not send after all", () => {
+    const { underlay, loop, dataplane, counters } = setUp();
+    Object.assign(underlay, { asyncErrors: 3, lastAsyncErrno: EHOSTUNREACH });
+    loop.turn();
+    loop.turn();
+    expect(counters.drops("tx", "UNDERLAY_REFUSED")).toBe(3);
+    Object.assign(underlay, { asyncErrors: 4 });
+    loop.turn();
+    expect(counters.drops("tx", "UNDERLAY_REFUSED")).toBe(4);
+    expect(dataplane.health().lastRefused.tx).toBe(EHOSTUNREACH);
+  });
+
   it("ends when a port is gone: the TAP deleted, the socket closed", () => {
     const deleted = setUp();
     deleted.tap.reads.push(-EBADFD);

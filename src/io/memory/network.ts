@@ -25,9 +25,9 @@ import {
 } from "../../dataplane/ring.ts";
 import { AF_INET, AF_INET6, sockaddrFamily, sockaddrPort, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { putU16 } from "../../wire/bytes.ts";
-import { copyBytes, viewsOf } from "./copy.ts";
+import { copyBytes, viewsOf } from "../copy.ts";
+import { Readiness } from "../readiness.ts";
 import { hasRoom, packetQueue } from "./queue.ts";
-import { Readiness } from "./readiness.ts";
 
 const EBADF = 9;
 const EINVAL = 22;

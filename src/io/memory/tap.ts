@@ -10,9 +10,9 @@ import { VNET_AT, VNET_LENGTH } from "../../dataplane/arena.ts";
 import type { Tap } from "../../dataplane/ports.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, LENGTH, OFFSET, type Ring } from "../../dataplane/ring.ts";
 import { ETHERNET_LENGTH } from "../../wire/views.ts";
-import { copyBytes, viewsOf } from "./copy.ts";
+import { copyBytes, viewsOf } from "../copy.ts";
+import { Readiness } from "../readiness.ts";
 import { hasRoom, packetQueue } from "./queue.ts";
-import { Readiness } from "./readiness.ts";
 
 const EBADF = 9;
 const EINVAL = 22;

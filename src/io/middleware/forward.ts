@@ -61,6 +61,14 @@ export class ForwardingUnderlay implements Underlay {
     return this.inner.overflows();
   }
 
+  get asyncErrors(): number | undefined {
+    return this.inner.asyncErrors;
+  }
+
+  get lastAsyncErrno(): number | undefined {
+    return this.inner.lastAsyncErrno;
+  }
+
   setWake(wake: (() => void) | null): void {
     this.inner.setWake(wake);
   }

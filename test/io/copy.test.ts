@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { copyBytes, viewsOf } from "../../../src/io/memory/copy.ts";
+import { copyBytes, viewsOf } from "../../src/io/copy.ts";
 
 describe("copyBytes", () => {
   it("copies what Uint8Array.set copies, whatever the alignment, and nothing around it", () => {
