@@ -29,6 +29,9 @@ napi_value tap_open(napi_env env, napi_callback_info info) {
   if (fd < 0) return throw_errno(env, errno, "open(/dev/net/tun)");
   request.ifr_flags = (short)flags;
   if (ioctl(fd, TUNSETIFF, &request) < 0) return give_up(env, fd, errno, "ioctl(TUNSETIFF)");
+  /* A TAP without an owner takes a queue of anybody who can open /dev/net/tun, which all may on most systems
+   * (tun_not_capable, drivers/net/tun.c). With one it is the owner, or CAP_NET_ADMIN. */
+  if (ioctl(fd, TUNSETOWNER, (unsigned long)geteuid()) < 0) return give_up(env, fd, errno, "ioctl(TUNSETOWNER)");
   if ((flags & IFF_VNET_HDR) && ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
     return give_up(env, fd, errno, "ioctl(TUNSETVNETHDRSZ)");
   if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)(unsigned)offloads) < 0)

@@ -119,6 +119,8 @@ export class Agent implements AgentView {
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
     });
     await this.#serially(() => peers.reconcile(config.peers, config.address));
+    // Only now: a device that we made for a start that failed goes with its descriptor.
+    device.setEphemeral(config.ephemeral);
     this.#ready = true;
     this.#log.info(
       `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
@@ -168,7 +170,7 @@ export class Agent implements AgentView {
     await engine?.stop();
     underlay?.close();
     device?.close();
-    if (device === undefined || this.#deviceGone) return;
+    if (device === undefined || this.#deviceGone || !this.#ready) return;
     const { device: name, ephemeral } = this.#config;
     if (ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
     else {

@@ -1,17 +1,21 @@
 /**
  * The agent's device: found, made or made anew, with the MAC, MTU and addresses it should have, and a queue of it open.
- * It is persistent, so it outlives the agent with its addresses and rows, unless it is ephemeral: then the kernel
- * removes it with its last descriptor, however the process ends.
+ * Once the agent is up it is persistent, and outlives the agent with its addresses and rows, unless it is ephemeral:
+ * then the kernel removes it with its last descriptor, however the process ends. So one that was made for an agent
+ * which then does not start goes with it.
  */
 import { addressesToReplay } from "../control/difference.ts";
 import { overlayMtu } from "../control/mtu.ts";
 import { applyHostSteps } from "../host/apply.ts";
+import { HostError } from "../host/ip.ts";
 import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
+import { tapHolders } from "../io/linux/holders.ts";
 import { loadShim } from "../io/linux/shim.ts";
 import { type OpenTap, openTap } from "../io/linux/tap.ts";
+import { sharedTap } from "../io/linux/tap-errors.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Log } from "./log.ts";
 
@@ -23,6 +27,7 @@ export interface Device {
   readonly uplink: Uplink;
   /** What an operator should know, and no reason not to start. */
   readonly warnings: readonly string[];
+  /** Whether the device goes with its last descriptor. A new one does until this says otherwise. */
   setEphemeral(ephemeral: boolean): void;
   /** Puts MAC, MTU and "up" right where somebody has changed them. Compare the rows afterwards: it may cost some. */
   repair(log: Log): Promise<void>;
@@ -37,11 +42,12 @@ export interface Device {
 export async function openDevice(config: AgentConfig, log: Log): Promise<Device> {
   const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
   const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family);
-  const { decision, before } = await prepareDevice(config.device);
+  const { decision, before } = await prepareDevice(config.device).catch((error) => {
+    throw withHolders(error, config.device);
+  });
   if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
   const tap = openTap(config.device);
   try {
-    loadShim().tapPersist(tap.fd, !config.ephemeral);
     const mac = config.vtepMac ?? before?.mac ?? randomMac();
     await repair(config.device, { mac, mtu }, tap.existed ? log : null);
     if (before !== null && !tap.existed) await replayAddresses(config, before, log);
@@ -53,6 +59,12 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
     loadShim().close(tap.fd);
     throw error;
   }
+}
+
+/** `host/` sees that somebody holds the device; who it is, io knows. */
+function withHolders(error: unknown, name: string): unknown {
+  const holders = error instanceof HostError && error.code === "HOST_DEVICE_BUSY" ? tapHolders(name) : [];
+  return holders.length > 0 ? sharedTap(name, holders) : error;
 }
 
 /** @param log told of what was not as we had left it; null for a device that is new */

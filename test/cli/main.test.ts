@@ -172,6 +172,28 @@ describe("without an agent", () => {
   });
 });
 
+describe("capture", () => {
+  it("without the cap package names it and what it needs", async () => {
+    const hook = join(folder, "no-cap.cjs");
+    writeFileSync(
+      hook,
+      `const Module = require("node:module");
+       const load = Module._load;
+       Module._load = (name, ...rest) => {
+         if (name === "cap") throw Object.assign(new Error("Cannot find module 'cap'"), { code: "MODULE_NOT_FOUND" });
+         return load(name, ...rest);
+       };`,
+    );
+    const { code, stdout, stderr } = await poplin("capture -i lo", {
+      env: { NODE_OPTIONS: `--require=${hook}` },
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain('poplin: capturing needs the optional package "cap"');
+    expect(stderr).toContain("libpcap-dev");
+    expect(stderr).toContain("compiler");
+  });
+});
+
 describe("with an agent", () => {
   it("bare poplin is status, without colour where nobody looks", async () => {
     await startAgent();

@@ -121,11 +121,30 @@ export function rowsFor(node: LabNode, peers: readonly NodePlan[]): Rows {
   };
 }
 
-/**
- * How much longer than its CPU time a bare Node takes to start and end in this moment: 1 on an idle machine. A time
- * that is measured right after is divided by it, so that a limit for an idle machine holds on a busy one.
- */
-export async function slowdown(): Promise<number> {
+/** How long something took, and how busy the machine was meanwhile. */
+export interface Timed {
+  readonly ms: number;
+  /** How much longer than its CPU time a bare Node took to start and end, just before and just after; the smaller one. */
+  readonly slowdown: number;
+}
+
+/** Takes the time that `measure` returns, in milliseconds. */
+export async function timed(measure: () => Promise<number>): Promise<Timed> {
+  const before = await slowdown();
+  const ms = await measure();
+  return { ms, slowdown: Math.min(before, await slowdown()) };
+}
+
+/** The time it would have taken on an idle machine: so that a limit holds on a busy one, too. */
+export function onIdleMachine({ ms, slowdown }: Timed): number {
+  return ms / slowdown;
+}
+
+export function describeTimed({ ms, slowdown }: Timed): string {
+  return `${Math.round(ms)} ms (machine slowed down ${slowdown.toFixed(1)} times)`;
+}
+
+async function slowdown(): Promise<number> {
   const spawned = performance.now();
   const script = "const { user, system } = process.cpuUsage(); console.log((user + system) / 1000)";
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", script]);

@@ -98,7 +98,8 @@ class WorkerEngine implements Engine {
   #answered(message: Extract<FromWorker, { id: number }>): void {
     const question = this.#questions.get(message.id);
     this.#questions.delete(message.id);
-    if ("error" in message) question?.reject(new Error(message.error));
+    if ("error" in message)
+      question?.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
     else question?.resolve(message.reply);
   }
 

@@ -35,7 +35,7 @@ export type ToWorker = { readonly id: number; readonly command: Command } | { re
 export type FromWorker =
   | { readonly ready: true }
   | { readonly id: number; readonly reply: unknown }
-  | { readonly id: number; readonly error: string }
+  | { readonly id: number; readonly error: { readonly message: string; readonly code: string | undefined } }
   | { readonly failed: PortFailure };
 
 function main(input: WorkerInput): void {
@@ -61,7 +61,8 @@ function control(port: MessagePort, dataplane: Dataplane, say: (message: FromWor
     try {
       say({ id: message.id, reply: execute(dataplane, message.command) });
     } catch (error) {
-      say({ id: message.id, error: error instanceof Error ? error.message : String(error) });
+      const { message: text, code } = error as Error & { code?: string };
+      say({ id: message.id, error: { message: text, code } });
     }
   }
 }
