@@ -121,10 +121,10 @@ export function rowsFor(node: LabNode, peers: readonly NodePlan[]): Rows {
   };
 }
 
-/** How long something took, and how busy the machine was meanwhile. */
+/** How long something took, and how busy the machine was. */
 export interface Timed {
   readonly ms: number;
-  /** How much longer than its CPU time a bare Node took to start and end, just before and just after; the smaller one. */
+  /** How many times longer than on an idle machine a bare Node took, just before and just after; the smaller one. */
   readonly slowdown: number;
 }
 
@@ -135,18 +135,22 @@ export async function timed(measure: () => Promise<number>): Promise<Timed> {
   return { ms, slowdown: Math.min(before, await slowdown()) };
 }
 
-/** The time it would have taken on an idle machine: so that a limit holds on a busy one, too. */
+/** The time it would have taken on an idle machine, so that a limit holds on a busy one, too. */
 export function onIdleMachine({ ms, slowdown }: Timed): number {
   return ms / slowdown;
 }
 
 export function describeTimed({ ms, slowdown }: Timed): string {
-  return `${Math.round(ms)} ms (machine slowed down ${slowdown.toFixed(1)} times)`;
+  return `${Math.round(ms)} ms${slowdown > 1 ? ` (on a machine slowed down ${slowdown.toFixed(1)} times)` : ""}`;
 }
 
+/** On an idle machine, spawning and reaping a Node takes this much of the CPU time that it says it used. */
+const IDLE_RATIO = 1.25;
+
+/** Waiting for a CPU shows as time that passed and that nobody used. */
 async function slowdown(): Promise<number> {
   const spawned = performance.now();
   const script = "const { user, system } = process.cpuUsage(); console.log((user + system) / 1000)";
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", script]);
-  return Math.max(1, (performance.now() - spawned) / Number(stdout));
+  return Math.max(1, (performance.now() - spawned) / Number(stdout) / IDLE_RATIO);
 }
