@@ -48,35 +48,29 @@ async function ready(server: ChildProcess, pod: Host): Promise<void> {
 /** Milliseconds that a transfer may take; even the slowest underlay on a busy machine takes a fraction of it. */
 const TIMEOUT = 100_000;
 
-/** A stream to the pod, then one back. @returns whether each arrived as it was sent */
-export async function stream(
-  from: Host,
-  to: string,
-  bytes: number,
-): Promise<{ sent: boolean; received: boolean }> {
-  const { stdout } = await from.exec(process.execPath, [SEND, "tcp", to, String(bytes)], {
-    timeout: TIMEOUT,
-  });
+async function send<T>(from: Host, what: string, to: string, input: unknown): Promise<T> {
+  const options = { input: JSON.stringify(input), timeout: TIMEOUT };
+  const { stdout } = await from.exec(process.execPath, [SEND, what, to], options);
   return JSON.parse(stdout);
 }
 
+/** A stream to the pod, then one back. @returns whether each arrived as it was sent */
+export function stream(from: Host, to: string, bytes: number): Promise<{ sent: boolean; received: boolean }> {
+  return send(from, "tcp", to, { bytes });
+}
+
 /** Datagrams to the pod. @returns what was sent, and what arrived there */
-export async function datagrams(
+export function datagrams(
   from: Host,
   to: string,
   sends: readonly Send[],
 ): Promise<{ sent: Datagram[]; received: Datagram[] }> {
-  const { stdout } = await from.exec(process.execPath, [SEND, "udp", to, JSON.stringify(sends)], {
-    timeout: TIMEOUT,
-  });
-  return JSON.parse(stdout);
+  return send(from, "udp", to, sends);
 }
 
 /** What arrived at the pod from a UDP port of ours, once there are `count` datagrams. */
-export async function arrivals(from: Host, to: string, port: number, count: number): Promise<Datagram[]> {
-  const request = JSON.stringify({ port, count });
-  const { stdout } = await from.exec(process.execPath, [SEND, "report", to, request], { timeout: TIMEOUT });
-  return JSON.parse(stdout);
+export function arrivals(from: Host, to: string, port: number, count: number): Promise<Datagram[]> {
+  return send(from, "report", to, { port, count });
 }
 
 /** Sends UDP payloads as they are, each with an outer TOS of its own; from a node's host: what a VTEP would send. */

@@ -1,14 +1,15 @@
-// The client in a pod, for `serve.mjs` in another one. Prints one line of JSON.
+// The client in a pod, for `serve.mjs` in another one. Its standard input and output are JSON.
 //
-//   send.mjs tcp ADDRESS BYTES       sends a stream, takes one of the same length: {"sent", "received"}, each true when the
-//                                    digests of both ends agree
-//   send.mjs udp ADDRESS SENDS       SENDS is a list of {"bytes", "segment", "tos"}: {"sent", "received"}, each a list of
-//                                    [bytes, digest, tos] in order
-//   send.mjs report ADDRESS REQUEST  REQUEST is {"port", "count"}: what arrived there from that port
+//   send.mjs tcp ADDRESS      {"bytes"}: sends a stream, takes one of the same length. Prints {"sent", "received"}, each
+//                             true when the digests of both ends agree
+//   send.mjs udp ADDRESS      a list of {"bytes", "segment", "tos"}: sends datagrams. Prints {"sent", "received"}, each
+//                             a list of [bytes, digest, tos] in order
+//   send.mjs report ADDRESS   {"port", "count"}: prints what arrived there from that port
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { Datagrams } from "./datagrams.mjs";
 import { CHUNK, DATA_PORT, DIGEST_BYTES, digestOf, REPORT_PORT } from "./protocol.mjs";
 
@@ -17,7 +18,7 @@ const WINDOW = 128;
 /** Milliseconds after which a datagram counts as lost. Only a test that is about to fail waits so long. */
 const LOST = 10_000;
 
-async function tcp(address, bytes) {
+async function tcp(address, { bytes }) {
   const socket = connect({ host: address, port: DATA_PORT, allowHalfOpen: true });
   const own = createHash("sha256");
   const answer = [];
@@ -100,6 +101,6 @@ async function report(address, { port, count }) {
   return answer;
 }
 
-const [what, address, argument] = process.argv.slice(2);
+const [what, address] = process.argv.slice(2);
 const run = { tcp, udp, report }[what];
-console.log(JSON.stringify(await run(address, JSON.parse(argument))));
+console.log(JSON.stringify(await run(address, JSON.parse(await text(process.stdin)))));
