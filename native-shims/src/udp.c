@@ -187,7 +187,6 @@ napi_value udp_open(napi_env env, napi_callback_info info) {
   o.fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
   if (o.fd < 0) return throw_errno(env, errno, "socket");
   if (want.reuse_port) set(&o, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)");
-  set(&o, SOL_SOCKET, SO_RXQ_OVFL, 1, "setsockopt(SO_RXQ_OVFL)");
   set_buffer(&o, want.receive_buffer, true);
   set_buffer(&o, want.send_buffer, false);
   set_ip(&o, &want);

@@ -4,6 +4,7 @@
  *   start   claim the API socket → find the uplink → make or take over the device → open the underlay
  *           → run the dataplane → put the peers' rows in place → running
  *   reload  read the configuration again → refuse it whole if anything needs a restart → apply the difference
+ *   keep    every half minute, put right what somebody has changed
  *   stop    close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
  *
  * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When
@@ -24,7 +25,10 @@ import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
-import { type OpenUnderlay, openUnderlay } from "./underlay.ts";
+import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
+
+/** Milliseconds between two comparisons of the rows there are with the rows there should be. */
+const RECONCILE_EVERY = 30_000;
 
 /** What reading the configuration gives: once at start, again for every reload. */
 export interface Loaded {
@@ -56,6 +60,7 @@ export class Agent implements AgentView {
   #deviceGone = false;
   #stopping = false;
   #fail: (error: Error) => void = () => {};
+  #timer: NodeJS.Timeout | undefined;
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -102,7 +107,8 @@ export class Agent implements AgentView {
   async #startOn(device: Device): Promise<void> {
     const config = this.#config;
     const underlay = await openUnderlay(config, device.uplink.address);
-    for (const warning of underlay.warnings) this.#log.warn(warning);
+    const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
+    for (const warning of warnings) this.#log.warn(warning);
     const { vni, reservedBits, senderCheck, tos } = config;
     const { mac, mtu } = device;
     let engine: Engine;
@@ -113,12 +119,13 @@ export class Agent implements AgentView {
       throw error;
     }
     const peers = new Peers(engine, config.device, config.port, this.#log);
-    this.#running = { device, underlay, engine, peers };
+    this.#running = { device, underlay: { ...underlay, warnings }, engine, peers };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
     });
     await this.#serially(() => peers.reconcile(config.peers, config.address));
+    this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
     this.#ready = true;
@@ -131,15 +138,25 @@ export class Agent implements AgentView {
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
   reload(): Promise<ReloadStatus> {
     return this.#serially(async () => {
-      const result = await this.#reload().catch((error: Error) => ({ ok: false, message: error.message }));
+      let refused = true;
+      const applied = (): void => {
+        refused = false;
+      };
+      const result = await this.#reload(applied).catch((error: Error) => ({
+        ok: false,
+        message: error.message,
+      }));
       this.#lastReload = { at: new Date().toISOString(), ...result };
       if (result.ok) this.#log.info(`reloaded: ${result.message}`);
-      else this.#log.error(`not reloaded, the configuration before stays in force: ${result.message}`);
+      else if (refused)
+        this.#log.error(`not reloaded, the configuration before stays in force: ${result.message}`);
+      else this.#log.error(`reloaded, but not all of it is in place: ${result.message}`);
       return this.#lastReload;
     });
   }
 
-  async #reload(): Promise<{ ok: boolean; message: string }> {
+  /** @param applied called when the configuration is the new one: what fails after that is to be put right, not undone */
+  async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
     const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
     const { engine, peers, device } = this.#up();
@@ -154,16 +171,30 @@ export class Agent implements AgentView {
     await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
     this.#config = next;
     this.#loadedAt = new Date();
+    applied();
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
     await device.repair(this.#log);
     await peers.reconcile(next.peers, next.address);
     return { ok: true, message: describeDiff(diff) };
   }
 
+  /** What somebody has changed or taken away since we last looked is put right. */
+  async #keep(): Promise<void> {
+    const { device, peers } = this.#up();
+    try {
+      await device.repair(this.#log);
+      const changed = await peers.reconcile(this.#config.peers, this.#config.address);
+      if (changed > 0) this.#log.warn(`${changed} rows had been changed or were missing: put right`);
+    } catch (error) {
+      this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
+    }
+  }
+
   /** Ends the agent and closes everything. Safe to call twice, and after a start that failed half way. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    clearInterval(this.#timer);
     await this.#api?.close();
     await this.#queue.catch(() => {});
     const { engine, underlay, device } = this.#running ?? {};

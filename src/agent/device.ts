@@ -18,6 +18,7 @@ import { type OpenTap, openTap } from "../io/linux/tap.ts";
 import { sharedTap } from "../io/linux/tap-errors.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Log } from "./log.ts";
+import { checkUnderlay } from "./underlay.ts";
 
 export interface Device {
   readonly tap: OpenTap;
@@ -42,7 +43,11 @@ export interface Device {
 export async function openDevice(config: AgentConfig, log: Log): Promise<Device> {
   const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
   const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family);
-  const { decision, before } = await prepareDevice(config.device).catch((error) => {
+  const rehearse = async (): Promise<void> => {
+    probeTap();
+    await checkUnderlay(config);
+  };
+  const { decision, before } = await prepareDevice(config.device, {}, rehearse).catch((error) => {
     throw withHolders(error, config.device);
   });
   if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
@@ -59,6 +64,14 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
     loadShim().close(tap.fd);
     throw error;
   }
+}
+
+/**
+ * Whether a TAP can be had at all: makes one of a free name, which goes with its descriptor. Somebody's device is
+ * deleted only after that.
+ */
+function probeTap(): void {
+  loadShim().close(openTap("poplin%d").fd);
 }
 
 /** `host/` sees that somebody holds the device; who it is, io knows. */

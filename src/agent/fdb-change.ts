@@ -3,6 +3,13 @@ import type { FdbChange, FdbRefusal } from "../dataplane/options.ts";
 import { AgentError } from "./api/types.ts";
 import { underlayAddress, vtepMac } from "./config/addresses.ts";
 
+/** Why the dataplane refuses a row, in words; of a row by hand and of a peer's. */
+export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
+  FDB_EXISTS: "there is a row for this MAC already",
+  FDB_MISSING: "there is no row for this MAC",
+  FDB_FAMILY: "the underlay's socket is of the other address family",
+};
+
 /**
  * @returns the change with its MAC and address in canonical text
  * @throws AgentError `BAD_MAC`, `BAD_ADDRESS`
@@ -18,16 +25,13 @@ export function checkChange(change: FdbChange): FdbChange {
 
 /** @returns the error that says why the dataplane did not make a change */
 export function refused(refusal: FdbRefusal, { mac, dst }: FdbChange, family: 4 | 6): AgentError {
+  const reason = FDB_REFUSALS[refusal];
   switch (refusal) {
     case "FDB_EXISTS":
-      return new AgentError(
-        "ROW_EXISTS",
-        `there is a row for ${mac} already`,
-        "`poplin fdb replace` changes it",
-      );
+      return new AgentError("ROW_EXISTS", `${mac}: ${reason}`, "`poplin fdb replace` changes it");
     case "FDB_MISSING":
-      return new AgentError("NO_SUCH_ROW", `there is no row for ${mac}`, "`poplin fdb show` lists them");
+      return new AgentError("NO_SUCH_ROW", `${mac}: ${reason}`, "`poplin fdb show` lists them");
     case "FDB_FAMILY":
-      return new AgentError("WRONG_FAMILY", `${dst} cannot be reached: the underlay is IPv${family}`);
+      return new AgentError("WRONG_FAMILY", `${dst}: ${reason}`, `give an IPv${family} address`);
   }
 }

@@ -3,7 +3,7 @@
  * and carries out the difference. Remembers what is wrong with whom, for `poplin status`.
  */
 import { addressBytes } from "../control/address.ts";
-import { applyPlan, type Executor, type Failure } from "../control/apply.ts";
+import { applyPlan, type Executor, type Failure, type Outcome } from "../control/apply.ts";
 import { desiredRows } from "../control/desired.ts";
 import { difference, isEmpty } from "../control/difference.ts";
 import type { Lease } from "../control/lease.ts";
@@ -22,6 +22,9 @@ export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
   FDB_FAMILY: "the underlay's socket is of the other address family",
 };
 
+/** Rows that the dataplane changes between two turns: about half a millisecond. */
+const CHANGES_AT_ONCE = 256;
+
 export class Peers {
   readonly #engine: Engine;
   readonly #device: string;
@@ -33,6 +36,8 @@ export class Peers {
   /** Addresses that we put on the device; undefined until we know. */
   #ownAddresses: readonly string[] | undefined;
   #failures: readonly Failure[] = [];
+  /** Why the last reconciliation ended before its end; null when it did not. */
+  #broken: string | null = null;
 
   /** @param port the VTEPs' UDP port where nobody says otherwise */
   constructor(engine: Engine, device: string, port: number, log: Log) {
@@ -46,33 +51,55 @@ export class Peers {
     return this.#leases;
   }
 
-  /** What is wrong with a peer, or "ok". */
+  /** What is wrong with a peer as of the last reconciliation, or "ok". */
   stateOf(lease: Lease): string {
+    if (this.#broken !== null) return `its rows could not be compared: ${this.#broken}`;
     const mine = this.#failures.filter((failure) => failure.lease?.vtepMac === lease.vtepMac);
     return mine.length === 0 ? "ok" : mine.map(describeFailure).join("; ");
   }
 
   /** What went wrong and concerns no peer. */
   get otherFailures(): string[] {
+    if (this.#broken !== null) return [this.#broken];
     return this.#failures.filter(({ lease }) => lease === null).map(describeFailure);
   }
 
-  /** Makes kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the others. */
-  async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<void> {
+  /**
+   * Makes kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the others.
+   * @returns how many rows were changed
+   * @throws HostError when there is no device, or nothing can be asked or told
+   */
+  async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<number> {
+    this.#leases = leases;
+    // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
+    for (const { vtepMac } of leases) this.#manual.delete(vtepMac);
+    try {
+      const outcome = await this.#reconcile(leases, addresses);
+      this.#broken = null;
+      this.#failures = outcome.failures;
+      for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
+      return outcome.done;
+    } catch (error) {
+      this.#broken = (error as Error).message;
+      throw error;
+    }
+  }
+
+  async #reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<Outcome> {
     const [state, fdb] = await Promise.all([readDevice(this.#device), this.#engine.ask({ type: "rows" })]);
     if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${this.#device}`);
     const { neighbours, routes, link } = state;
     const actual = { neighbours, routes, addresses: link.addresses, fdb: fdb.map(targetOf) };
+    const own = this.#ownAddresses;
     const plan = difference(actual, desiredRows(leases, addresses), {
       manualFdb: this.#manual,
-      ...(this.#ownAddresses === undefined ? {} : { ownAddresses: this.#ownAddresses }),
+      ...(own === undefined ? {} : { ownAddresses: own }),
     });
-    this.#leases = leases;
-    this.#ownAddresses = addresses;
+    // Until all is done, what we had put there and what we put there now are both ours to take away.
+    this.#ownAddresses = own === undefined ? own : [...new Set([...own, ...addresses])];
     const outcome = isEmpty(plan) ? { done: 0, failures: [] } : await applyPlan(plan, this.#executor);
-    this.#failures = outcome.failures;
-    for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
-    this.#log.debug(`reconciled ${leases.length} peers: ${outcome.done} rows changed`);
+    if (!outcome.failures.some(({ step }) => step.table === "address")) this.#ownAddresses = addresses;
+    return outcome;
   }
 
   /** Changes one row by hand. @returns null, or why it was not made */
@@ -80,7 +107,7 @@ export class Peers {
     const [refusal] = await this.#engine.ask({ type: "update", changes: [this.#update(change)] });
     if (refusal === null) {
       if (change.op === "del") this.#manual.delete(change.mac);
-      else this.#manual.add(change.mac);
+      else if (!this.#leases.some(({ vtepMac }) => vtepMac === change.mac)) this.#manual.add(change.mac);
     }
     return refusal!;
   }
@@ -89,7 +116,12 @@ export class Peers {
     host: (steps) => applyHostSteps(this.#device, steps),
     fdb: async (steps: readonly FdbStep[]) => {
       const changes = steps.map((step) => this.#update(toFdbChange(step)));
-      const refusals = await this.#engine.ask({ type: "update", changes });
+      const refusals: (FdbRefusal | null)[] = [];
+      // In pieces, between which packets move.
+      for (let at = 0; at < changes.length; at += CHANGES_AT_ONCE) {
+        const piece = changes.slice(at, at + CHANGES_AT_ONCE);
+        refusals.push(...(await this.#engine.ask({ type: "update", changes: piece })));
+      }
       return refusals.map((refusal) => (refusal === null ? null : FDB_REFUSALS[refusal]));
     },
   };

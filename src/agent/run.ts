@@ -21,19 +21,22 @@ export interface RunOptions {
  */
 export async function runAgent({ file, flags, env }: RunOptions): Promise<number> {
   const log = new Log("info");
+  // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
+  process.stderr.on("error", () => {});
   const stopped = signalled(["SIGTERM", "SIGINT"]);
   let agent: Agent | undefined;
   let changed = false;
+  let ending = false;
   const reload = (): void => {
     changed = true;
-    void agent?.reload();
+    if (!ending) void agent?.reload();
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
   agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
   if (changed) reload();
   const end = await Promise.race([stopped, agent.failed]);
-  process.off("SIGHUP", reload);
+  ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
   if (typeof end === "string") log.info(`${end}: stopping`);
   else log.error(end.message);
   await agent.stop();

@@ -1,6 +1,7 @@
 /** Everything that `poplin status` shows, put together from what the agent holds. */
 import { getSystemErrorName } from "node:util";
 import type { DataplaneHealth } from "../dataplane/dataplane.ts";
+import type { Refusal } from "../dataplane/loop.ts";
 import {
   type AgentState,
   type AgentStatus,
@@ -14,6 +15,9 @@ import type { Engine } from "./engine/engine.ts";
 import type { Peers } from "./peers.ts";
 import type { OpenUnderlay } from "./underlay.ts";
 import { version } from "./version.ts";
+
+/** Milliseconds for which a refused packet is worth a health line. */
+const RECENT = 60_000;
 
 /** What the status is made of. */
 export interface StatusParts {
@@ -113,22 +117,19 @@ function healthLines({ running, health, stopping, lastReload }: StatusParts): He
   for (const message of running.peers.otherFailures) add("error", message, "see the agent's log");
   for (const warning of running.device.warnings) add("warning", warning);
   if (lastReload !== null && !lastReload.ok) {
-    add("warning", `the last reload was refused: ${lastReload.message}`, "correct the file and reload again");
-  }
-  const { tx = 0, rx = 0 } = health?.lastRefused ?? {};
-  if (tx !== 0) {
     add(
       "warning",
-      `the underlay refused a datagram, last with ${getSystemErrorName(-tx)}`,
-      "see `poplin stats` for how many",
+      `the last reload failed: ${lastReload.message}`,
+      "correct what it names and reload again (SIGHUP)",
     );
   }
-  if (rx !== 0) {
-    add(
-      "warning",
-      `the TAP refused a frame, last with ${getSystemErrorName(-rx)}`,
-      "see `poplin stats` for how many",
-    );
+  const refused = (port: string, { errno, at }: Refusal): void => {
+    if (errno === 0 || Date.now() - at > RECENT) return;
+    add("warning", `${port}, last with ${getSystemErrorName(-errno)}`, "`poplin stats` says how many");
+  };
+  if (health !== null) {
+    refused("the underlay refused datagrams", health.lastRefused.tx);
+    refused("the TAP refused frames", health.lastRefused.rx);
   }
   return lines;
 }

@@ -8,9 +8,10 @@ import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
-import { openUdp } from "../io/linux/udp.ts";
+import { checkPort, openUdp } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
+import type { SettingName } from "./config/schema.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
 import { startWorkerEngine } from "./engine/worker-engine.ts";
@@ -47,6 +48,36 @@ export async function openUnderlay(config: AgentConfig, local: string): Promise<
       return inline(await RawUnderlay.open(socketOptions(config, local)));
     }
   }
+}
+
+/**
+ * Whether the underlay could be opened if `config.device`, a VXLAN device of the kernel's perhaps, were gone.
+ * @throws as `openUnderlay`
+ */
+export async function checkUnderlay(config: AgentConfig): Promise<void> {
+  checkPort(config.port, config.device);
+  if (config.underlay === "raw") {
+    const { RawSocket } = await import("../io/raw/socket.ts");
+    new RawSocket(0).close();
+  }
+}
+
+/** What the configuration asks for and this underlay cannot do, in words; a default that it cannot do is no news. */
+export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): string[] {
+  const given = (name: SettingName): boolean => config.origins[name].source !== "default";
+  const unmet: [boolean, SettingName][] = [
+    [config.tos !== 0 && !can.sendTos, "tos"],
+    [given("ttl") && !can.ttl, "ttl"],
+    [given("df") && !can.df, "df"],
+    [given("udpChecksum") && config.udpChecksum !== can.checksum, "udpChecksum"],
+    [given("gro") && config.gro && !can.gro, "gro"],
+  ];
+  return unmet
+    .filter(([is]) => is)
+    .map(
+      ([, name]) =>
+        `\`${name}: ${config[name]}\` has no effect: the ${config.underlay} underlay cannot do it`,
+    );
 }
 
 function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {

@@ -16,6 +16,7 @@ import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
 import type { AgentStatus } from "../agent/api/types.ts";
+import { wholeNumber } from "../agent/config/values.ts";
 import { findUplink } from "../host/uplink.ts";
 import type { SessionOptions } from "./capture-session.ts";
 import { type ClientOptions, clientFor, withSocket } from "./client.ts";
@@ -44,8 +45,8 @@ export function captureCommand(): Command {
       "where to listen (default: the agent's uplink, else the default route's)",
     )
     .option("-w, --write <file>", "write pcapng to a file, or to standard output (-)")
-    .option("-c, --count <n>", "end after so many packets", wholeNumber(1, 1e9))
-    .option("-p, --port <n>", `UDP port (default: the agent's, else ${DEFAULT_PORT})`, wholeNumber(1, 65_535))
+    .option("-c, --count <n>", "end after so many packets", number(1, 1e9))
+    .option("-p, --port <n>", `UDP port (default: the agent's, else ${DEFAULT_PORT})`, number(1, 65_535))
     .option("-v, --verbose", "every byte of each packet, named")
     .addHelpText(
       "after",
@@ -120,10 +121,11 @@ async function defaultInterface(): Promise<string> {
   );
 }
 
-function wholeNumber(least: number, most: number): (text: string) => number {
+function number(least: number, most: number): (text: string) => number {
+  const read = wholeNumber(least, most);
   return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`);
+    const reading = read(text);
+    if (reading.ok) return reading.value;
+    throw new InvalidArgumentError(`${reading.message}; ${reading.hint}.`);
   };
 }

@@ -3,7 +3,7 @@
  * the kernel drops with their device. It touches nothing that is no TAP, and no TAP that a process holds.
  */
 import { Command } from "commander";
-import { loadConfig } from "../agent/config/load.ts";
+import { loadDeviceName } from "../agent/config/device-name.ts";
 import { deleteLink, type Link } from "../host/link.ts";
 import { type DeviceState, readDevice } from "../host/read.ts";
 import { tapHolders } from "../io/linux/holders.ts";
@@ -20,16 +20,19 @@ export function cleanupCommand(): Command {
   return new Command("cleanup")
     .description(
       "Remove the device that a stopped agent left, with its addresses, neighbours and routes. Until then the " +
-        "device keeps them for the next start. Nothing to remove is no failure.",
+        "device keeps them for the next start. Nothing to remove is no failure.\n\n" +
+        "Which device: --device, else POPLIN_DEVICE, else what the file says, else flannel.VNI with the VNI of " +
+        "POPLIN_VNI or the file: flannel.1. A mistake elsewhere in the configuration does not matter here.",
     )
-    .option("-c, --config <FILE>", "the agent's configuration file, which names the device")
+    .option("-c, --config <FILE>", "the agent's configuration file, which may name the device")
     .option("-d, --device <NAME>", "the device itself")
     .option("-f, --force", "even while an agent runs on it, which then ends")
     .action(cleanup);
 }
 
 async function cleanup(options: CleanupOptions): Promise<void> {
-  const device = deviceFrom(options);
+  const { config = null, device: name } = options;
+  const device = loadDeviceName({ path: config, env: process.env, flags: { device: name } });
   const state = await readDevice(device);
   if (state === null) {
     print([`there is no device ${device}: nothing to remove`]);
@@ -39,16 +42,6 @@ async function cleanup(options: CleanupOptions): Promise<void> {
   if (options.force !== true) refuseHeld(state.link);
   await deleteLink(device);
   print(removed(state));
-}
-
-function deviceFrom({ config, device }: CleanupOptions): string {
-  if (device !== undefined) return device;
-  if (config !== undefined) return loadConfig({ path: config, env: process.env }).config.device;
-  throw new CliError(
-    EXIT.usage,
-    "which device?",
-    "name it: `poplin cleanup --device flannel.1`, or --config with the agent's file",
-  );
 }
 
 function refuseForeign({ name, kind, tun }: Link): void {

@@ -2,8 +2,12 @@
  * The exit codes, and how an error reaches the person who typed the command: what happened on the first line, what to
  * do about it on the next.
  *
+ * With -j the same as one JSON object, on standard error too: standard output holds answers only.
+ *
  *   0 fine · 1 a check failed · 2 usage · 3 agent not reachable · 4 permission · 5 timeout
  */
+
+import type { ErrorAnswer } from "../agent/api/types.ts";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, notReachable: 3, permission: 4, timeout: 5 } as const;
 
@@ -23,9 +27,20 @@ export class CliError extends Error {
 /** Codes, the system's and ours, that mean: you may not. */
 const PERMISSION = /^(EPERM|EACCES)$|PERMISSION$/;
 
+/** Codes of errors that have only an exit code: the words of the table above. */
+const CODES: Readonly<Record<number, string>> = {
+  [EXIT.failed]: "FAILED",
+  [EXIT.usage]: "USAGE",
+  [EXIT.notReachable]: "NOT_REACHABLE",
+  [EXIT.permission]: "PERMISSION",
+  [EXIT.timeout]: "TIMEOUT",
+};
+
 interface Told {
   readonly message?: unknown;
   readonly code?: unknown;
+  /** The code of the agent that refused, behind the client's own. */
+  readonly reason?: unknown;
   readonly exitCode?: unknown;
   readonly remedy?: unknown;
   readonly stack?: unknown;
@@ -48,7 +63,29 @@ export function explain(error: unknown): string[] {
   if (typeof code !== "string" && typeof exitCode !== "number") {
     return [`poplin: this should not have happened: ${typeof stack === "string" ? stack : String(error)}`];
   }
-  if (typeof remedy !== "string" || remedy === "") return [`poplin: ${message}`];
-  // Some errors end their message with the remedy, for logs, where there is but one line.
-  return [`poplin: ${String(message).replace(`; ${remedy}`, "")}`, `  → ${remedy}`];
+  const first = `poplin: ${messageOf(message, remedy)}`;
+  return typeof remedy === "string" && remedy !== "" ? [first, `  → ${remedy}`] : [first];
+}
+
+/** What -j prints for `error`: the API's form of an error. */
+export function errorJson(error: unknown): ErrorAnswer {
+  const { message, code, reason, exitCode, remedy } = (error ?? {}) as Told;
+  if (typeof code !== "string" && typeof exitCode !== "number") {
+    return { error: { code: "UNEXPECTED", message: explain(error).join("\n"), remedy: null } };
+  }
+  const word = [reason, code].find((one) => typeof one === "string") ?? CODES[exitCode as number] ?? "FAILED";
+  return {
+    error: {
+      code: word as string,
+      message: messageOf(message, remedy),
+      remedy: typeof remedy === "string" && remedy !== "" ? remedy : null,
+    },
+  };
+}
+
+/** Some errors end their message with the remedy, for logs, where there is but one line. */
+function messageOf(message: unknown, remedy: unknown): string {
+  return typeof remedy === "string" && remedy !== ""
+    ? String(message).replace(`; ${remedy}`, "")
+    : String(message);
 }

@@ -1,6 +1,7 @@
 /** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
 import { Command } from "commander";
 import type { FdbChange } from "../dataplane/options.ts";
+import { formatMacKey, parseMac } from "../wire/bytes.ts";
 import { type ClientOptions, clientFor, print, printJson, withJson, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
@@ -27,13 +28,13 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
 ];
 
 export function fdbCommand(): Command {
-  const command = withSocket(new Command("fdb")).description(
+  const command = withJson(withSocket(new Command("fdb"))).description(
     "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to. " +
       "Changes are not written to the configuration: at the agent's next start they are gone.",
   );
   const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
   // As the default it also gets a mistyped verb, which it can name better than "too many arguments".
-  withJson(show)
+  show
     .argument("[words...]")
     .usage("[options]")
     .action((words: string[]) => showRows(show.optsWithGlobals(), words));
@@ -44,10 +45,26 @@ export function fdbCommand(): Command {
       .argument("[words...]")
       .usage(usage)
       .addHelpText("after", `\nExample:\n  poplin fdb ${op} ${example}`);
-    change.action((words: string[]) => clientFor(change.optsWithGlobals()).changeFdb(parseChange(op, words)));
+    change.action((words: string[]) => changeRow(change.optsWithGlobals(), parseChange(op, words)));
     command.addCommand(change);
   }
   return command;
+}
+
+/** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
+async function changeRow(options: ClientOptions, change: FdbChange): Promise<void> {
+  const client = clientFor(options);
+  await client.changeFdb(change);
+  if (!options.json) return;
+  if (change.op === "del") return printJson({});
+  const { hi, lo } = parseMac(change.mac);
+  const mac = formatMacKey(hi, lo);
+  const [status, rows] = await Promise.all([client.status(), client.fdb()]);
+  const [row = {}] = fdbJson(
+    rows.filter((one) => one.mac === mac),
+    deviceOf(status),
+  );
+  printJson(row);
 }
 
 async function showRows(options: ClientOptions, words: readonly string[]): Promise<void> {

@@ -8,7 +8,7 @@
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError, type Option } from "commander";
 import { version } from "../agent/version.ts";
-import { EXIT, exitCodeOf, explain } from "./errors.ts";
+import { CliError, EXIT, errorJson, exitCodeOf, explain } from "./errors.ts";
 
 interface Entry {
   readonly about: string;
@@ -53,8 +53,9 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 };
 
 const EPILOGUE = `
-Options of a command may also stand before it. Every command that asks an agent
-takes --socket PATH (or POPLIN_SOCKET).
+Every command that asks an agent takes --socket PATH (or POPLIN_SOCKET), which
+may stand before the command, and so may -j: it prints JSON, errors too (those
+on standard error). Other options stand behind their command.
 
 Exit codes: 0 fine, 1 a check failed, 2 usage, 3 agent not reachable,
             4 permission, 5 timeout`;
@@ -74,7 +75,7 @@ function normalize(args: readonly string[]): string[] {
 }
 
 /** The program with the named commands in full and the others by name, for the help text and for suggestions. */
-async function build(args: readonly string[]): Promise<Command> {
+async function build(args: readonly string[], json: boolean): Promise<Command> {
   const program = new Command("poplin")
     .description("packets over packets, layer 2 in Node: a userspace VXLAN node agent")
     .version(`poplin ${version()}`, "-V, --version", "print the version")
@@ -82,7 +83,11 @@ async function build(args: readonly string[]): Promise<Command> {
     .helpCommand("help [command]", "print help for a command")
     .usage("[command] [options]")
     .addHelpText("after", EPILOGUE)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "poplin: ")) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "poplin: ")),
+      // Then the error is printed whole, by `tell`.
+      ...(json ? { writeErr: () => {} } : {}),
+    })
     .configureHelp({
       showGlobalOptions: true,
       visibleGlobalOptions: inheritedOptions,
@@ -119,17 +124,26 @@ async function main(argv: readonly string[]): Promise<void> {
     if (error.code === "EPIPE") process.exit();
     throw error;
   });
+  const json = argv.some((word) => word === "-j" || word === "--json");
   try {
     const args = normalize(argv);
-    await (await build(args)).parseAsync(args, { from: "user" });
+    await (await build(args, json)).parseAsync(args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-      return;
-    }
-    process.stderr.write(`${explain(error).join("\n")}\n`);
-    process.exitCode = exitCodeOf(error);
+    tell(error, json);
   }
+}
+
+/** Prints what went wrong, and sets the exit code. commander has printed its own errors, and help that was asked for. */
+function tell(error: unknown, json: boolean): void {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error.exitCode === 0 || !json) return;
+    const usage = new CliError(EXIT.usage, error.message.replace(/^error: /, ""), "see `poplin --help`");
+    process.stderr.write(`${JSON.stringify(errorJson(usage))}\n`);
+    return;
+  }
+  process.stderr.write(json ? `${JSON.stringify(errorJson(error))}\n` : `${explain(error).join("\n")}\n`);
+  process.exitCode = exitCodeOf(error);
 }
 
 await main(process.argv.slice(2));

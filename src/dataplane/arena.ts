@@ -26,7 +26,7 @@ export const VXLAN_AT = 8;
 /** Where the inner Ethernet frame starts in a slot: a multiple of 16, so that 32-bit copies stay aligned. */
 export const FRAME_AT = 16;
 
-/** A set of equal slots. The free ones wait in a ring of their own; first in, first out. */
+/** A set of equal slots. Of the free ones the last given back is taken first: it is still in the cache. */
 export class SlotPool {
   /** The arena's bytes: offsets of slots count from their start. */
   readonly bytes: Uint8Array;
@@ -34,38 +34,31 @@ export class SlotPool {
   readonly slotSize: number;
   /** How many slots there are in all. */
   readonly count: number;
-  readonly #free: Int32Array;
-  readonly #mask: number;
-  #head = 0;
-  #tail = 0;
+  /** The free slots: the first `free` of these. */
+  readonly #slots: Int32Array;
+  #free = 0;
 
   constructor(bytes: Uint8Array, base: number, slotSize: number, count: number) {
     this.bytes = bytes;
     this.slotSize = slotSize;
     this.count = count;
-    const capacity = nextPowerOfTwo(count);
-    this.#free = new Int32Array(capacity);
-    this.#mask = capacity - 1;
-    for (let i = 0; i < count; i++) this.release(base + i * slotSize);
+    this.#slots = new Int32Array(count);
+    for (let i = count - 1; i >= 0; i--) this.release(base + i * slotSize);
   }
 
   /** Slots that can be taken now. */
   get free(): number {
-    return (this.#head - this.#tail) | 0;
+    return this.#free;
   }
 
   /** @returns the byte offset of a free slot, or −1 when every slot is in use. */
   take(): number {
-    if (this.#head === this.#tail) return -1;
-    const slot = this.#free[this.#tail & this.#mask]!;
-    this.#tail = (this.#tail + 1) | 0;
-    return slot;
+    return this.#free === 0 ? -1 : this.#slots[--this.#free]!;
   }
 
   /** Gives back a slot that `take` returned. Giving one back twice would let two packets share it. */
   release(slot: number): void {
-    this.#free[this.#head & this.#mask] = slot;
-    this.#head = (this.#head + 1) | 0;
+    this.#slots[this.#free++] = slot;
   }
 }
 

@@ -20,7 +20,10 @@ export const COUNTER_NAMES = [
   "rxPartialChecksums",
   /** Un-segmented super-frames passed on as one. */
   "rxSuperFrames",
-  /** Frames let in although their sender's address is not that of the VTEP their MAC belongs to (senderCheck). */
+  /**
+   * Frames that senderCheck `mac` or `off` let in although their sender's address is not that of the VTEP their MAC
+   * belongs to, or the MAC is no VTEP's.
+   */
   "rxSenderMismatch",
   /** Outer CE carried to the inner header. */
   "rxEcnMarked",

@@ -3,17 +3,17 @@
  * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
  */
 import { Fdb } from "../fdb/fdb.ts";
-import { VtepTable } from "../fdb/vteps.ts";
+import { NOBODY, VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
 import { Counters } from "./counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { Encap } from "./encap.ts";
-import { Loop, type PortFailure, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
+import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
-import { Ring } from "./ring.ts";
+import { PEER, Ring } from "./ring.ts";
 
 /** Slots for frames from the TAP: what may wait for a socket that takes no more. */
 const TX_SLOTS = 4 * TAP_BATCH;
@@ -26,8 +26,8 @@ const RX_SLOT_BYTES = VXLAN_AT + 65_528;
 export interface DataplaneHealth {
   /** Slots that are free and that there are, by direction: free stays below count only while packets wait. */
   readonly slots: { readonly tx: SlotUse; readonly rx: SlotUse };
-  /** The errno a port last refused a packet with; 0 for never. */
-  readonly lastRefused: { readonly tx: number; readonly rx: number };
+  /** What a port last refused a packet with. */
+  readonly lastRefused: { readonly tx: Refusal; readonly rx: Refusal };
   /** Why it stopped, if a port is gone. */
   readonly failure: PortFailure | null;
 }
@@ -46,6 +46,7 @@ export class Dataplane {
   readonly #decap: Decap;
   readonly #tx: Ring;
   readonly #rx: Ring;
+  readonly #txReady: Ring;
   readonly #vni: number;
   readonly #family: 4 | 6;
 
@@ -66,6 +67,7 @@ export class Dataplane {
     this.counters = counters;
     this.#tx = rings.txFilled;
     this.#rx = rings.rxFilled;
+    this.#txReady = rings.txReady;
     this.#vni = options.vni;
     this.#family = underlay.family;
     this.#vteps = new VtepTable();
@@ -90,7 +92,7 @@ export class Dataplane {
     if (change.address.length !== (this.#family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const vtep = this.#vteps.acquire(change.address, change.port);
     this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
-    if (known >= 0) this.#vteps.release(known);
+    if (known >= 0) this.#release(known);
     return null;
   }
 
@@ -115,14 +117,24 @@ export class Dataplane {
         tx: { free: this.#tx.pool.free, count: this.#tx.pool.count },
         rx: { free: this.#rx.pool.free, count: this.#rx.pool.count },
       },
-      lastRefused: { ...this.loop.lastRefused },
+      lastRefused: { tx: { ...this.loop.lastRefused.tx }, rx: { ...this.loop.lastRefused.rx } },
       failure: this.loop.failure ?? null,
     };
   }
 
   #remove(mac: Mac, vtep: number): null {
     this.#fdb.delete(this.#vni, mac.hi, mac.lo);
-    this.#vteps.release(vtep);
+    this.#release(vtep);
     return null;
+  }
+
+  /** A datagram that waits for the socket must not go to whoever gets the index next: it is refused instead. */
+  #release(vtep: number): void {
+    if (!this.#vteps.release(vtep)) return;
+    const { words } = this.#txReady;
+    for (let i = 0; i < this.#txReady.length; i++) {
+      const row = this.#txReady.row(this.#txReady.tail + i);
+      if (words[row + PEER] === vtep) words[row + PEER] = NOBODY;
+    }
   }
 }

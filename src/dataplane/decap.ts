@@ -130,22 +130,29 @@ export class Decap {
     } else if (segment === 0 || this.#spans(offset, length)) {
       this.#packet(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
     } else {
-      // Each packet of a train is at least one byte; the last may be shorter than the rest.
-      for (let at = 0, n = 0; at < length && n < MAX_SEGMENTS; at += segment, n++) {
-        this.#packet(
-          filled.addresses,
-          from,
-          offset + at,
-          Math.min(segment, length - at),
-          outer & 0xff,
-          0,
-          ready,
-        );
-      }
+      this.#train(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
     }
     const slot = words[row + SLOT]!;
     if (ready.head === before) ready.pool.release(slot);
     else ready.words[ready.row(ready.head - 1) + SLOT] = slot;
+  }
+
+  /** Several packets of `segment` bytes in one receive; the last may be shorter. */
+  #train(
+    addresses: Uint8Array,
+    from: number,
+    offset: number,
+    length: number,
+    tos: number,
+    segment: number,
+    ready: Ring,
+  ): void {
+    let at = 0;
+    for (let n = 0; at < length && n < MAX_SEGMENTS; at += segment, n++) {
+      this.#packet(addresses, from, offset + at, Math.min(segment, length - at), tos, 0, ready);
+    }
+    // No kernel joins more than MAX_SEGMENTS; what would be more is a train of nonsense.
+    if (at < length) this.#values[PKT_TOO_BIG]! += Math.ceil((length - at) / segment);
   }
 
   /** Whether one inner IP packet fills the whole datagram: then it is one super-frame, whatever UDP_GRO says. */
@@ -202,11 +209,10 @@ export class Decap {
     const hi = macHi(bytes, source);
     const lo = macLo(bytes, source);
     if (hi === this.#macHi && lo === this.#macLo) return LOCAL_MAC;
-    if (this.#checkMac) {
-      const vtep = this.#fdb.lookup(this.#vni, hi, lo);
-      if (vtep < 0) return UNKNOWN_VTEP;
-      if (this.#vteps.findByAddress(addresses, from) !== vtep) this.#values[RX_MISMATCH]! += 1;
-    }
+    if (this.#checkAddress) return 0;
+    const vtep = this.#fdb.lookup(this.#vni, hi, lo);
+    if (vtep < 0 && this.#checkMac) return UNKNOWN_VTEP;
+    if (vtep < 0 || !this.#vteps.isAddressOf(vtep, addresses, from)) this.#values[RX_MISMATCH]! += 1;
     return 0;
   }
 

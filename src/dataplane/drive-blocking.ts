@@ -23,8 +23,9 @@ export function driveBlocking(
       Atomics.store(attention, 0, 0);
       if (!control()) return;
     }
-    if (loop.turn() > 0) continue;
+    loop.turn();
     if (loop.failure !== undefined) return;
+    if (!loop.idle) continue;
     waiter.wait(loop.canReadTap, loop.tapBlocked, loop.canReadUnderlay, loop.underlayBlocked, -1);
   }
 }

@@ -44,7 +44,8 @@ export class EventDriver {
     this.#scheduled = undefined;
     if (this.#stopped) return;
     for (let i = 0; i < TURNS; i++) {
-      if (this.#loop.turn() === 0) {
+      this.#loop.turn();
+      if (this.#loop.idle || this.#loop.failure !== undefined) {
         this.#rest();
         return;
       }

@@ -11,8 +11,8 @@ export const DROPS = {
   VXLAN_RESERVED_BITS:
     "a reserved bit is set and reservedBits is `linux` (the kernel counts it as VXLAN_INVALID_HDR)",
   VXLAN_VNI_NOT_FOUND: "no overlay here has this VNI",
-  INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
   UNKNOWN_VTEP: "the sender is no VTEP that senderCheck lets in (ours)",
+  INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
   LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
   IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
   PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",

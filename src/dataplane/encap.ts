@@ -41,7 +41,7 @@ export class Encap {
   readonly #sendPort: boolean;
   readonly #where = new Location();
   /** −1: the inner TOS is taken over whole. Else the outer TOS without its ECN bits. */
-  #tos: number;
+  #tos = 0;
 
   constructor(
     bytes: Uint8Array,
@@ -57,7 +57,7 @@ export class Encap {
     this.#largest = options.mtu + ETHERNET_LENGTH;
     this.#sendTos = capabilities.sendTos;
     this.#sendPort = capabilities.sourcePort;
-    this.#tos = options.tos === "inherit" ? -1 : options.tos & 0xfc;
+    this.setTos(options.tos);
   }
 
   /** Changes the outer TOS of what is sent from now on. */

@@ -30,6 +30,17 @@ export interface PortFailure {
   readonly errno: number;
 }
 
+/** What a port refused a packet with. */
+export interface Refusal {
+  /** 0 when none was refused ever. */
+  errno: number;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** Reads that may fail in a row, each with an errno of its own making, before the port counts as gone. */
+const READ_FAILURES = 1000;
+
 /** The four rings between the two ports. */
 export interface Rings {
   readonly txFilled: Ring;
@@ -60,8 +71,14 @@ export class Loop {
   readonly #tapRefused = dropIndex("rx", "TAP_REFUSED");
   readonly #overflowed = dropIndex("rx", "SOCKET_RCVBUFF");
   #asyncErrors = 0;
-  /** The errno a port refused a packet with, last: what `poplin status` explains. 0 when none was. */
-  readonly lastRefused: Record<Direction, number> = { tx: 0, rx: 0 };
+  #readFailures = 0;
+  /** What a port last refused a packet with: `poplin status` explains it. */
+  readonly lastRefused: Readonly<Record<Direction, Refusal>> = {
+    tx: { errno: 0, at: 0 },
+    rx: { errno: 0, at: 0 },
+  };
+  /** Both ports had less than a batch in the last turn: to look again at once would be a system call for nothing. */
+  idle = false;
   /** The errno that ended a port, and which; undefined while both live. */
   failure: PortFailure | undefined;
 
@@ -83,8 +100,9 @@ export class Loop {
     this.#values = counters.values;
   }
 
-  /** @returns how many packets were read or written: 0 means that there is nothing to do until a port wakes us. */
+  /** @returns how many packets were read or written; after it, `idle` says whether to wait. */
   turn(): number {
+    this.idle = true;
     return this.#transmit() + this.#receive();
   }
 
@@ -113,8 +131,12 @@ export class Loop {
   #transmit(): number {
     const { txFilled, txReady } = this.#rings;
     const read = this.#tap.readBatch(txFilled, TAP_BATCH);
-    if (read < 0) this.#ended("tap", -read);
-    else if (read > 0) this.#values[this.#txBatches]! += 1;
+    if (read < 0) this.#unreadable("tap", "tx", -read);
+    else if (read > 0) {
+      this.#readFailures = 0;
+      this.#values[this.#txBatches]! += 1;
+    }
+    if (read === TAP_BATCH) this.idle = false;
     if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
     let written = 0;
     while (txReady.length > 0) {
@@ -131,6 +153,8 @@ export class Loop {
       }
     }
     this.#lateRefusals();
+    // Frames that encap had no room for: there is room now.
+    if (txFilled.length > 0 && txReady.length === 0) this.idle = false;
     return Math.max(read, 0) + written;
   }
 
@@ -140,18 +164,20 @@ export class Loop {
     if (total === undefined || total === this.#asyncErrors) return;
     this.#values[this.#underlayRefused]! += total - this.#asyncErrors;
     this.#asyncErrors = total;
-    this.lastRefused.tx = this.#underlay.lastAsyncErrno ?? 0;
+    this.#note("tx", this.#underlay.lastAsyncErrno ?? 0);
   }
 
   #receive(): number {
     const { rxFilled, rxReady } = this.#rings;
     const read = this.#underlay.recvBatch(rxFilled, UNDERLAY_BATCH);
-    if (read < 0) this.#ended("underlay", -read);
+    if (read < 0) this.#unreadable("underlay", "rx", -read);
     else if (read > 0) {
+      this.#readFailures = 0;
       this.#values[this.#rxBatches]! += 1;
       this.#values[this.#rxDatagrams]! += read;
       this.#values[this.#overflowed] = this.#underlay.overflows();
     }
+    if (read === UNDERLAY_BATCH) this.idle = false;
     if (rxFilled.length > 0) this.#decap.run(rxFilled, rxReady);
     let written = 0;
     while (rxReady.length > 0) {
@@ -167,14 +193,28 @@ export class Loop {
         written++;
       }
     }
+    if (rxFilled.length > 0 && rxReady.length === 0) this.idle = false;
     return Math.max(read, 0) + written;
   }
 
   /** The oldest packet of `ring` was refused: count it and go on with the next. */
   #refused(ring: Ring, direction: Direction, counter: number, errno: number): void {
     this.#values[counter]! += 1;
-    this.lastRefused[direction] = errno;
+    this.#note(direction, errno);
     ring.complete(1);
+  }
+
+  #note(direction: Direction, errno: number): void {
+    this.lastRefused[direction].errno = errno;
+    this.lastRefused[direction].at = Date.now();
+  }
+
+  /** A read failed. An error that stays would wake us for ever, so after many in a row the port counts as gone. */
+  #unreadable(port: "tap" | "underlay", direction: Direction, errno: number): void {
+    this.#note(direction, errno);
+    if (this.#ended(port, errno)) return;
+    this.#readFailures++;
+    if (this.#readFailures >= READ_FAILURES) this.failure ??= { port, errno };
   }
 
   /** Notes a port that is gone. @returns whether it is: other errors concern one packet only. */

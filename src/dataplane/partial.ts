@@ -103,7 +103,8 @@ function makePartial(bytes: Uint8Array, csumAt: number, where: Location): boolea
   const pseudo = pseudoSum(bytes, where);
   const field = u16(bytes, csumAt);
   if (field === pseudo) return true;
-  const unused = field === 0 && where.protocol === PROTOCOL_UDP; // RFC 768: no checksum, nothing to verify
+  // RFC 768: no checksum, nothing to verify. IPv6 has no such datagrams (RFC 8200 section 8.1).
+  const unused = field === 0 && where.protocol === PROTOCOL_UDP && where.version === 4;
   if (!unused && fold(sum(bytes, where.l4At, where.l4Length, pseudo)) !== 0xffff) return false;
   putU16(bytes, csumAt, pseudo);
   return true;

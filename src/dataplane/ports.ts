@@ -78,7 +78,7 @@ export interface Underlay extends Port {
    * still there, and the caller counts it and completes it.
    */
   sendBatch(ring: Ring, addresses: Uint8Array): number;
-  /** Datagrams the kernel dropped because our receive buffer was full (SO_RXQ_OVFL), ever. */
+  /** Datagrams the kernel dropped because our receive buffer was full, ever. */
   overflows(): number;
   /**
    * Of a port whose sends end in a callback: datagrams that `sendBatch` took over and that could not be sent, ever.

@@ -3,8 +3,8 @@
  * it is. FDB rows and descriptors name a VTEP by its index.
  *
  * An index stands for one (address, port) and lasts as long as somebody refers to it: every FDB row that points to a
- * VTEP has acquired it once. Freed indices are used again, the longest free one first, because a datagram that waits
- * for the socket may still name one. Until then its row is zero, and sending to it is refused.
+ * VTEP has acquired it once. Freed indices are used again; a datagram that still waits for the socket and names one is
+ * pointed to `NOBODY` by the dataplane.
  *
  * The way back, from the sender of a datagram to a VTEP, goes by address alone: kernel peers send from any port. It
  * runs per packet, over a hash table of indices, and allocates nothing. An IPv4 address and its IPv4-mapped IPv6
@@ -27,6 +27,9 @@ const SMALLEST = 16;
 const KEY_WORDS = 4;
 const MAPPED = 0xffff;
 
+/** No VTEP: an index that is never given out, whose row stays zero. Sending to it is refused. */
+export const NOBODY = 0;
+
 /** One VTEP, for show. */
 export interface Vtep {
   readonly address: string;
@@ -46,8 +49,8 @@ export class VtepTable {
   #mask = SMALLEST * 2 - 1;
   #shift = 32 - Math.log2(SMALLEST * 2);
   #free: number[] = [];
-  /** Indices that were ever given out. */
-  #used = 0;
+  /** Indices up to which all have been given out; the first stays nobody's. */
+  #used = NOBODY + 1;
 
   /** @param seed fixes how addresses are spread: for tests. */
   constructor(seed?: number) {
@@ -56,7 +59,7 @@ export class VtepTable {
 
   /** VTEPs that are referred to. */
   get size(): number {
-    return this.#used - this.#free.length;
+    return this.#used - 1 - this.#free.length;
   }
 
   /**
@@ -69,6 +72,23 @@ export class VtepTable {
     if (family === AF_INET) return this.#find(0, 0, MAPPED, i32(bytes, at + 4));
     if (family !== AF_INET6) return -1;
     return this.#find(i32(bytes, at + 8), i32(bytes, at + 12), i32(bytes, at + 16), i32(bytes, at + 20));
+  }
+
+  /** Whether the sockaddr at `at` has the address of VTEP `index`, whatever its port. */
+  isAddressOf(index: number, bytes: Uint8Array, at: number): boolean {
+    const keys = this.#keys;
+    const own = index * KEY_WORDS;
+    if (sockaddrFamily(bytes, at) === AF_INET) {
+      return (
+        keys[own + 3] === i32(bytes, at + 4) &&
+        keys[own + 2] === MAPPED &&
+        (keys[own]! | keys[own + 1]!) === 0
+      );
+    }
+    for (let word = 0; word < KEY_WORDS; word++) {
+      if (keys[own + word] !== i32(bytes, at + 8 + word * 4)) return false;
+    }
+    return true;
   }
 
   /**
@@ -100,18 +120,20 @@ export class VtepTable {
 
   /**
    * Takes one reference back; with the last one the VTEP is gone.
+   * @returns whether it was the last one: what still names the index must not be sent any more
    * @throws RangeError for an index that nobody has acquired
    */
-  release(index: number): void {
+  release(index: number): boolean {
     this.#check(index);
     this.#references[index]! -= 1;
-    if (this.#references[index] !== 0) return;
+    if (this.#references[index] !== 0) return false;
     let place = this.#homeOf(index);
     while (this.#places[place] !== index + 1) place = (place + 1) & this.#mask;
     this.#vacate(place);
     this.slab.fill(0, index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
     this.#keys.fill(0, index * KEY_WORDS, (index + 1) * KEY_WORDS);
     this.#free.push(index);
+    return true;
   }
 
   /** @throws RangeError for an index that nobody has acquired. */
@@ -198,7 +220,7 @@ export class VtepTable {
     this.#places = new Int32Array(this.#places.length * 2);
     this.#mask = this.#places.length - 1;
     this.#shift--;
-    for (let index = 0; index < this.#used; index++) this.#place(index); // none is free, or we had not grown
+    for (let index = NOBODY + 1; index < this.#used; index++) this.#place(index); // none is free, or we had not grown
   }
 }
 

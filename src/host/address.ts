@@ -16,6 +16,16 @@ export function parseAddresses(addresses: readonly IpAddress[]): string[] {
   );
 }
 
+/**
+ * @returns those one can send from without naming an interface: all but IPv6 link-local ones, which need a zone.
+ * IPv4 link-local ones (169.254/16, RFC 3927), of scope link too where a DHCP client sets them, need none.
+ */
+export function parseSources(addresses: readonly IpAddress[]): string[] {
+  return addresses.flatMap(({ local, scope }) =>
+    local === undefined || (scope === "link" && local.includes(":")) ? [] : [local],
+  );
+}
+
 /** @returns the step as a line of `ip -batch`. */
 export function addressLine(device: string, step: HostStep & { table: "address" }): string {
   // Duplicate address detection would ask an overlay that answers no multicast, and hold the address back meanwhile.

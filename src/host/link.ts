@@ -68,12 +68,14 @@ export function decideDevice(link: Link | null): DeviceDecision {
 
 /**
  * Makes way for our TAP: deletes what has to go, refuses what is not ours to touch.
+ * @param beforeDelete makes sure that what comes after can work, so that nothing is deleted in vain; throws if not
  * @returns the decision, and the link as it was before (its MAC and addresses are worth keeping)
  * @throws HostError `HOST_DEVICE_TAKEN`, `HOST_DEVICE_BUSY`
  */
 export async function prepareDevice(
   name: string,
   options: HostOptions = {},
+  beforeDelete: () => Promise<void> = async () => {},
 ): Promise<{ decision: DeviceDecision; before: Link | null }> {
   const before = await readLink(name, options);
   const decision = decideDevice(before);
@@ -85,7 +87,10 @@ export async function prepareDevice(
     const remedy = "stop the other agent, or give this one another `device`";
     throw new HostError("HOST_DEVICE_BUSY", `${name} is in use: ${decision.reason}`, remedy);
   }
-  if (decision.action === "recreate") await deleteLink(name, options);
+  if (decision.action === "recreate") {
+    await beforeDelete();
+    await deleteLink(name, options);
+  }
   return { decision, before };
 }
 

@@ -2,8 +2,8 @@
  * Which interface carries the underlay: the one that has our `local` address, or, when nobody named one, the one
  * through which the kernel would send to a peer.
  */
+import { type IpAddress, parseSources } from "./address.ts";
 import { HostError, type HostOptions, ipOrThrow, plainReason, runIp } from "./ip.ts";
-import { parseLinks } from "./link.ts";
 
 export interface Uplink {
   readonly device: string;
@@ -23,17 +23,41 @@ export async function findUplink(
   family: 4 | 6,
   options: HostOptions = {},
 ): Promise<Uplink> {
-  const links = parseLinks(JSON.parse(await ipOrThrow(["-json", "addr", "show"], options)));
+  const links = parseUplinks(JSON.parse(await ipOrThrow(["-json", "addr", "show"], options)));
   const address = local ?? (await sourceTowards(towards ?? ANYWHERE[family], options));
-  const link = links.find(({ addresses }) => addresses.some((cidr) => cidr.startsWith(`${address}/`)));
-  if (link !== undefined) return { device: link.name, mtu: link.mtu, address };
+  const link = links.find(({ sources }) => sources.includes(address));
+  if (link !== undefined) return { device: link.device, mtu: link.mtu, address };
   const own = links
-    .filter(({ name }) => name !== "lo")
-    .flatMap(({ addresses }) => addresses.map((cidr) => cidr.split("/")[0]!))
+    .filter(({ device }) => device !== "lo")
+    .flatMap(({ sources }) => sources)
     .filter((one) => one.includes(":") === (family === 6));
   const remedy =
     own.length === 0 ? `this node has no IPv${family} address yet` : `this node has ${own.join(", ")}`;
   throw new HostError("HOST_LOCAL_ADDRESS", `no interface has the address ${address}`, remedy);
+}
+
+/** A link that could be the uplink. */
+export interface UplinkCandidate {
+  readonly device: string;
+  readonly mtu: number;
+  /** Addresses, without prefix length, that we could send from there. */
+  readonly sources: readonly string[];
+}
+
+interface IpLink {
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly addr_info?: readonly IpAddress[];
+}
+
+/** @param json what `ip -json addr show` printed, parsed */
+export function parseUplinks(json: readonly unknown[]): UplinkCandidate[] {
+  return (json as readonly IpLink[]).flatMap(({ ifname, mtu, addr_info = [] }) =>
+    // iproute2 prints an empty object for a link that a filter leaves out.
+    ifname === undefined || mtu === undefined
+      ? []
+      : [{ device: ifname, mtu, sources: parseSources(addr_info) }],
+  );
 }
 
 /** Addresses that no network of one's own holds: the way to them is the default route (RFC 5737, RFC 3849). */

@@ -68,8 +68,11 @@ export class PeerTexts {
   }
 }
 
-/** @returns the 4 or 16 bytes of an address that inet_ntop(3) wrote. */
-export function addressBytes(text: string): Uint8Array {
+/**
+ * @returns the 4 or 16 bytes of an address as the kernel's tools write it: with a zone, and IPv4 inside IPv6. Checks
+ * nothing; what people write is read by `control/address.ts`, which refuses both.
+ */
+export function ntopBytes(text: string): Uint8Array {
   if (!text.includes(":")) return Uint8Array.from(text.split("."), Number);
   const [start, end] = text.split("%", 1)[0]!.split("::");
   const first = bytesOfGroups(start!);

@@ -24,10 +24,13 @@ describe("a change by hand", () => {
 
   it("is explained when the dataplane refuses it", () => {
     const change = { op: "add", mac: "0e:2a:00:00:00:01", dst: "fd00::1" } as const;
-    expect(refused("FDB_EXISTS", change, 4)).toMatchObject({ code: "ROW_EXISTS" });
+    expect(refused("FDB_EXISTS", change, 4)).toMatchObject({
+      code: "ROW_EXISTS",
+      message: "0e:2a:00:00:00:01: there is a row for this MAC already",
+    });
     expect(refused("FDB_MISSING", change, 4)).toMatchObject({ code: "NO_SUCH_ROW" });
     const family = refused("FDB_FAMILY", change, 4);
-    expect(family).toMatchObject({ code: "WRONG_FAMILY" });
-    expect(family.message).toBe("fd00::1 cannot be reached: the underlay is IPv4");
+    expect(family).toMatchObject({ code: "WRONG_FAMILY", remedy: "give an IPv4 address" });
+    expect(family.message).toBe("fd00::1: the underlay's socket is of the other address family");
   });
 });

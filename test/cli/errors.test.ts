@@ -1,7 +1,7 @@
 /** How errors of every part of the house reach the command line. */
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/agent/config/problems.ts";
-import { CliError, EXIT, exitCodeOf, explain } from "../../src/cli/errors.ts";
+import { CliError, EXIT, errorJson, exitCodeOf, explain } from "../../src/cli/errors.ts";
 import { captureSummary } from "../../src/cli/render-capture.ts";
 import { HostError } from "../../src/host/ip.ts";
 import { TapPermissionError, TunMissingError } from "../../src/io/linux/errors.ts";
@@ -44,6 +44,29 @@ describe("words", () => {
     expect(line).toContain("should not have happened: TypeError: x is not a function");
     expect(line).toContain("errors.test");
     expect(explain("a string")[0]).toContain("a string");
+  });
+});
+
+describe("as JSON", () => {
+  it.each([
+    [new CliError(EXIT.failed, "it is down", "set it up"), "FAILED", "it is down", "set it up"],
+    [new CliError(EXIT.timeout, "late"), "TIMEOUT", "late", null],
+    [new HostError("HOST_PERMISSION", "no"), "HOST_PERMISSION", "no", null],
+    [
+      new TapPermissionError("the TAP may not be opened", "run as root", CALL),
+      "POPLIN_TAP_PERMISSION",
+      "the TAP may not be opened (ioctl(TUNSETIFF): EPERM)",
+      "run as root",
+    ],
+  ])("%s", (error, code, message, remedy) => {
+    expect(errorJson(error)).toEqual({ error: { code, message, remedy } });
+  });
+
+  it("what nobody foresaw keeps its stack", () => {
+    const { error } = errorJson(new TypeError("x is not a function"));
+    expect(error).toMatchObject({ code: "UNEXPECTED", remedy: null });
+    expect(error.message).toContain("errors.test");
+    expect(errorJson(undefined).error.code).toBe("UNEXPECTED");
   });
 });
 

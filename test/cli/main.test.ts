@@ -108,7 +108,7 @@ describe("without an agent", () => {
     }
   });
 
-  it.each(["", "status", "stats", "fdb", "fdb add aa:bb:cc:dd:ee:ff dst 192.0.2.1", "-j", "status --brief"])(
+  it.each(["", "status", "stats", "fdb", "fdb add aa:bb:cc:dd:ee:ff dst 192.0.2.1", "status --brief"])(
     "3 and what to do for `poplin %s`",
     async (args) => {
       const { code, stdout, stderr } = await poplin(args);
@@ -126,13 +126,35 @@ describe("without an agent", () => {
     ["fdb ad aa:bb:cc:dd:ee:ff", 'unknown word "ad"'],
     ["fdb add aa:bb:cc:dd:ee:ff", "such as: poplin fdb add"],
     ["capture -c none", "a whole number"],
-    ["cleanup", "poplin cleanup --device"],
+    ["cleanup --device a/b", "--device"],
     ["agent --sender-check loose", "--sender-check"],
   ])("2 for `poplin %s`", async (args, hint) => {
     const { code, stdout, stderr } = await poplin(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain(hint);
     expect(stderr).toMatch(/^poplin: /);
+  });
+
+  it.each([
+    ["-j", 3, "AGENT_NOT_RUNNING"],
+    ["fdb add aa:bb:cc:dd:ee:ff dst 192.0.2.1 -j", 3, "AGENT_NOT_RUNNING"],
+    ["-j fdb add aa:bb:cc:dd:ee:ff", 2, "USAGE"],
+    ["fdb -j add aa:bb:cc:dd:ee:ff port", 2, "USAGE"],
+    ["stats --json extra", 2, "USAGE"],
+    ["status -j --breif", 2, "USAGE"],
+  ])("`poplin %s`: %i, as JSON on standard error", async (args, exit, word) => {
+    const { code, stdout, stderr } = await poplin(args);
+    expect({ code, stdout }).toEqual({ code: exit, stdout: "" });
+    const { error } = JSON.parse(stderr);
+    expect(error).toEqual({ code: word, message: expect.any(String), remedy: expect.any(String) });
+    expect(error.message).not.toMatch(/^(poplin|error): /);
+  });
+
+  it("cleanup finds the device's name in the environment", async () => {
+    const { stdout } = await poplin("cleanup", {
+      env: { POPLIN_DEVICE: "poplin-no-such", POPLIN_PORT: "none" },
+    });
+    expect(stdout).toBe("there is no device poplin-no-such: nothing to remove\n");
   });
 
   it("2 for a configuration with mistakes, all of them with their places", async () => {
@@ -239,6 +261,36 @@ describe("with an agent", () => {
     ]);
     expect((await poplin(`fdb del ${mac}`)).code).toBe(0);
     expect((await poplin("fdb show")).stdout).toBe("");
+  });
+
+  it("with -j a change answers with the row as `fdb -j` has it, a deletion with {}", async () => {
+    await startAgent();
+    const answer = async (args: string) => {
+      const { code, stdout, stderr } = await poplin(args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      return JSON.parse(stdout);
+    };
+    const other = await answer("fdb add 0e:2a:00:00:00:01 dst 192.0.2.9 -j");
+    const row = await answer("fdb -j add AA-BB-CC-DD-EE-FF dst 192.0.2.1");
+    expect(row).toMatchObject({
+      mac: "aa:bb:cc:dd:ee:ff",
+      ifname: "flannel.1",
+      dst: "192.0.2.1",
+      port: 8472,
+    });
+    expect(await answer("fdb -j")).toEqual([other, row]);
+    const changed = await answer("-j fdb replace aa:bb:cc:dd:ee:ff dst 192.0.2.2 port 4789");
+    expect(changed).toEqual({ ...row, dst: "192.0.2.2", port: 4789 });
+    expect(await answer("fdb del aa:bb:cc:dd:ee:ff --json")).toEqual({});
+    const again = await poplin("fdb del aa:bb:cc:dd:ee:ff -j");
+    expect([again.code, again.stdout]).toEqual([1, ""]);
+    expect(JSON.parse(again.stderr)).toEqual({
+      error: {
+        code: "NO_SUCH_ROW",
+        message: "aa:bb:cc:dd:ee:ff has no row",
+        remedy: "`poplin fdb` lists them",
+      },
+    });
   });
 
   it("a refusal is 1 with its reason, wrong words are 2", async () => {

@@ -91,6 +91,8 @@ describe("decap", () => {
       const s = stages({ senderCheck: "off" });
       const spoofed = { bytes: vxlan(frame({ src: "02:00:00:00:00:77" })), from: stranger };
       expect(s.receive(spoofed)).toHaveLength(1);
+      expect(s.receive({ bytes: vxlan(frame()) })).toHaveLength(1);
+      expect(s.counters.get("rxSenderMismatch")).toBe(1);
       s.decap.setPolicy({ senderCheck: "strict", reservedBits: "rfc" });
       expect(s.receive(spoofed)).toHaveLength(0);
     });
@@ -214,6 +216,13 @@ describe("decap", () => {
       }
     });
 
+    it("an IPv6 super-frame without UDP checksum is none (RFC 8200 section 8.1)", () => {
+      const s = stages();
+      const inner = frame({ version: 6, payload: 12_000, checksum: "none" });
+      expect(s.receive({ bytes: vxlan(inner), segment: 1200 })).toEqual([]);
+      expect(s.drops("rx", "INNER_CSUM")).toBe(1);
+    });
+
     it("a UDP super-frame whose segment size nobody knows is dropped as PKT_TOO_BIG", () => {
       const s = stages();
       expect(s.receive({ bytes: vxlan(frame({ payload: 12_000, checksum: "partial" })) })).toEqual([]);
@@ -235,6 +244,15 @@ describe("decap", () => {
       );
       expect(s.leaked).toBe(0);
       expect(s.counters.get("rxFrames")).toBe(4);
+    });
+
+    it("of more packets than any kernel joins is cut short, and the rest counted", () => {
+      const s = stages();
+      const outputs = s.receive({ bytes: new Uint8Array(300).fill(8), segment: 2 });
+      expect(outputs).toEqual([]);
+      expect(s.drops("rx", "PKT_TOO_SMALL")).toBe(128);
+      expect(s.drops("rx", "PKT_TOO_BIG")).toBe(22);
+      expect(s.leaked).toBe(0);
     });
 
     it("with bad packets in it loses those only, and no slot, also when the last or all are bad", () => {

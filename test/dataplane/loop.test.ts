@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
 import { driveBlocking } from "../../src/dataplane/drive-blocking.ts";
 import { EventDriver } from "../../src/dataplane/drive-events.ts";
+import { NOBODY } from "../../src/fdb/vteps.ts";
 import { frame, MAC_A, MAC_B, vxlan } from "./frames.ts";
 import { ScriptedTap, ScriptedUnderlay } from "./ports.ts";
 import { OWN_MAC } from "./stages.ts";
@@ -95,7 +96,7 @@ describe("Loop", () => {
     expect(underlay.outgoing).toEqual([vxlan(frame({ payload: 1 })), vxlan(frame({ payload: 3 }))]);
     expect(tap.outgoing).toEqual([frame({ payload: 2 })]);
     expect([counters.drops("tx", "UNDERLAY_REFUSED"), counters.drops("rx", "TAP_REFUSED")]).toEqual([1, 1]);
-    expect(dataplane.health().lastRefused).toEqual({ tx: EHOSTUNREACH, rx: EIO });
+    expect(dataplane.health().lastRefused).toMatchObject({ tx: { errno: EHOSTUNREACH }, rx: { errno: EIO } });
     expect(slotsInUse(dataplane)).toBe(0);
   });
 
@@ -108,7 +109,7 @@ describe("Loop", () => {
     Object.assign(underlay, { asyncErrors: 4 });
     loop.turn();
     expect(counters.drops("tx", "UNDERLAY_REFUSED")).toBe(4);
-    expect(dataplane.health().lastRefused.tx).toBe(EHOSTUNREACH);
+    expect(dataplane.health().lastRefused.tx.errno).toBe(EHOSTUNREACH);
   });
 
   it("ends when a port is gone: the TAP deleted, the socket closed", () => {
@@ -120,6 +121,51 @@ describe("Loop", () => {
     closed.underlay.reads.push(-EBADF);
     closed.loop.turn();
     expect(closed.loop.failure).toEqual({ port: "underlay", errno: EBADF });
+  });
+});
+
+describe("a datagram that waits", () => {
+  it("for a VTEP that is gone is refused, also when somebody else has taken its place", () => {
+    const { tap, underlay, loop, dataplane, counters } = setUp();
+    const mac = MAC_B;
+    const row = (op: "add" | "del", last: number, of: string) =>
+      dataplane.update({ op, mac: of, address: Uint8Array.of(10, 0, 0, last), port: 8472 });
+    row("del", 0, mac);
+    row("add", 1, mac);
+    tap.incoming.push(tapFrame());
+    underlay.writes.push(0);
+    loop.turn();
+    row("del", 1, mac);
+    row("add", 2, "02:00:00:00:00:77");
+    loop.turn();
+    expect(underlay.peers).toEqual([NOBODY]);
+    expect(counters.get("txFrames")).toBe(1);
+  });
+});
+
+describe("what the loop says of going on", () => {
+  it("is idle when both ports had less than a batch, and not while a stage waits for room that there is", () => {
+    const { tap, underlay, loop } = setUp();
+    for (let i = 0; i < 64; i++) tap.incoming.push(tapFrame());
+    loop.turn();
+    expect(loop.idle).toBe(false);
+    loop.turn();
+    expect(loop.idle).toBe(true);
+    for (let i = 0; i < 32; i++) underlay.incoming.push(vxlan(frame()));
+    loop.turn();
+    expect(loop.idle).toBe(false);
+  });
+
+  it("takes a port for gone that fails a thousand times in a row, and not before", () => {
+    const { underlay, loop } = setUp();
+    underlay.reads.push(...new Array(999).fill(-EIO), 0);
+    for (let i = 0; i < 1000; i++) loop.turn();
+    expect(loop.failure).toBeUndefined();
+    underlay.incoming.push(vxlan(frame()));
+    loop.turn();
+    underlay.reads.push(...new Array(1000).fill(-EIO));
+    for (let i = 0; i < 1000; i++) loop.turn();
+    expect(loop.failure).toEqual({ port: "underlay", errno: EIO });
   });
 });
 
@@ -168,7 +214,7 @@ describe("the blocking driver", () => {
     const { tap, underlay, loop } = setUp();
     const attention = new Int32Array(new SharedArrayBuffer(4));
     tap.incoming.push(tapFrame());
-    underlay.writes.push(0, 0, 0);
+    underlay.writes.push(0, 0);
     const waits: boolean[][] = [];
     const waiter = {
       wait(...wanted: [boolean, boolean, boolean, boolean, number]): boolean {
@@ -185,8 +231,9 @@ describe("the blocking driver", () => {
     expect(underlay.outgoing).toHaveLength(1);
   });
 
-  it("returns when a port is gone", () => {
-    const { tap, loop } = setUp();
+  it("returns when a port is gone, also while the other one is busy", () => {
+    const { tap, underlay, loop } = setUp();
+    for (let i = 0; i < 100; i++) underlay.incoming.push(vxlan(frame()));
     tap.reads.push(-EBADFD);
     const wait = vi.fn(() => true);
     driveBlocking(loop, { wait }, new Int32Array(new SharedArrayBuffer(4)), () => true);
@@ -212,8 +259,9 @@ describe("the event-loop driver", () => {
     underlay.writes.push(0);
     tap.incoming.push(tapFrame());
     tap.wake!();
-    await nextImmediate();
-    expect(underlay.outgoing.length).toBe(2001);
+    expect([underlay.outgoing.length, underlay.interest]).toEqual([2000, [true, true]]);
+    underlay.wake!();
+    expect([underlay.outgoing.length, underlay.interest]).toEqual([2001, [true, false]]);
     driver.stop();
     expect([tap.wake, underlay.wake]).toEqual([null, null]);
   });

@@ -41,7 +41,8 @@ export function tshark(
 ): Row[] {
   const opaque = ports.flatMap((port) => ["-d", `udp.port==${port},data`, "-d", `tcp.port==${port},data`]);
   const columns = ["-T", "fields", "-E", "separator=/t", "-E", "aggregator= ", "-E", "occurrence=a"];
-  const args = [...OPTIONS, ...opaque, ...columns, ...fields.flatMap((field) => ["-e", field]), "-Y", filter];
+  const args = [...OPTIONS, ...opaque, ...columns, ...fields.flatMap((field) => ["-e", field])];
+  if (filter !== "") args.push("-Y", filter);
   const output = execFileSync("tshark", ["-r", file, ...args], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],

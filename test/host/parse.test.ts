@@ -7,6 +7,7 @@ import { decideDevice, type Link, linkRepairs, parseLinks } from "../../src/host
 import { randomMac } from "../../src/host/mac.ts";
 import { neighbourLine, parseNeighbours } from "../../src/host/neighbour.ts";
 import { parseRoutes, routeLine } from "../../src/host/route.ts";
+import { parseUplinks } from "../../src/host/uplink.ts";
 
 const TAP = JSON.parse(
   '[{"ifindex":2,"ifname":"flannel.1","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],"mtu":1450,"qdisc":"mq","operstate":"UP","group":"default","txqlen":1000,"link_type":"ether","address":"02:00:00:00:00:01","broadcast":"ff:ff:ff:ff:ff:ff","promiscuity":0,"allmulti":0,"min_mtu":68,"max_mtu":65521,"linkinfo":{"info_kind":"tun","info_data":{"type":"tap","pi":false,"vnet_hdr":true,"multi_queue":true,"numqueues":1,"numdisabled":0,"persist":true}},"num_tx_queues":256,"num_rx_queues":256,"addr_info":[{"family":"inet","local":"10.244.1.0","prefixlen":32,"scope":"global","label":"flannel.1","valid_life_time":4294967295,"preferred_life_time":4294967295},{"family":"inet6","local":"fe80::ff:fe00:1","prefixlen":64,"scope":"link","tentative":true,"valid_life_time":4294967295,"preferred_life_time":4294967295}]}]',
@@ -47,6 +48,28 @@ describe("parseLinks", () => {
 
   it("skips the empty objects that iproute2 prints for what a filter leaves out", () => {
     expect(parseLinks(ETHERNET).map(({ name, kind }) => [name, kind])).toEqual([["eth0", null]]);
+  });
+});
+
+describe("addresses of scope link", () => {
+  const addr_info = [
+    { family: "inet", local: "192.0.2.1", prefixlen: 24, scope: "global" },
+    { family: "inet", local: "169.254.7.7", prefixlen: 16, scope: "link" },
+    { family: "inet6", local: "fd00::1", prefixlen: 64, scope: "global" },
+    { family: "inet6", local: "fe80::1", prefixlen: 64, scope: "link" },
+  ];
+
+  it("can be the underlay's over IPv4, and not over IPv6", () => {
+    expect(
+      parseUplinks([{}, { ifname: "eth0", mtu: 1500, addr_info }, { ifname: "lo", mtu: 65_536 }]),
+    ).toEqual([
+      { device: "eth0", mtu: 1500, sources: ["192.0.2.1", "169.254.7.7", "fd00::1"] },
+      { device: "lo", mtu: 65_536, sources: [] },
+    ]);
+  });
+
+  it("are nothing of ours on our device", () => {
+    expect(parseLinks([{ ...ETHERNET[1], addr_info }])[0]!.addresses).toEqual(["192.0.2.1/24", "fd00::1/64"]);
   });
 });
 

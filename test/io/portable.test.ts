@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ADDRESS_BYTES } from "../../src/dataplane/ring.ts";
 import { writeSockaddr } from "../../src/fdb/sockaddr.ts";
-import { addressBytes, PeerTexts } from "../../src/io/portable.ts";
+import { ntopBytes, PeerTexts } from "../../src/io/portable.ts";
 import { formatIpv4, formatIpv6 } from "../../src/wire/bytes.ts";
 
 /** Addresses with runs of zero bytes, where the short forms are. */
@@ -20,21 +20,21 @@ function format(address: Uint8Array): string {
   return (address.length === 4 ? formatIpv4 : formatIpv6)(address, 0);
 }
 
-describe("addressBytes", () => {
+describe("ntopBytes", () => {
   it("reads every address that is formatted", () => {
     fc.assert(
       fc.property(ADDRESS, (address) => {
-        expect(addressBytes(format(address))).toEqual(address);
+        expect(ntopBytes(format(address))).toEqual(address);
       }),
     );
   });
 
   it("reads what only inet_ntop(3) writes, and leaves a zone out", () => {
     const last = (...bytes: number[]) => Uint8Array.from([...new Array(16 - bytes.length).fill(0), ...bytes]);
-    expect(addressBytes("::")).toEqual(last());
-    expect(addressBytes("::192.0.2.1")).toEqual(last(192, 0, 2, 1));
-    expect(addressBytes("::ffff:192.0.2.1")).toEqual(last(0xff, 0xff, 192, 0, 2, 1));
-    expect(addressBytes("fe80::1%eth0")).toEqual(Uint8Array.from([0xfe, 0x80, ...last(1).subarray(2)]));
+    expect(ntopBytes("::")).toEqual(last());
+    expect(ntopBytes("::192.0.2.1")).toEqual(last(192, 0, 2, 1));
+    expect(ntopBytes("::ffff:192.0.2.1")).toEqual(last(0xff, 0xff, 192, 0, 2, 1));
+    expect(ntopBytes("fe80::1%eth0")).toEqual(Uint8Array.from([0xfe, 0x80, ...last(1).subarray(2)]));
   });
 });
 

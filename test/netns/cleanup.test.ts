@@ -68,10 +68,17 @@ describeWith([labNeeds()], "poplin cleanup", () => {
 
   it("finds the device's name in the agent's file", async () => {
     const file = lab.file("node.yaml");
-    writeFileSync(file, "vni: 7\n");
+    // The mistake would end an agent; which device it means is known all the same.
+    writeFileSync(file, "vni: 7\nsenderCheck: strikt\n");
     leftover();
     expect((await cleanup("--config", file)).status).toBe(0);
     expect(await exists()).toBe(false);
+  });
+
+  it("means flannel.1 where nobody says otherwise", async () => {
+    host.ip("tuntap add dev flannel.1 mode tap multi_queue vnet_hdr");
+    const { status, stdout } = await cleanup();
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^removed flannel\.1 /)]);
   });
 
   it("leaves a device that a process holds, and names the process; --force does not", async () => {

@@ -6,11 +6,10 @@ import { hex } from "../../src/wire/bytes.ts";
 import { encode } from "../../src/wire/encode.ts";
 import { VXLAN } from "../../src/wire/vxlan.ts";
 import { concat, ethernet, ipv4, ipv6, udp, withL4Checksum } from "../wire/frames.ts";
-import type { Datagram, Family } from "./pods.ts";
+import { DATA_PORT, type Datagram, type Family } from "./pods.ts";
 
 /** Inner UDP source port: under it the pod's server reports what arrived. */
 export const PAIRS_PORT = 30_000;
-const SERVER_PORT = 21_000;
 /** DSCPs, which nothing should change. */
 const OUTER_DSCP = 0x0a;
 const INNER_DSCP = 0x12;
@@ -32,7 +31,7 @@ export function ecnPairs(from: NodePlan, to: NodePlan, inner: Family): { bytes: 
 
 function packet(from: NodePlan, to: NodePlan, inner: Family, ecn: number, size: number): Uint8Array {
   const [source, destination] = [podAddress(from), podAddress(to)];
-  const datagram = udp(new Uint8Array(size), { sourcePort: PAIRS_PORT, destinationPort: SERVER_PORT });
+  const datagram = udp(new Uint8Array(size), { sourcePort: PAIRS_PORT, destinationPort: DATA_PORT });
   const marks = { dscp: INNER_DSCP, ecn };
   const ip =
     inner === 4

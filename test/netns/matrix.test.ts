@@ -12,7 +12,18 @@ import type { CounterName } from "../../src/dataplane/counters.ts";
 import { Cluster, type NodeSpec } from "../../src/lab/cluster.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
-import { datagrams, type Family, iperf, ping, podOf, type Send, serve, serveIperf, stream } from "./pods.ts";
+import {
+  datagrams,
+  type Family,
+  iperf,
+  ipv6,
+  ping,
+  podOf,
+  type Send,
+  serve,
+  serveIperf,
+  stream,
+} from "./pods.ts";
 
 const FULL = process.env.POPLIN_FULL === "1";
 
@@ -44,7 +55,7 @@ const PAIRS = [
 /** Overlay MTU, and so the size of the largest inner packet. */
 const MTU = { 4: 1450, 6: 1430 } as const;
 const STREAM_BYTES = FULL ? 64 << 20 : 3 << 20;
-const IPERF_ARGS = FULL ? ["-t", "5", "-P", "4"] : ["-n", "8M"];
+const IPERF_ARGS = FULL ? ["-t", "3", "-P", "4"] : ["-n", "8M"];
 const RANDOM_DATAGRAMS = FULL ? 10_000 : 300;
 
 /** Bytes of data that fit into one packet behind the headers of IP and of ICMP or UDP: 1422 for IPv4 in IPv4. */
@@ -82,7 +93,7 @@ function segmentedSends(most: number): Send[] {
 
 for (const [title, variant] of Object.entries(FULL ? { ...VARIANTS, ...MORE } : VARIANTS)) {
   const { underlay, family: outer = 4, config = {} } = variant;
-  const needs = [lab(), tool("ping"), tool("iperf3")];
+  const needs = [lab(), ipv6(), tool("ping"), tool("iperf3")];
   if (underlay === "raw") needs.push(optionalPackage("raw-socket"));
   describeWith(needs, title, () => {
     let cluster: Cluster;

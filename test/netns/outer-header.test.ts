@@ -15,7 +15,7 @@ import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { type Row, tshark } from "../helpers/tshark.ts";
 import { captured } from "./capture.ts";
 import { ecnPairs, type Outcome, outcome, PAIRS_PORT, RFC_6040, UNSEEN } from "./ecn-pairs.ts";
-import { arrivals, datagrams, type Family, inject, podOf, serve } from "./pods.ts";
+import { arrivals, DATA_PORT, datagrams, type Family, inject, ipv6, podOf, serve } from "./pods.ts";
 
 interface Options {
   readonly tos?: number | "inherit";
@@ -73,7 +73,7 @@ function word(name: string, value: number | string): string {
 
 function needs(family: Family) {
   const tools = ["tshark", "tcpdump", "ethtool", "ping"].map(tool);
-  return [lab(), ...tools, ...(family === 4 ? [optionalPackage("raw-socket")] : [])];
+  return [lab(), ipv6(), ...tools, ...(family === 4 ? [optionalPackage("raw-socket")] : [])];
 }
 
 async function start(family: Family, config: Options, vxlan: string): Promise<Cluster> {
@@ -149,7 +149,7 @@ const DF = "ip.flags.df";
 function headersBySender(cluster: Cluster, file: string): Readonly<Record<string, Headers>> {
   const outer = cluster.nodes[0]!.options.family;
   const names = [...Object.values(FIELDS[4]), ...Object.values(FIELDS[6]), DF];
-  const rows = tshark(file, names, "vxlan and udp.dstport == 21000", [21_000]);
+  const rows = tshark(file, names, `vxlan and udp.dstport == ${DATA_PORT}`, [DATA_PORT]);
   const result: Record<string, Headers> = {};
   for (const row of rows) {
     const inner = row[FIELDS[4].tos]!.length > (outer === 4 ? 1 : 0) ? 4 : 6;

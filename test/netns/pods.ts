@@ -4,11 +4,16 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Host } from "../../src/lab/host.ts";
 import type { LabNode } from "../../src/lab/node.ts";
-import { podAddress } from "../../src/lab/plan.ts";
+import { IPV6, podAddress } from "../../src/lab/plan.ts";
+import type { Need } from "../helpers/needs.ts";
 
 const SERVE = fileURLToPath(new URL("./pod/serve.mjs", import.meta.url));
 const SEND = fileURLToPath(new URL("./pod/send.mjs", import.meta.url));
 const INJECT = fileURLToPath(new URL("./pod/inject.mjs", import.meta.url));
+
+/** Where a pod's server takes streams and datagrams, and where questions (`pod/protocol.mjs`). */
+export const DATA_PORT = 21_000;
+export const REPORT_PORT = 21_001;
 
 export type Family = 4 | 6;
 
@@ -20,6 +25,11 @@ export interface Send {
   /** One UDP_SEGMENT send, cut by the kernel into datagrams of so many bytes. */
   readonly segment?: number;
   readonly tos?: number;
+}
+
+/** A kernel that runs with IPv6: pods talk both. */
+export function ipv6(): Need {
+  return IPV6 ? null : "needs a kernel with IPv6";
 }
 
 /** Address of a node's pod. */

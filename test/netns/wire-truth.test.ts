@@ -18,13 +18,13 @@ import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { PLANTED, SOUND } from "../helpers/planted.ts";
 import { BAD, GOOD, NOT_PRESENT, type Row, tshark, WRONG } from "../helpers/tshark.ts";
 import { captured } from "./capture.ts";
-import { datagrams, ping, podOf, serve, stream } from "./pods.ts";
+import { DATA_PORT, datagrams, ipv6, ping, podOf, REPORT_PORT, serve, stream } from "./pods.ts";
 
 const MTU = 1500;
 const ETHERNET = 14;
 const UDP = 8;
-/** What pods send random bytes to (`pod/protocol.mjs`). */
-const PORTS = [21_000, 21_001];
+/** What random bytes are sent to. */
+const PORTS = [DATA_PORT, REPORT_PORT];
 const CHECKSUMS = ["ip", "udp", "tcp", "icmp", "icmpv6"].map((protocol) => `${protocol}.checksum.status`);
 const FIELDS = ["frame.number", "frame.len", "frame.protocols", ...CHECKSUMS];
 
@@ -58,7 +58,7 @@ describeWith([tool("tshark")], "the judge", () => {
 });
 
 for (const underlay of ["batch", "dgram", "raw"] as const) {
-  const needs = [lab(), ...["tshark", "tcpdump", "ethtool", "ping"].map(tool)];
+  const needs = [lab(), ipv6(), ...["tshark", "tcpdump", "ethtool", "ping"].map(tool)];
   if (underlay === "raw") needs.push(optionalPackage("raw-socket"));
   describeWith(needs, `what ${underlay} sends`, () => {
     let cluster: Cluster;

@@ -61,7 +61,10 @@ export interface PeerStatus {
   readonly publicIp: string;
   readonly vtepMac: string;
   readonly subnets: readonly string[];
-  /** "ok": host rows and FDB row are in place. Anything else is what went wrong, in a sentence. */
+  /**
+   * "ok": host rows and FDB row were in place as of the last reconciliation. Anything else is what went wrong then, in
+   * a sentence.
+   */
   readonly state: string;
 }
 

@@ -51,14 +51,18 @@ export interface ConfigResult {
 
 /** Puts the sources together. Pure; never throws, whatever they hold. */
 export function resolveConfig(sources: ConfigTexts): ConfigResult {
-  const file = readFileText(sources.file?.name ?? "", sources.file?.text ?? "");
-  const layers = [file, readEnvironment(sources.env ?? {}), readFlags(sources.flags ?? {})];
+  const layers = layersOf(sources);
   const draft = draftOf(layers);
   const checked = checkDraft(draft);
   const problems = [...layers.flatMap((layer) => layer.problems), ...checked.problems];
   const warnings = [...layers.flatMap((layer) => layer.warnings), ...checked.warnings];
   const config = problems.length > 0 ? null : configOf(draft, sources.file?.name ?? null);
   return { config, problems, warnings };
+}
+
+/** @returns what each source gives, the weakest first: file, environment, flags */
+export function layersOf({ file = null, env = {}, flags = {} }: ConfigTexts): Found[] {
+  return [readFileText(file?.name ?? "", file?.text ?? ""), readEnvironment(env), readFlags(flags)];
 }
 
 /**
@@ -70,12 +74,22 @@ export function loadConfig(sources: ConfigSources): {
   warnings: readonly Problem[];
 } {
   const { path = null, ...others } = sources;
-  const text = path === null ? "" : readText(path);
-  const unreadable = typeof text === "string" ? [] : [text];
-  const file = path !== null && typeof text === "string" ? { name: path, text } : null;
+  const { file, unreadable } = readConfigFile(path);
   const { config, problems, warnings } = resolveConfig({ ...others, file });
   if (config === null || unreadable.length > 0) throw new ConfigError([...unreadable, ...problems]);
   return { config, warnings };
+}
+
+/** @returns the file's text, null without one; and why it could not be read */
+export function readConfigFile(path: string | null): {
+  file: Exclude<ConfigTexts["file"], undefined>;
+  unreadable: readonly Problem[];
+} {
+  if (path === null) return { file: null, unreadable: [] };
+  const text = readText(path);
+  return typeof text === "string"
+    ? { file: { name: path, text }, unreadable: [] }
+    : { file: null, unreadable: [text] };
 }
 
 function readText(path: string): string | Problem {

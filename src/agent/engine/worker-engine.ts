@@ -40,6 +40,7 @@ class WorkerEngine implements Engine {
   readonly #exited: Promise<void>;
   #fail: (failure: PortFailure | Error) => void = () => {};
   #isReady: () => void = () => {};
+  #isNotReady: (error: Error) => void = () => {};
   #nextId = 0;
   #over = false;
 
@@ -64,10 +65,18 @@ class WorkerEngine implements Engine {
     });
     this.ready = new Promise((resolve, reject) => {
       this.#isReady = resolve;
+      this.#isNotReady = reject;
       this.#worker.once("error", reject);
     });
     this.#channel.port1.on("message", (message: FromWorker) => this.#heard(message));
+    process.once("exit", this.#onProcessExit);
   }
+
+  /**
+   * An error that nobody caught ends the process, and Node then waits for its threads: without this for ever, since
+   * ours sleeps in a system call.
+   */
+  readonly #onProcessExit = (): void => this.#tell({ stop: true });
 
   ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
     if (this.#over) return Promise.reject(ended());
@@ -107,11 +116,13 @@ class WorkerEngine implements Engine {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    process.off("exit", this.#onProcessExit);
     // The exit may be reported before the thread's last words, and what a closed port has not delivered is lost.
     const { port1 } = this.#channel;
     for (let last = receiveMessageOnPort(port1); last; last = receiveMessageOnPort(port1))
       this.#heard(last.message);
     this.#fail(ended());
+    this.#isNotReady(ended());
     this.#shim.close(this.#wakeFd);
     port1.close();
     for (const question of this.#questions.values()) question.reject(ended());

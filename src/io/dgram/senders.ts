@@ -4,7 +4,7 @@
  */
 import { ADDRESS_BYTES, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { putU16 } from "../../wire/bytes.ts";
-import { addressBytes } from "../portable.ts";
+import { ntopBytes } from "../portable.ts";
 
 /** Addresses remembered. */
 const MEMORY = 1024;
@@ -24,7 +24,7 @@ export class Senders {
 
   #parse(address: string): Uint8Array {
     const row = new Uint8Array(ADDRESS_BYTES);
-    writeSockaddr(row, 0, addressBytes(address), 0);
+    writeSockaddr(row, 0, ntopBytes(address), 0);
     if (this.#rows.size === MEMORY) this.#rows.clear();
     this.#rows.set(address, row);
     return row;

@@ -17,7 +17,7 @@ export class BatchUnderlay implements Underlay {
   readonly capabilities: UnderlayCapabilities;
   readonly #shim = loadShim();
   readonly #watching: Watching;
-  /** The socket's own count, as its latest datagram brought it; it wraps at 2^32. */
+  /** The socket's own count, as of the latest batch; it wraps at 2^32. */
   readonly #overflow = new Uint32Array(1);
   #overflowSeen = 0;
   #overflows = 0;

@@ -104,7 +104,7 @@ export interface Shim {
   ): number;
   /**
    * recvmmsg(2) into the bodies; LENGTH becomes the bytes received, OUTER the TOS, SEGMENT the GRO size, row i of
-   * `addresses` the sender. `overflow[0]` becomes the socket's SO_RXQ_OVFL count when the kernel reports one.
+   * `addresses` the sender. `overflow[0]` becomes the count of what the socket has dropped (SO_MEMINFO).
    * A datagram that was longer than its room has the bit TRUNCATED (`ring.ts`) in OUTER, and LENGTH is the room.
    */
   recvBatch(

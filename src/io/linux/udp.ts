@@ -48,6 +48,16 @@ export function explainUdp(
   }
 }
 
+/**
+ * Looks whether a port is free but for one kernel VXLAN device, which is about to go.
+ * @throws PortTakenError
+ */
+export function checkPort(port: number, device: string): void {
+  const { devices, processes } = portHolders(port);
+  if (processes.length === 0 && devices.every((name) => name === device)) return;
+  throw portTaken(port, { code: "EADDRINUSE", errno: EADDRINUSE, syscall: "bind" });
+}
+
 /** Names the holder: the kernel's VXLAN device first, since that is whom one meets on a node that ran flannel. */
 function portTaken(port: number, cause: SystemCallFailure): PortTakenError {
   const { devices, processes } = portHolders(port);

@@ -5,6 +5,7 @@
  * source address and the identification where they are zero. The UDP checksum stays zero, "none", as RFC 7348
  * section 5 recommends over IPv4.
  */
+import { readFileSync } from "node:fs";
 import { sockaddrAddressAt, sockaddrPort } from "../../fdb/sockaddr.ts";
 import { i32, putU16, putU32, u32 } from "../../wire/bytes.ts";
 import { encode } from "../../wire/encode.ts";
@@ -13,12 +14,14 @@ import { IPV4 } from "../../wire/ipv4.ts";
 import { PROTOCOL_UDP } from "../../wire/numbers.ts";
 import { UDP } from "../../wire/udp.ts";
 import { UDP_LENGTH } from "../../wire/views.ts";
-import { addressBytes } from "../portable.ts";
+import { ntopBytes } from "../portable.ts";
 
 /** Bytes of both headers. */
 export const OUTER_LENGTH = IPV4.length + UDP.length;
-/** The kernel's own default, net.ipv4.ip_default_ttl. */
+/** IPDEFTTL (include/uapi/linux/ip.h), which net.ipv4.ip_default_ttl starts with. */
 const DEFAULT_TTL = 64;
+/** Of the reader's network namespace: what a socket that sets no TTL takes (`ip4_dst_hoplimit`). */
+const DEFAULT_TTL_FILE = "/proc/sys/net/ipv4/ip_default_ttl";
 
 const TOS_AT = byteOf(IPV4, "dscp");
 const TOTAL_LENGTH_AT = byteOf(IPV4, "totalLength");
@@ -32,7 +35,7 @@ export interface OuterOptions {
   /** Our address as text, "" to let the kernel choose it by the route. */
   readonly address: string;
   readonly port: number;
-  /** 0 for the default, 64. */
+  /** 0 for the kernel's default as it is now. */
   readonly ttl: number;
   readonly dontFragment: boolean;
 }
@@ -47,9 +50,9 @@ export class OuterHeaders {
     this.#port = port;
     const common = {
       dontFragment: dontFragment ? 1 : 0,
-      ttl: ttl || DEFAULT_TTL,
+      ttl: ttl || defaultTtl(),
       protocol: PROTOCOL_UDP,
-      source: address === "" ? 0 : u32(addressBytes(address), 0),
+      source: address === "" ? 0 : u32(ntopBytes(address), 0),
     };
     encode(IPV4, common, bytes);
     encode(UDP, {}, bytes, IPV4.length);
@@ -69,6 +72,16 @@ export class OuterHeaders {
     putU16(bytes, SOURCE_PORT_AT, sourcePort || this.#port);
     putU16(bytes, DESTINATION_PORT_AT, sockaddrPort(addresses, to));
     putU16(bytes, LENGTH_AT, UDP_LENGTH + length);
+  }
+}
+
+/** @param file the kernel's setting, read each time: it may change between two starts */
+export function defaultTtl(file = DEFAULT_TTL_FILE): number {
+  try {
+    const ttl = Number(readFileSync(file, "utf8"));
+    return Number.isInteger(ttl) && ttl >= 1 && ttl <= 255 ? ttl : DEFAULT_TTL;
+  } catch {
+    return DEFAULT_TTL; // no /proc here
   }
 }
 

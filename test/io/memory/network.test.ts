@@ -57,7 +57,7 @@ describe("MemoryNetwork", () => {
     expect(a.sendBatch(side.ready, vteps.slab)).toBe(1);
     expect(a.recvBatch(side.filled, 8)).toBe(0);
     expect(b.recvBatch(side.filled, 8)).toBe(1);
-    expect(vteps.findByAddress(side.drain()[0]!.from, 0)).toBe(0);
+    expect(vteps.describe(vteps.findByAddress(side.drain()[0]!.from, 0)).port).toBe(2);
   });
 
   it("loses what is sent to nobody, and what waits for a receiver that goes", () => {

@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { ADDRESS_BYTES } from "../../../src/dataplane/ring.ts";
 import { writeSockaddr } from "../../../src/fdb/sockaddr.ts";
-import { OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
+import { defaultTtl, OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
 import { formatIpv4, u32 } from "../../../src/wire/bytes.ts";
 import { decode } from "../../../src/wire/decode.ts";
 import { IPV4 } from "../../../src/wire/ipv4.ts";
@@ -63,9 +66,30 @@ describe("OuterHeaders", () => {
     );
   });
 
-  it("leaves the source address to the kernel for the wildcard, and takes 64 for a TTL of 0", () => {
+  it("leaves the source address to the kernel for the wildcard, and takes its default for a TTL of 0", () => {
     const bytes = new Uint8Array(OUTER_LENGTH);
     new OuterHeaders(bytes, { address: "", port: 8472, ttl: 0, dontFragment: false });
-    expect(decode(IPV4, bytes).values).toMatchObject({ source: 0, ttl: 64, dontFragment: 0 });
+    expect(decode(IPV4, bytes).values).toMatchObject({ source: 0, ttl: defaultTtl(), dontFragment: 0 });
+  });
+});
+
+describe("defaultTtl", () => {
+  const folder = mkdtempSync(join(tmpdir(), "poplin-ttl-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each([
+    ["255\n", 255],
+    ["1\n", 1],
+    ["", 64],
+    ["0\n", 64],
+    ["nonsense", 64],
+  ])("%j is %i", (text, ttl) => {
+    const file = join(folder, "ip_default_ttl");
+    writeFileSync(file, text);
+    expect(defaultTtl(file)).toBe(ttl);
+  });
+
+  it("is 64 where there is no such file", () => {
+    expect(defaultTtl(join(folder, "none"))).toBe(64);
   });
 });

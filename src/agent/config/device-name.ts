@@ -1,0 +1,49 @@
+/**
+ * The device's name alone, for who cleans up: a mistake elsewhere in the configuration is no reason to leave a device
+ * behind, and a mistake about the name is none to guess at one.
+ *
+ *   flags ▷ environment ▷ file: the strongest that gives `device`, else flannel.VNI with the `vni` found the same way
+ *
+ * A source that has a mistake which may be about the setting asked for is not passed over.
+ */
+import { type ConfigSources, type ConfigTexts, layersOf, readConfigFile } from "./load.ts";
+import { ConfigError, type Problem } from "./problems.ts";
+import { SETTINGS, type SettingName, settingOf } from "./schema.ts";
+import type { Found } from "./sources.ts";
+
+/** @throws ConfigError with the mistakes that leave the name unknown */
+export function resolveDeviceName(sources: ConfigTexts): string {
+  return nameFrom(layersOf(sources));
+}
+
+/** The same, with the file still to be read: one that cannot be read matters only where no stronger source names the device. */
+export function loadDeviceName({ path = null, ...others }: ConfigSources): string {
+  const { file, unreadable } = readConfigFile(path);
+  const [first, ...stronger] = layersOf({ ...others, file });
+  return nameFrom([{ ...first!, problems: [...unreadable, ...first!.problems] }, ...stronger]);
+}
+
+/** @param layers the weakest first */
+function nameFrom(layers: readonly Found[]): string {
+  const device = strongest<string | null>(layers, "device");
+  return device ?? `flannel.${strongest<number>(layers, "vni")}`;
+}
+
+function strongest<T>(layers: readonly Found[], name: SettingName): T {
+  for (const layer of layers.toReversed()) {
+    const given = layer.given.get(name);
+    const doubts = layer.problems.filter((problem) =>
+      given === undefined ? mayConcern(problem, name) : problem.setting === name,
+    );
+    if (doubts.length > 0) throw new ConfigError(doubts);
+    if (given !== undefined) return given.value as T;
+  }
+  return settingOf(name).fallback as T;
+}
+
+/** Whether a mistake may be about this setting: by its name, by a name that means it, or because lines are unreadable. */
+function mayConcern({ setting, hint }: Problem, name: SettingName): boolean {
+  if (setting === "" || setting === name) return true;
+  const known = SETTINGS.some((one) => setting.startsWith(one.name));
+  return !known && hint.includes(`\`${name}\``);
+}

@@ -1,0 +1,41 @@
+/**
+ * A dataplane on its worker thread, and an error in the main thread that nobody catches. Two UDP sockets stand for the
+ * TAP and the underlay, so that neither root nor a device is needed.
+ */
+import { startWorkerEngine } from "../../../dist/agent/engine/worker-engine.js";
+import { loadShim } from "../../../dist/io/linux/shim.js";
+
+const options = {
+  family: 4,
+  address: "127.0.0.1",
+  port: 0,
+  receiveBuffer: 0,
+  sendBuffer: 0,
+  gro: false,
+  reusePort: false,
+  noCheck: false,
+  dontFragment: false,
+  ttl: 0,
+};
+const tap = { fd: loadShim().udpOpen(options).fd, name: "tap" };
+const socket = loadShim().udpOpen(options);
+const dataplane = {
+  vni: 1,
+  mac: "02:00:00:00:00:01",
+  mtu: 1450,
+  reservedBits: "rfc",
+  senderCheck: "off",
+  tos: 0,
+};
+const engine = await startWorkerEngine(dataplane, { tap, socket, family: 4, udpChecksum: "computed" });
+console.log(JSON.stringify(await engine.ask({ type: "rows" })));
+if (process.argv[2] === "throw") {
+  setTimeout(() => {
+    throw new Error("nobody catches this");
+  }, 50);
+} else if (process.argv[2] === "exit") {
+  setTimeout(() => process.exit(7), 50);
+} else {
+  await engine.stop();
+  console.log("stopped");
+}
