@@ -118,7 +118,7 @@ export class Agent implements AgentView {
       underlay.close();
       throw error;
     }
-    const peers = new Peers(engine, config.device, config.port, this.#log);
+    const peers = new Peers(engine, device, config.port, this.#log);
     this.#running = { device, underlay: { ...underlay, warnings }, engine, peers };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
@@ -131,7 +131,7 @@ export class Agent implements AgentView {
     this.#ready = true;
     this.#log.info(
       `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
-        `${config.port} on ${device.uplink.device}, ${config.underlay}; ${config.peers.length} peers`,
+        `${config.port} on ${device.uplink.device}, ${config.underlay}; peers: ${config.peers.length}`,
     );
   }
 
@@ -173,16 +173,14 @@ export class Agent implements AgentView {
     this.#loadedAt = new Date();
     applied();
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
-    await device.repair(this.#log);
     await peers.reconcile(next.peers, next.address);
     return { ok: true, message: describeDiff(diff) };
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
   async #keep(): Promise<void> {
-    const { device, peers } = this.#up();
+    const { peers } = this.#up();
     try {
-      await device.repair(this.#log);
       const changed = await peers.reconcile(this.#config.peers, this.#config.address);
       if (changed > 0) this.#log.warn(`${changed} rows had been changed or were missing: put right`);
     } catch (error) {
@@ -213,6 +211,7 @@ export class Agent implements AgentView {
   async status(): Promise<AgentStatus> {
     const running = this.#ready ? this.#running : undefined;
     const health = await running?.engine.ask({ type: "health" }).catch(() => null);
+    const wrong = await running?.peers.inspect().catch((error: Error) => [error.message]);
     return describeStatus({
       config: this.#config,
       startedAt: this.#startedAt,
@@ -221,11 +220,18 @@ export class Agent implements AgentView {
       stopping: this.#stopping,
       running,
       health: health ?? null,
+      wrong: this.#stopping ? [] : (wrong ?? []),
     });
   }
 
   stats(): CounterSnapshot {
-    return this.#up().engine.counters.snapshot();
+    const { engine, device } = this.#up();
+    const { drops, ...counters } = engine.counters.snapshot();
+    const full = device.queueDrops();
+    return {
+      ...counters,
+      drops: { ...drops, tx: { ...drops.tx, ...(full > 0 ? { FULL_RING: full } : {}) } },
+    };
   }
 
   async fdb(): Promise<readonly FdbRow[]> {
@@ -234,7 +240,8 @@ export class Agent implements AgentView {
 
   changeFdb(change: FdbChange): Promise<void> {
     return this.#serially(async () => {
-      const checked = checkChange(change);
+      const { device } = this.#up();
+      const checked = checkChange(change, { mac: device.mac, address: device.uplink.address });
       const refusal = await this.#up().peers.change(checked);
       if (refusal !== null) throw refused(refusal, checked, this.#config.family);
     });

@@ -10,6 +10,7 @@ import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
 import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
+import { transmitDrops } from "../host/netdev.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
 import { tapHolders } from "../io/linux/holders.ts";
@@ -32,6 +33,8 @@ export interface Device {
   setEphemeral(ephemeral: boolean): void;
   /** Puts MAC, MTU and "up" right where somebody has changed them. Compare the rows afterwards: it may cost some. */
   repair(log: Log): Promise<void>;
+  /** Frames that the kernel dropped since we hold the device because its queue to us was full. */
+  queueDrops(): number;
   /** Closes the queue. The engine has been stopped before. */
   close(): void;
 }
@@ -105,6 +108,7 @@ function deviceOf(
   warnings: readonly string[],
 ): Device {
   let open = true;
+  const droppedBefore = transmitDrops(tap.name);
   return {
     tap,
     mac,
@@ -113,6 +117,7 @@ function deviceOf(
     warnings,
     repair: (log) => repair(tap.name, { mac, mtu }, log),
     setEphemeral: (ephemeral) => loadShim().tapPersist(tap.fd, !ephemeral),
+    queueDrops: () => Math.max(0, transmitDrops(tap.name) - droppedBefore),
     close: () => {
       if (open) loadShim().close(tap.fd);
       open = false;

@@ -10,16 +10,29 @@ export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
   FDB_FAMILY: "the underlay's socket is of the other address family",
 };
 
+/** What is ours: a row that names it would send our own frames back to us. */
+export interface Ourselves {
+  readonly mac: string;
+  /** In the underlay. */
+  readonly address: string;
+}
+
 /**
  * @returns the change with its MAC and address in canonical text
  * @throws AgentError `BAD_MAC`, `BAD_ADDRESS`
  */
-export function checkChange(change: FdbChange): FdbChange {
+export function checkChange(change: FdbChange, own: Ourselves): FdbChange {
   const mac = vtepMac(change.mac);
   if (!mac.ok) throw new AgentError("BAD_MAC", mac.message, mac.hint || null);
+  if (change.op !== "del" && mac.value === own.mac) {
+    throw new AgentError("BAD_MAC", `${mac.value} is our own MAC`, "name a peer's");
+  }
   if (change.dst === undefined) return { ...change, mac: mac.value };
   const dst = underlayAddress(change.dst);
   if (!dst.ok) throw new AgentError("BAD_ADDRESS", dst.message, dst.hint || null);
+  if (dst.value === own.address) {
+    throw new AgentError("BAD_ADDRESS", `${dst.value} is our own address`, "name a peer's");
+  }
   return { ...change, mac: mac.value, dst: dst.value };
 }
 

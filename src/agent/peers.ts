@@ -5,13 +5,15 @@
 import { addressBytes } from "../control/address.ts";
 import { applyPlan, type Executor, type Failure, type Outcome } from "../control/apply.ts";
 import { desiredRows } from "../control/desired.ts";
-import { difference, isEmpty } from "../control/difference.ts";
+import { difference, isEmpty, type Plan } from "../control/difference.ts";
 import type { Lease } from "../control/lease.ts";
 import { describeStep, type FdbStep, type FdbTarget, toFdbChange } from "../control/rows.ts";
 import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
-import { readDevice } from "../host/read.ts";
+import { linkRepairs } from "../host/link.ts";
+import { type DeviceState, readDevice } from "../host/read.ts";
+import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Log } from "./log.ts";
 
@@ -27,12 +29,13 @@ const CHANGES_AT_ONCE = 256;
 
 export class Peers {
   readonly #engine: Engine;
-  readonly #device: string;
+  readonly #device: Device;
   readonly #port: number;
   readonly #log: Log;
   /** MACs of rows that somebody added by hand: a reconciliation leaves them alone. */
   readonly #manual = new Set<string>();
   #leases: readonly Lease[] = [];
+  #addresses: readonly string[] = [];
   /** Addresses that we put on the device; undefined until we know. */
   #ownAddresses: readonly string[] | undefined;
   #failures: readonly Failure[] = [];
@@ -40,15 +43,11 @@ export class Peers {
   #broken: string | null = null;
 
   /** @param port the VTEPs' UDP port where nobody says otherwise */
-  constructor(engine: Engine, device: string, port: number, log: Log) {
+  constructor(engine: Engine, device: Device, port: number, log: Log) {
     this.#engine = engine;
     this.#device = device;
     this.#port = port;
     this.#log = log;
-  }
-
-  get leases(): readonly Lease[] {
-    return this.#leases;
   }
 
   /** What is wrong with a peer as of the last reconciliation, or "ok". */
@@ -65,16 +64,19 @@ export class Peers {
   }
 
   /**
-   * Makes kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the others.
+   * Makes device, kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the
+   * others.
    * @returns how many rows were changed
    * @throws HostError when there is no device, or nothing can be asked or told
    */
   async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<number> {
     this.#leases = leases;
+    this.#addresses = addresses;
     // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
     for (const { vtepMac } of leases) this.#manual.delete(vtepMac);
     try {
-      const outcome = await this.#reconcile(leases, addresses);
+      await this.#device.repair(this.#log);
+      const outcome = await this.#reconcile(addresses);
       this.#broken = null;
       this.#failures = outcome.failures;
       for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
@@ -85,16 +87,45 @@ export class Peers {
     }
   }
 
-  async #reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<Outcome> {
-    const [state, fdb] = await Promise.all([readDevice(this.#device), this.#engine.ask({ type: "rows" })]);
-    if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${this.#device}`);
-    const { neighbours, routes, link } = state;
+  /**
+   * Looks, and changes nothing.
+   * @returns what is not as it should be, a sentence each
+   */
+  async inspect(): Promise<string[]> {
+    const wrong: string[] = [];
+    const { name } = this.#device.tap;
+    const state = await readDevice(name);
+    if (state === null) return [`there is no device ${name}`];
+    const repairs = linkRepairs(state.link, this.#device);
+    if (repairs.length > 0)
+      wrong.push(`${name} is not as it should be: \`ip link set ${name} ${repairs.join(" ")}\``);
+    const { leases, removals, addAddresses, removeAddresses } = await this.#plan(state);
+    const rows = leases.flatMap(({ changes }) => changes.map(({ step }) => step));
+    const steps = [...addAddresses, ...rows, ...removals, ...removeAddresses];
+    if (steps.length > 0) {
+      const more = steps.length > 1 ? ` and ${steps.length - 1} more` : "";
+      wrong.push(`rows are missing or different: ${describeStep(steps[0]!)}${more}`);
+    }
+    return wrong;
+  }
+
+  /** What has to change for the present leases and addresses. */
+  async #plan({ neighbours, routes, link }: DeviceState): Promise<Plan> {
+    const fdb = await this.#engine.ask({ type: "rows" });
     const actual = { neighbours, routes, addresses: link.addresses, fdb: fdb.map(targetOf) };
     const own = this.#ownAddresses;
-    const plan = difference(actual, desiredRows(leases, addresses), {
+    return difference(actual, desiredRows(this.#leases, this.#addresses), {
       manualFdb: this.#manual,
       ...(own === undefined ? {} : { ownAddresses: own }),
     });
+  }
+
+  async #reconcile(addresses: readonly string[]): Promise<Outcome> {
+    const { name } = this.#device.tap;
+    const state = await readDevice(name);
+    if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${name}`);
+    const plan = await this.#plan(state);
+    const own = this.#ownAddresses;
     // Until all is done, what we had put there and what we put there now are both ours to take away.
     this.#ownAddresses = own === undefined ? own : [...new Set([...own, ...addresses])];
     const outcome = isEmpty(plan) ? { done: 0, failures: [] } : await applyPlan(plan, this.#executor);
@@ -113,7 +144,7 @@ export class Peers {
   }
 
   readonly #executor: Executor = {
-    host: (steps) => applyHostSteps(this.#device, steps),
+    host: (steps) => applyHostSteps(this.#device.tap.name, steps),
     fdb: async (steps: readonly FdbStep[]) => {
       const changes = steps.map((step) => this.#update(toFdbChange(step)));
       const refusals: (FdbRefusal | null)[] = [];

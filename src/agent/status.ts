@@ -37,6 +37,8 @@ export interface StatusParts {
     | undefined;
   /** Null when the dataplane did not answer. */
   readonly health: DataplaneHealth | null;
+  /** What is not as it should be at this moment, a sentence each. */
+  readonly wrong: readonly string[];
 }
 
 export function describeStatus(parts: StatusParts): AgentStatus {
@@ -108,13 +110,16 @@ function underlayOf(config: AgentConfig, running: StatusParts["running"]): Agent
   };
 }
 
-function healthLines({ running, health, stopping, lastReload }: StatusParts): HealthLine[] {
+function healthLines({ running, health, stopping, lastReload, wrong }: StatusParts): HealthLine[] {
   const lines: HealthLine[] = [];
   const add = (level: HealthLine["level"], message: string, remedy: string | null = null): void =>
     void lines.push({ level, message, remedy });
   if (running === undefined || stopping) return lines;
   if (health === null) add("error", "the dataplane does not answer", "restart the agent");
   for (const message of running.peers.otherFailures) add("error", message, "see the agent's log");
+  for (const message of wrong) {
+    add("error", message, `put right within half a minute, or at once: kill -HUP ${process.pid}`);
+  }
   for (const warning of running.device.warnings) add("warning", warning);
   if (lastReload !== null && !lastReload.ok) {
     add(

@@ -20,6 +20,7 @@ export const DROPS = {
   TAP_REFUSED: "the kernel refused the frame at the TAP: device down, or malformed (ours)",
   // overlay → underlay
   NO_TX_TARGET: "no FDB row for the inner destination MAC",
+  FULL_RING: "the kernel dropped it: the TAP's queue was full, frames came faster than they could be sent",
   TAP_GSO: "the TAP handed over a super-frame although its offloads are off (ours)",
   UNDERLAY_REFUSED: "the underlay refused the datagram: no route, too large, or a firewall (ours)",
   // both

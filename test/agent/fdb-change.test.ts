@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { checkChange, refused } from "../../src/agent/fdb-change.ts";
 
+const OWN = { mac: "0e:2a:00:00:00:77", address: "192.0.2.77" };
+
 describe("a change by hand", () => {
   it("comes out in canonical text, whatever way its MAC and address were written", () => {
     const change = { op: "add", mac: "0E-2A-00-00-00-01", dst: "FD00:0::0001" } as const;
-    expect(checkChange(change)).toEqual({ op: "add", mac: "0e:2a:00:00:00:01", dst: "fd00::1" });
-    expect(checkChange({ op: "del", mac: "0e:2a:00:00:00:01" })).toEqual({
+    expect(checkChange(change, OWN)).toEqual({ op: "add", mac: "0e:2a:00:00:00:01", dst: "fd00::1" });
+    expect(checkChange({ op: "del", mac: "0e:2a:00:00:00:01" }, OWN)).toEqual({
       op: "del",
       mac: "0e:2a:00:00:00:01",
     });
@@ -18,8 +20,10 @@ describe("a change by hand", () => {
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "192.0.2" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "224.0.0.1" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "0.0.0.0" }],
+    ["BAD_MAC", { mac: OWN.mac, dst: "192.0.2.1" }],
+    ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: OWN.address }],
   ])("is refused as %s: %o", (code, change) => {
-    expect(() => checkChange({ op: "add", ...change })).toThrowError(expect.objectContaining({ code }));
+    expect(() => checkChange({ op: "add", ...change }, OWN)).toThrowError(expect.objectContaining({ code }));
   });
 
   it("is explained when the dataplane refuses it", () => {
