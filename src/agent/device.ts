@@ -86,7 +86,7 @@ function withHolders(error: unknown, name: string): unknown {
 /** @param log told of what was not as we had left it; null for a device that is new */
 async function repair(name: string, wanted: WantedLink, log: Log | null): Promise<void> {
   const { repaired } = await repairLink(name, wanted);
-  if (repaired.length > 0) log?.warn(`${name} had been changed: set ${repaired.join(", ")}`);
+  if (repaired.length > 0) log?.warn(`${name} was not as it should be: set ${repaired.join(", ")}`);
 }
 
 /** A device that had to be made anew gets back what somebody else had put on the one before. */

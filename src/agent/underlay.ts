@@ -16,10 +16,13 @@ import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
 import { startWorkerEngine } from "./engine/worker-engine.ts";
 
+/** The kernel doubles a buffer size for its own bookkeeping and reports the double (sock_setsockopt, socket(7)). */
+const DOUBLED = 2;
+
 /** An open underlay on which no packet moves yet. */
 export interface OpenUnderlay {
   readonly capabilities: UnderlayCapabilities;
-  /** Bytes the kernel really reserved; 0 where the underlay does not know. */
+  /** Bytes of each buffer, in the measure in which the configuration asks for them. */
   readonly receiveBuffer: number;
   readonly sendBuffer: number;
   /** What the kernel granted only in part. */
@@ -100,8 +103,8 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
   const { capabilities, receiveBuffer, sendBuffer, warnings } = underlay;
   return {
     capabilities,
-    receiveBuffer,
-    sendBuffer,
+    receiveBuffer: receiveBuffer / DOUBLED,
+    sendBuffer: sendBuffer / DOUBLED,
     warnings,
     start: async (options, tap) => startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay),
     close: () => underlay.close(),
@@ -113,8 +116,8 @@ function openBatch(config: AgentConfig, local: string): OpenUnderlay {
   const socket: UdpSocket = openUdp(socketOptions(config, local));
   return {
     capabilities: new BatchUnderlay(socket, family, udpChecksum).capabilities,
-    receiveBuffer: socket.receiveBuffer,
-    sendBuffer: socket.sendBuffer,
+    receiveBuffer: socket.receiveBuffer / DOUBLED,
+    sendBuffer: socket.sendBuffer / DOUBLED,
     warnings: socket.warnings,
     start: (options, tap) => startWorkerEngine(options, { tap, socket, family, udpChecksum }),
     close: () => loadShim().close(socket.fd),

@@ -37,8 +37,8 @@ export function renderScene({ places, lab, memoryBecause }: Scene, style: Style)
 export function renderMatrix(kind: "ping" | "transfer", places: readonly Place[], style: Style): string[] {
   const title =
     kind === "ping"
-      ? "ping from pod to pod: mean round trip in ms"
-      : "TCP from pod to pod (iperf3): Gbit/s received";
+      ? "ping, each row's pod to each column's: mean round trip in ms"
+      : "TCP (iperf3), each row's pod sends to each column's: Gbit/s received";
   const head = places.map((place) => place.pod.padStart(CELL)).join("");
   return ["", paint(style, "bold", title), " ".repeat(FROM) + head];
 }

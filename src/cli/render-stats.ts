@@ -20,8 +20,12 @@ function traffic(stats: StatsAnswer, style: Style): string[] {
     ["batches", count(stats.txBatches), count(stats.rxBatches)],
     [
       "frames per batch",
-      perBatch(stats.txFrames, stats.txBatches),
-      perBatch(stats.rxFrames, stats.rxBatches),
+      // Out: frames read from the TAP, those that were then dropped among them. In: datagrams received.
+      perBatch(
+        stats.txFrames + sum(Object.values(stats.drops.tx)) - (stats.drops.tx.FULL_RING ?? 0),
+        stats.txBatches,
+      ),
+      perBatch(stats.rxDatagrams, stats.rxBatches),
     ],
     ["waits for room", count(stats.txBackpressure), count(stats.rxBackpressure)],
     ["dropped", count(sum(Object.values(stats.drops.tx))), count(sum(Object.values(stats.drops.rx)))],
@@ -49,9 +53,10 @@ const NOTES: Partial<Record<CounterName, string>> = {
 };
 
 function notes(stats: StatsAnswer, style: Style): string[] {
-  const rows = COUNTER_NAMES.filter((name) => NOTES[name] !== undefined && stats[name] > 0).map(
-    (name): Row => [count(stats[name]), "", NOTES[name]!],
-  );
+  const noted = (name: CounterName): boolean => name !== "rxDatagrams" || stats.rxDatagrams < stats.rxFrames;
+  const rows = COUNTER_NAMES.filter(
+    (name) => NOTES[name] !== undefined && stats[name] > 0 && noted(name),
+  ).map((name): Row => [count(stats[name]), "", NOTES[name]!]);
   return rows.length === 0 ? [] : [...explained(rows, style), ""];
 }
 

@@ -220,12 +220,13 @@ describe("stats", () => {
     agent.count("txBatches", 100);
     agent.count("rxFrames", 10);
     agent.count("rxBatches", 10);
+    agent.count("rxDatagrams", 10);
     agent.count("rxPartialChecksums", 7);
     agent.drop("tx", "NO_TX_TARGET", 12);
     agent.drop("rx", "VXLAN_VNI_NOT_FOUND", 120_000);
     agent.drop("rx", "IP_TUNNEL_ECN", 1);
     const lines = renderStats(statsOf(agent), STYLE);
-    expect(lines).toContain("frames per batch       12.3            1.0");
+    expect(lines).toContain("frames per batch       12.4            1.0");
     expect(lines).toContain("dropped                  12        120,001");
     const notes = lines.slice(lines.indexOf("") + 1);
     expect(notes).toEqual([
