@@ -2,11 +2,11 @@
 import { buildStep } from "./build.mjs";
 import { dependenciesStep } from "./dependencies.mjs";
 import { withLock } from "./lock.mjs";
-import { fail, SetupError } from "./run.mjs";
+import { fail, INSTALLED, SetupError } from "./run.mjs";
 import { shimStep } from "./shim.mjs";
 import { systemStep } from "./system.mjs";
 
-const PURPOSES = ["demo", "test", "bench", "ci"];
+const PURPOSES = ["demo", "test", "ci"];
 
 /** A step: `due()` is quick and changes nothing; `run()` does the work and runs under the lock. */
 const STEPS = { dependencies: dependenciesStep, shim: shimStep, build: buildStep };
@@ -15,11 +15,10 @@ const STEPS = { dependencies: dependenciesStep, shim: shimStep, build: buildStep
 export async function main(argv) {
   try {
     const { purpose, only } = parse(argv);
-    // Compilers come with the dependencies, so those are never left out.
-    const steps = only ? [...new Set([dependenciesStep, STEPS[only]])] : Object.values(STEPS);
+    const steps = stepsFor(only);
     // What is built needs compilers; what is there already does not.
     const system = systemStep(purpose, () => ({
-      dependencies: dependenciesStep.wantsTools(),
+      dependencies: steps.includes(dependenciesStep) && dependenciesStep.wantsTools(),
       shim: steps.includes(shimStep) && shimStep.due(),
     }));
     system.advise();
@@ -29,10 +28,24 @@ export async function main(argv) {
       // Asked again, one by one: another set-up may have done it meanwhile, and a step can make the next one due.
       for (const step of all) if (step.due()) await step.run();
     });
+    // Whoever asks for the shim and nothing else has to hear that there is none.
+    if (only === "shim" && shimStep.failed()) process.exitCode = 1;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     fail(error);
   }
+}
+
+function stepsFor(only) {
+  if (INSTALLED) {
+    if (only === "shim") return [shimStep];
+    throw new SetupError(
+      "this is an installed package, where the native shim is all there is to build.",
+      "Run it with `--only shim`.",
+    );
+  }
+  // Compilers come with the dependencies, so those are never left out.
+  return only ? [...new Set([dependenciesStep, STEPS[only]])] : Object.values(STEPS);
 }
 
 function parse(argv) {

@@ -1,11 +1,14 @@
 /** What every step uses: the tree's root, lines for people, and running a tool so that it is heard only when it fails. */
 import { spawn } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The project's folder. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** Whether this is a package that npm installed, and no clone: npm publishes no lockfile. Its dependencies are npm's. */
+export const INSTALLED = !existsSync(join(ROOT, "package-lock.json"));
 
 const VERBOSE = process.env.POPLIN_VERBOSE === "1";
 
@@ -58,6 +61,26 @@ export function headers() {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Where node-gyp is: our own in a clone; else npm's, which npm names to the scripts it runs and which lies in npm's own
+ * folder; else the one in PATH (Debian keeps the two apart).
+ * @returns {{ command: string, args: string[] } | undefined}
+ */
+export function nodeGyp() {
+  const script = "node-gyp/bin/node-gyp.js";
+  const npm = which("npm");
+  const scripts = [
+    join(ROOT, "node_modules", script),
+    process.env.npm_config_node_gyp,
+    npm && resolve(dirname(realpathSync(npm)), "../node_modules", script),
+    resolve(dirname(process.execPath), "../lib/node_modules/npm/node_modules", script),
+  ];
+  const found = scripts.find((path) => path && existsSync(path));
+  if (found) return { command: process.execPath, args: [found] };
+  const inPath = which("node-gyp");
+  return inPath && { command: inPath, args: [] };
 }
 
 /** Environment for tools that may call node-gyp: npm's configuration outranks node-gyp's own command line. */

@@ -2,22 +2,26 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildEnvironment, gist, headers, ROOT, run, say } from "./run.mjs";
+import { buildEnvironment, gist, headers, nodeGyp, ROOT, run, say } from "./run.mjs";
 
 const SHIM = join(ROOT, "native-shims");
 const STAMP = join(SHIM, "build/poplin-setup.json");
-const NODE_GYP = join(ROOT, "node_modules/node-gyp/bin/node-gyp.js");
 
 let tried = false;
+let failed = false;
 
 export const shimStep = {
   due: () => process.platform === "linux" && !tried && !current(),
+  /** Whether `run` came to nothing. It does not throw: everything but the TAP works without the shim. */
+  failed: () => failed,
   async run() {
     tried = true;
     say("building the native shim (native-shims/)");
     const nodedir = headers();
-    const args = [NODE_GYP, "rebuild", "-C", SHIM, ...(nodedir ? ["--nodedir", nodedir] : [])];
-    const result = await run(process.execPath, args, { env: buildEnvironment() });
+    const gyp = nodeGyp() ?? { command: "node-gyp", args: [] };
+    const args = [...gyp.args, "rebuild", "-C", SHIM, ...(nodedir ? ["--nodedir", nodedir] : [])];
+    const result = await run(gyp.command, args, { env: buildEnvironment() });
+    failed = !result.ok;
     if (result.ok) {
       writeFileSync(STAMP, `${JSON.stringify({ sources: fingerprint() })}\n`);
       return;

@@ -23,7 +23,6 @@ const PACKAGES = {
 const LAB = ["iproute2", "iputils-ping", "iperf3"];
 const BY_PURPOSE = {
   demo: LAB,
-  bench: LAB,
   test: [...LAB, "ethtool", "tcpdump", "tshark"],
   ci: [...LAB, "ethtool", "tcpdump", "tshark"],
 };

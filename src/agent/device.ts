@@ -45,7 +45,7 @@ export interface Device {
  */
 export async function openDevice(config: AgentConfig, log: Log): Promise<Device> {
   const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
-  const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family);
+  const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
   const rehearse = async (): Promise<void> => {
     probeTap();
     await checkUnderlay(config);

@@ -15,14 +15,8 @@ import { linkRepairs } from "../host/link.ts";
 import { type DeviceState, readDevice } from "../host/read.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
+import { FDB_REFUSALS } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
-
-/** Why the dataplane refused a row, in words. */
-export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
-  FDB_EXISTS: "there is a row for this MAC already",
-  FDB_MISSING: "there is no row for this MAC",
-  FDB_FAMILY: "the underlay's socket is of the other address family",
-};
 
 /** Rows that the dataplane changes between two turns: about half a millisecond. */
 const CHANGES_AT_ONCE = 256;

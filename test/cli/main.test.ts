@@ -150,13 +150,6 @@ describe("without an agent", () => {
     expect(error.message).not.toMatch(/^(poplin|error): /);
   });
 
-  it("cleanup finds the device's name in the environment", async () => {
-    const { stdout } = await poplin("cleanup", {
-      env: { POPLIN_DEVICE: "poplin-no-such", POPLIN_PORT: "none" },
-    });
-    expect(stdout).toBe("there is no device poplin-no-such: nothing to remove\n");
-  });
-
   it("2 for a configuration with mistakes, all of them with their places", async () => {
     const file = join(folder, "node.yaml");
     writeFileSync(file, "vni: many\npeeers: []\n");

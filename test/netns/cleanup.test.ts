@@ -75,6 +75,13 @@ describeWith([labNeeds()], "poplin cleanup", () => {
     expect(await exists()).toBe(false);
   });
 
+  it("finds it in the environment, whatever else is wrong there", async () => {
+    leftover();
+    const command = [`POPLIN_DEVICE=${DEVICE}`, "POPLIN_PORT=none", process.execPath, POPLIN, "cleanup"];
+    expect((await host.exec("env", command)).stdout).toContain(`removed ${DEVICE} `);
+    expect(await exists()).toBe(false);
+  });
+
   it("means flannel.1 where nobody says otherwise", async () => {
     host.ip("tuntap add dev flannel.1 mode tap multi_queue vnet_hdr");
     const { status, stdout } = await cleanup();

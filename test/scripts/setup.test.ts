@@ -67,17 +67,21 @@ function calls(): string[] {
   return lines;
 }
 
-function start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  const { npm_execpath: _, POPLIN_VERBOSE: __, ...rest } = process.env;
-  return spawn(process.execPath, [join(root, "scripts/setup.mjs"), ...args], {
+function start(
+  args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+  script = "scripts/setup.mjs",
+): ChildProcess {
+  const { npm_execpath: _, npm_config_node_gyp: __, POPLIN_VERBOSE: ___, ...rest } = process.env;
+  return spawn(process.execPath, [join(root, script), ...args], {
     env: { ...rest, PATH: `${join(root, "bin")}:${process.env.PATH}`, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
-/** Runs set-up to its end. */
-async function setup(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
-  const child = start(args, env);
+/** Runs set-up, or another script, to its end. */
+async function setup(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, script?: string) {
+  const child = start(args, env, script);
   let text = "";
   for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => (text += chunk));
   const [code] = await once(child, "close");
@@ -214,6 +218,50 @@ describe.runIf(process.platform === "linux")("set-up", () => {
       code: 1,
       text: expect.stringContaining("--for demo|test"),
     });
+  });
+});
+
+describe.runIf(process.platform === "linux")("an installed package", () => {
+  const install = (env: NodeJS.ProcessEnv) => setup([], env, "scripts/install.mjs");
+  let npm: NodeJS.ProcessEnv;
+
+  beforeEach(() => {
+    // What npm leaves out of a package, and the compiler that it has instead.
+    for (const path of ["package-lock.json", "tsconfig.json", "src"]) remove(path);
+    npm = { npm_config_node_gyp: join(root, "modules/node-gyp/bin/node-gyp.js") };
+  });
+
+  it("builds its shim once, with npm's node-gyp", async () => {
+    expect(await install(npm)).toMatchObject({ code: 0, calls: ["node-gyp"] });
+    expect(await install(npm)).toEqual({ code: 0, text: "", calls: [] });
+    expect(await setup(["--only", "shim"])).toEqual({ code: 0, text: "", calls: [] });
+  });
+
+  it("builds it by hand, with the node-gyp beside the npm in PATH", async () => {
+    cpSync(join(root, "modules/node-gyp"), join(root, "npm/node_modules/node-gyp"), { recursive: true });
+    cpSync(join(root, "bin"), join(root, "npm/bin"), { recursive: true });
+    const PATH = `${join(root, "npm/bin")}:${process.env.PATH}`;
+    expect(await setup(["--only", "shim"], { PATH })).toMatchObject({ code: 0, calls: ["node-gyp"] });
+  });
+
+  it("is installed without a shim where none can be built; who asks for one gets the reason and 1", async () => {
+    write("gyp-fails", "");
+    expect(await install(npm)).toMatchObject({ code: 0, text: expect.stringContaining("not found: make") });
+    expect(await setup(["--only", "shim"], npm)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("not found: make"),
+    });
+    remove("gyp-fails");
+    expect(await setup(["--only", "shim"], npm)).toMatchObject({ code: 0, calls: ["node-gyp"] });
+  });
+
+  it("has nothing else to set up", async () => {
+    expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("--only shim"), calls: [] });
+  });
+
+  it("is no clone: there npm's install script leaves the shim to set-up", async () => {
+    write("package-lock.json", "{}");
+    expect(await install(npm)).toEqual({ code: 0, text: "", calls: [] });
   });
 });
 

@@ -153,6 +153,9 @@ export function loadShim(): Shim {
   return loaded;
 }
 
+/** It is there in a clone and in an installed package, and works from any folder. */
+const SETUP = fileURLToPath(new URL("../../../scripts/setup.mjs", import.meta.url));
+
 function load(): Shim {
   const require = createRequire(import.meta.url);
   const folder = fileURLToPath(new URL("../../../native-shims", import.meta.url));
@@ -163,13 +166,10 @@ function load(): Shim {
     const what = why.startsWith("No native build was found")
       ? "the native shim is not built for this machine"
       : `the native shim cannot be loaded (${why})`;
-    throw Object.assign(
-      new Error(
-        `${what}, and without it no TAP can be opened; ` +
-          "build it with `npm run build:shim` (needs a C compiler, make and python3)",
-        { cause },
-      ),
-      { code: "POPLIN_NO_SHIM" },
-    );
+    const remedy = `build it with \`node ${SETUP} --only shim\` (needs a C compiler, make and python3)`;
+    throw Object.assign(new Error(`${what}, and without it no TAP can be opened; ${remedy}`, { cause }), {
+      code: "POPLIN_NO_SHIM",
+      remedy,
+    });
   }
 }

@@ -67,8 +67,9 @@ export function slotsIntact(ring: Ring): boolean {
   const { pool } = ring;
   const slots = new Set<number>();
   for (let i = 0; i < ring.length; i++) slots.add(ring.words[ring.row(ring.tail + i) + SLOT]!);
-  for (let n = pool.free; n > 0; n--) {
-    const slot = pool.take();
+  // The last slot that was given back is the next one taken: take them all first.
+  const free = Array.from({ length: pool.free }, () => pool.take());
+  for (const slot of free) {
     slots.add(slot);
     pool.release(slot);
   }
