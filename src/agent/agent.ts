@@ -30,6 +30,9 @@ import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
 
+/** Milliseconds for which a status waits for the dataplane: it answers between two batches, in microseconds. */
+const ANSWER_TIMEOUT = 2000;
+
 /** What reading the configuration gives: once at start, again for every reload. */
 export interface Loaded {
   readonly config: AgentConfig;
@@ -210,8 +213,10 @@ export class Agent implements AgentView {
 
   async status(): Promise<AgentStatus> {
     const running = this.#ready ? this.#running : undefined;
-    const health = await running?.engine.ask({ type: "health" }).catch(() => null);
-    const wrong = await running?.peers.inspect().catch((error: Error) => [error.message]);
+    const health = running && (await inTime(running.engine.ask({ type: "health" })).catch(() => null));
+    // Where the dataplane does not answer, its rows cannot be compared either: one such line is enough.
+    const look = health ? inTime(running.peers.inspect()) : Promise.resolve([]);
+    const wrong = await look.catch((error: Error) => [error.message]);
     return describeStatus({
       config: this.#config,
       startedAt: this.#startedAt,
@@ -220,7 +225,7 @@ export class Agent implements AgentView {
       stopping: this.#stopping,
       running,
       health: health ?? null,
-      wrong: this.#stopping ? [] : (wrong ?? []),
+      wrong: this.#stopping ? [] : wrong,
     });
   }
 
@@ -257,5 +262,18 @@ export class Agent implements AgentView {
     const result = this.#queue.then(task, task);
     this.#queue = result.catch(() => {});
     return result;
+  }
+}
+
+/** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer in time")), ANSWER_TIMEOUT);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
