@@ -1,6 +1,6 @@
 /**
  * A million frames through encap, a wire in memory, and decap, in a process of its own, so that nothing else allocates
- * meanwhile. Prints what was left on the heap and how often the collector ran. The new space is large enough for
+ * meanwhile: in turn a ping-sized UDP datagram, and a TCP segment whose checksum encap has to finish. Prints what was left on the heap and how often the collector ran. The new space is large enough for
  * anything that would be allocated, so growth is what was allocated.
  *
  *   node --expose-gc --max-semi-space-size=256 steady-state.mjs
@@ -19,6 +19,12 @@ const frame = new Uint8Array(98);
 frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, 0x45]);
 frame.set([0, 84, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 244, 1, 2, 10, 244, 2, 5, 1, 1, 2, 2, 0, 64, 0, 0], 16);
 const vnet = new Uint8Array(12);
+const segment = new Uint8Array(1014).map((_, i) => i);
+segment.set(frame.subarray(0, 38));
+segment.set([1000 >> 8, 1000 & 0xff], 16); // total length
+segment[23] = 6; // TCP
+segment[46] = 0x50; // a header of 20 bytes
+const unfinished = Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0); // NEEDS_CSUM, from byte 34, field at 16
 const scratch = new Uint8Array(70_000);
 
 function node(n) {
@@ -38,7 +44,10 @@ function mac(n) {
 /** Moves `count` frames from a's pod to b's. */
 function move(count) {
   for (let sent = 0, taken = 0; taken < count; ) {
-    for (let i = 0; i < BATCH && sent < count; i++, sent++) a.tap.inject(frame, vnet);
+    for (let i = 0; i < BATCH && sent < count; i++, sent++) {
+      if ((sent & 1) === 0) a.tap.inject(frame, vnet);
+      else a.tap.inject(segment, unfinished);
+    }
     while (a.dataplane.loop.turn() > 0);
     while (b.dataplane.loop.turn() > 0);
     while (b.tap.takeInto(scratch, 0) > 0) taken++;
