@@ -14,7 +14,15 @@ import { demolish, type LabRecord, records, sweep } from "../lab/registry.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { paint } from "./output.ts";
-import { renderKept, renderMatrix, renderNode, renderPacket, renderRow, renderScene } from "./render-demo.ts";
+import {
+  renderKept,
+  renderMatrix,
+  renderNode,
+  renderPacket,
+  renderReasons,
+  renderRow,
+  renderScene,
+} from "./render-demo.ts";
 
 interface DemoOptions {
   readonly keep?: boolean;
@@ -98,14 +106,19 @@ function ownCommand(): string {
 async function play(stage: Stage): Promise<void> {
   const style = stdoutStyle();
   const { places } = stage.scene;
+  const reasons = new Set<string>();
   const view: DemoView = {
     scene: (scene) => print(renderScene(scene, style)),
     matrix: (kind, pods) => print(renderMatrix(kind, pods, style)),
     row: (from: Place, cells) => print(renderRow(from, places, cells, style)),
     packet: (packet) => print(renderPacket(packet, style)),
-    node: (report) => print(renderNode(report, style)),
+    node: (report) => {
+      for (const reason of Object.keys(report.drops)) reasons.add(reason);
+      print(renderNode(report, style));
+    },
   };
   const ok = await playDemo(stage, view);
+  print(renderReasons(reasons, style));
   print([
     "",
     ok ? paint(style, "green", "everything arrived") : paint(style, "red", "not everything arrived"),

@@ -108,6 +108,21 @@ export function renderNode(report: NodeReport, style: Style): string[] {
   ];
 }
 
+/** What is behind the drops that a demo always has; nothing for the others, which `poplin stats` explains. */
+export function renderReasons(reasons: ReadonlySet<string>, style: Style): string[] {
+  const known: [string, string][] = [
+    [
+      "NO_TX_TARGET",
+      "the kernel's own multicast when a device comes up; an overlay like flannel's floods nothing",
+    ],
+    ["FULL_RING", "TCP sent faster than one datagram at a time can leave, and was slowed down by it"],
+  ];
+  const lines = known
+    .filter(([reason]) => reasons.has(reason))
+    .flatMap(([reason, why]) => hang(`  ${reason}: `, why, style.width));
+  return lines.length === 0 ? [] : ["", "dropped, and no mistake:", ...lines];
+}
+
 function traffic({ frames, bytes: size }: Traffic): string {
   return `${plural(frames, "frame")} (${bytes(size)})`;
 }

@@ -5,6 +5,7 @@ import {
   renderMatrix,
   renderNode,
   renderPacket,
+  renderReasons,
   renderRow,
   renderScene,
 } from "../../src/cli/render-demo.ts";
@@ -126,5 +127,17 @@ describe("the demo as text", () => {
     expect(lines).toContain("  ip netns exec poplin-0a1b2c-pod-a ping 10.244.0.2");
     expect(lines).toContain("  node dist/cli/main.js status --socket /run/poplin/labs/0a1b2c/node-a.sock");
     expect(lines).toContain("  node dist/cli/main.js demo --down 0a1b2c");
+  });
+});
+
+describe("why something was dropped", () => {
+  it("is said of what every demo drops, at 80 columns, and of nothing else", () => {
+    for (const style of STYLES) {
+      const lines = renderReasons(new Set(["NO_TX_TARGET", "FULL_RING", "PKT_TOO_BIG"]), style);
+      expect(lines.filter((line) => line.length > 80)).toEqual([]);
+      expect(lines.join(" ")).toMatch(/NO_TX_TARGET: .*multicast.*FULL_RING: /);
+      expect(lines.join(" ")).not.toContain("PKT_TOO_BIG");
+    }
+    expect(renderReasons(new Set(["PKT_TOO_BIG"]), STYLES[0]!)).toEqual([]);
   });
 });
