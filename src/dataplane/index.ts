@@ -12,6 +12,14 @@ export { driveBlocking } from "./drive-blocking.ts";
 export { EventDriver } from "./drive-events.ts";
 export { DROP_REASONS, DROPS, type DropReason } from "./drops.ts";
 export type { Loop, PortFailure } from "./loop.ts";
+export {
+  everyOffload,
+  OFFLOAD_NAMES,
+  OFFLOADS,
+  type OffloadName,
+  type OffloadReport,
+  type Offloads,
+} from "./offloads.ts";
 export type {
   DataplaneOptions,
   DataplanePolicy,

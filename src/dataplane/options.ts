@@ -1,3 +1,5 @@
+import type { Offloads } from "./offloads.ts";
+
 /** What one overlay's dataplane is told at start. */
 export interface DataplaneOptions {
   /** VXLAN network identifier, 0 to 2^24 − 1. */
@@ -15,6 +17,8 @@ export interface DataplaneOptions {
   readonly senderCheck: "strict" | "mac" | "off";
   /** Outer TOS: a byte whose ECN bits come from the inner header, or `inherit`: all of it does. Kernel: `tos`. */
   readonly tos: "inherit" | number;
+  /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
+  readonly offloads?: Offloads;
 }
 
 /** What can change while packets flow. */
