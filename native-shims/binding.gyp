@@ -9,6 +9,8 @@
         "src/udp.c",
         "src/batch.c",
         "src/message.c",
+        "src/checksum.c",
+        "src/sum.c",
         "src/wait.c",
         "src/watch.c",
         "src/packet.c"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* Most arguments any call takes. */
-enum { MAX_ARGS = 8 };
+enum { MAX_ARGS = 9 };
 
 /* Fetches `want` arguments; TypeError when fewer came. `data` (may be NULL) gets what the function was made with. */
 bool args_get(napi_env env, napi_callback_info info, size_t want, napi_value *argv, void **data);

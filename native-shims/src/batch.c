@@ -43,12 +43,15 @@ napi_value batch_result(napi_env env, int32_t moved, int stop) {
   return napi_create_int32(env, answer, &number) == napi_ok ? number : NULL;
 }
 
+/* The budget: a batch of super-frames that is larger than the cache would be read from memory again to be sent. */
 napi_value read_batch(napi_env env, napi_callback_info info) {
-  napi_value argv[BATCH_ARGS];
+  napi_value argv[BATCH_ARGS + 1];
   struct batch b;
-  if (!batch_get(env, info, BATCH_ARGS, argv, &b)) return NULL;
+  int32_t budget;
+  if (!batch_get(env, info, BATCH_ARGS + 1, argv, &b) || !arg_int(env, argv[BATCH_ARGS], "budget", &budget))
+    return NULL;
   int32_t i = 0;
-  for (; i < b.count; i++) {
+  while (i < b.count && budget > 0) {
     int32_t *row = row_at(&b, i);
     if (!body_inside(&b, row)) return batch_result(env, i, BAD_ROW);
     ssize_t n;
@@ -56,6 +59,8 @@ napi_value read_batch(napi_env env, napi_callback_info info) {
     while (n < 0 && errno == EINTR);
     if (n < 0) return batch_result(env, i, -errno);
     row[LENGTH] = (int32_t)n;
+    budget -= (int32_t)n;
+    i++;
   }
   return batch_result(env, i, 0);
 }
@@ -64,15 +69,17 @@ napi_value write_batch(napi_env env, napi_callback_info info) {
   napi_value argv[BATCH_ARGS];
   struct batch b;
   if (!batch_get(env, info, BATCH_ARGS, argv, &b)) return NULL;
+  struct iovec *parts = scratch_parts(b.scratch);
   int32_t i = 0;
-  for (; i < b.count; i++) {
-    struct iovec parts[2];
-    int n = gather(&b, row_at(&b, i), parts);
-    if (!n) return batch_result(env, i, BAD_ROW);
+  while (i < b.count) {
+    int32_t rows = rows_of(&b, i);
+    int n = gather(&b, i, rows, parts, MAX_PARTS);
+    if (n <= 0) return batch_result(env, i, BAD_ROW);
     ssize_t written;
     do written = writev(b.fd, parts, n);
     while (written < 0 && errno == EINTR);
     if (written < 0) return batch_result(env, i, -errno);
+    i += rows;
   }
   return batch_result(env, i, 0);
 }

@@ -3,6 +3,9 @@
  * visit to the kernel will move: read(2) and writev(2) per row on a TAP, which has no batched call (batch.c),
  * sendmmsg(2) and recvmmsg(2) in chunks on a socket (message.c).
  *
+ * A row may be the first of several that make up one message (descriptor.h): the bytes of all of them then go in one
+ * call, and the count that is returned is of rows, never a part of a message.
+ *
  * All four end in the same way. What stopped them (no more packets, an error, a bad row) is told only when it met the
  * *first* row: 0, −errno, or a RangeError. Otherwise the rows before it are the result, and the next call, which
  * starts at that row, meets it again. So nothing that was moved is ever forgotten.
@@ -51,15 +54,28 @@ static inline bool body_inside(const struct batch *b, const int32_t *row) {
   return inside(b, row[OFFSET], row[LENGTH]);
 }
 
-/* Names the bytes of a row. Returns how many parts they are in, 0 when one lies outside the arena. */
-static inline int gather(const struct batch *b, const int32_t *row, struct iovec parts[2]) {
-  if (!body_inside(b, row)) return 0;
+/* Most parts a message can be gathered from: IOV_MAX. */
+enum { MAX_PARTS = 1024 };
+
+/* Rows of the message that begins at row i. */
+static inline int32_t rows_of(const struct batch *b, int32_t i) {
+  return 1 + (int32_t)((uint32_t)row_at(b, i)[SEGMENT] >> FOLLOW_SHIFT);
+}
+
+/*
+ * Names the bytes of `rows` rows from row i on, heads and bodies. Returns how many parts they are in; 0 when they are
+ * more than `room`, or more rows than the batch has; -1 when one lies outside the arena.
+ */
+static inline int gather(const struct batch *b, int32_t i, int32_t rows, struct iovec *parts, int room) {
   int n = 0;
-  if (row[HEAD_LENGTH]) {
-    if (!inside(b, row[HEAD_OFFSET], row[HEAD_LENGTH])) return 0;
-    parts[n++] = (struct iovec){b->arena + row[HEAD_OFFSET], (size_t)row[HEAD_LENGTH]};
+  if (i + rows > b->count || rows * 2 > room) return 0;
+  for (int32_t end = i + rows; i < end; i++) {
+    const int32_t *row = row_at(b, i);
+    int32_t head = row[HEAD_LENGTH];
+    if (!body_inside(b, row) || (head && !inside(b, row[HEAD_OFFSET], head))) return -1;
+    if (head) parts[n++] = (struct iovec){b->arena + row[HEAD_OFFSET], (size_t)head};
+    parts[n++] = (struct iovec){b->arena + row[OFFSET], (size_t)row[LENGTH]};
   }
-  parts[n++] = (struct iovec){b->arena + row[OFFSET], (size_t)row[LENGTH]};
   return n;
 }
 

@@ -17,6 +17,9 @@ enum {
   WORDS = 8,
 };
 
+/* Shifts the number of rows that follow in the same message to the low end of SEGMENT. */
+enum { FOLLOW_SHIFT = 16 };
+
 /* Bytes of one address row: a struct sockaddr_in6, of which a struct sockaddr_in is a prefix. */
 enum { ADDRESS_BYTES = 28 };
 

@@ -43,7 +43,7 @@ enum {
 
 struct scratch {
   struct mmsghdr send[CHUNK], recv[CHUNK];
-  struct iovec send_parts[CHUNK][2], recv_parts[CHUNK];
+  struct iovec send_parts[MAX_PARTS], recv_parts[CHUNK];
   _Alignas(struct cmsghdr) char send_control[CHUNK][SEND_CONTROL];
   _Alignas(struct cmsghdr) char recv_control[CHUNK][RECV_CONTROL];
 };
@@ -58,6 +58,11 @@ struct scratch *scratch_new(void) {
   return s;
 }
 
+/* Room for the parts of one message at least, for calls that send no messages of a socket. */
+struct iovec *scratch_parts(struct scratch *scratch) {
+  return scratch->send_parts;
+}
+
 static size_t put_control(char *at, int level, int type, const void *data, size_t length) {
   struct cmsghdr *control = (struct cmsghdr *)at;
   control->cmsg_level = level;
@@ -67,52 +72,109 @@ static size_t put_control(char *at, int level, int type, const void *data, size_
   return CMSG_SPACE(length);
 }
 
-/* Makes message `i` of the chunk say what `row` says. */
-static bool fill_send(const struct batch *b, int i, const int32_t *row, uint8_t *addresses, size_t peers) {
-  struct scratch *s = b->scratch;
+/* A call to send, beside its batch. */
+struct sending {
+  struct batch b;
+  uint8_t *addresses;
+  size_t peers;
+  /* Sockets to send from by source port, (port, fd) after (port, fd). */
+  const int32_t *senders;
+  size_t sender_count;
+  /* Each row goes as a datagram of its own, whatever follows it. */
+  bool single;
+};
+
+/* The socket whose source port the row asks for; the batch's own for 0, and for a port that none has. */
+static int socket_of(const struct sending *s, const int32_t *row) {
+  int32_t port = (int32_t)((uint32_t)row[OUTER] >> 16);
+  for (size_t i = 0; port && i < s->sender_count; i++)
+    if (s->senders[2 * i] == port) return s->senders[2 * i + 1];
+  return s->b.fd;
+}
+
+static void fill_control(struct scratch *s, int i, uint16_t family, const int32_t *row, bool segmented) {
   struct msghdr *message = &s->send[i].msg_hdr;
-  int parts = gather(b, row, s->send_parts[i]);
-  if (!parts || row[PEER] < 0 || (size_t)row[PEER] >= peers) return false;
-  message->msg_iov = s->send_parts[i];
-  message->msg_iovlen = (size_t)parts;
-
-  uint16_t family;
-  message->msg_name = addresses + (size_t)row[PEER] * ADDRESS_BYTES;
-  memcpy(&family, message->msg_name, sizeof family);
-  message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-
   char *control = s->send_control[i];
   size_t used = 0;
   int tos = row[OUTER] & 0xff;
   if (tos && family == AF_INET) used += put_control(control, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
   if (tos && family != AF_INET) used += put_control(control, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
   uint16_t segment = (uint16_t)row[SEGMENT];
-  if (segment) used += put_control(control + used, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
+  if (segment && segmented) used += put_control(control + used, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
   message->msg_control = used ? control : NULL;
   message->msg_controllen = used;
-  return true;
+}
+
+/*
+ * Makes message i of the chunk say what the rows from `at` on say. Returns how many rows it took, 0 when they need
+ * more than the parts that are left, -1 when they point outside.
+ */
+static int32_t fill_send(const struct sending *s, int i, int32_t at, int used_parts) {
+  struct scratch *scratch = s->b.scratch;
+  struct msghdr *message = &scratch->send[i].msg_hdr;
+  const int32_t *row = row_at(&s->b, at);
+  int32_t rows = s->single ? 1 : rows_of(&s->b, at);
+  struct iovec *parts = scratch->send_parts + used_parts;
+  if (row[PEER] < 0 || (size_t)row[PEER] >= s->peers || rows > s->b.count - at || rows * 2 > MAX_PARTS) return -1;
+  int n = gather(&s->b, at, rows, parts, MAX_PARTS - used_parts);
+  if (n <= 0) return n;
+  message->msg_iov = parts;
+  message->msg_iovlen = (size_t)n;
+
+  uint16_t family;
+  message->msg_name = s->addresses + (size_t)row[PEER] * ADDRESS_BYTES;
+  memcpy(&family, message->msg_name, sizeof family);
+  message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+  fill_control(scratch, i, family, row, !s->single);
+  return rows;
+}
+
+/*
+ * Fills a chunk with messages for one socket, from row `done` on. `taken[i]` are the rows of message i. Returns how
+ * many messages there are, with `fd`; 0 when the first one points outside.
+ */
+static int fill_chunk(const struct sending *s, int32_t done, int32_t taken[CHUNK], int *fd) {
+  int n = 0, parts = 0;
+  for (int32_t at = done; n < CHUNK && at < s->b.count; n++) {
+    int from = socket_of(s, row_at(&s->b, at));
+    if (n == 0) *fd = from;
+    if (from != *fd) break;
+    int32_t rows = fill_send(s, n, at, parts);
+    if (rows <= 0) break;
+    parts += (int)s->b.scratch->send[n].msg_hdr.msg_iovlen;
+    taken[n] = rows;
+    at += rows;
+  }
+  return n;
 }
 
 napi_value send_batch(napi_env env, napi_callback_info info) {
-  napi_value argv[BATCH_ARGS + 1];
-  struct batch b;
-  void *addresses;
-  size_t address_bytes;
-  if (!batch_get(env, info, BATCH_ARGS + 1, argv, &b) ||
-      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes))
+  napi_value argv[BATCH_ARGS + 3];
+  struct sending s;
+  void *addresses, *senders;
+  size_t address_bytes, sender_words;
+  if (!batch_get(env, info, BATCH_ARGS + 3, argv, &s.b) ||
+      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes) ||
+      !arg_array(env, argv[BATCH_ARGS + 1], "senders", napi_int32_array, &senders, &sender_words))
     return NULL;
-  size_t peers = address_bytes / ADDRESS_BYTES;
-  int32_t done = 0;
-  while (done < b.count) {
-    int want = b.count - done < CHUNK ? b.count - done : CHUNK;
-    int n = 0;
-    while (n < want && fill_send(&b, n, row_at(&b, done + n), addresses, peers)) n++;
+  if (napi_get_value_bool(env, argv[BATCH_ARGS + 2], &s.single) != napi_ok) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "single: a boolean wanted");
+    return NULL;
+  }
+  s.addresses = addresses;
+  s.peers = address_bytes / ADDRESS_BYTES;
+  s.senders = senders;
+  s.sender_count = sender_words / 2;
+  int32_t done = 0, taken[CHUNK];
+  while (done < s.b.count) {
+    int fd;
+    int n = fill_chunk(&s, done, taken, &fd);
     if (n == 0) return batch_result(env, done, BAD_ROW);
     int sent;
-    do sent = sendmmsg(b.fd, b.scratch->send, (unsigned)n, 0);
+    do sent = sendmmsg(fd, s.b.scratch->send, (unsigned)n, 0);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) return batch_result(env, done, -errno);
-    done += sent;
+    for (int i = 0; i < sent; i++) done += taken[i];
     if (sent < n) break;
   }
   return batch_result(env, done, 0);

@@ -26,6 +26,7 @@ static const struct entry CALLS[] = {
     {"writeBatch", write_batch},
     {"sendBatch", send_batch},
     {"recvBatch", recv_batch},
+    {"sumRanges", sum_ranges},
     {"poll", poll_set},
     {"watch", watch_open},
     {"packetDrops", packet_drops},
@@ -43,6 +44,7 @@ static napi_value descriptor(napi_env env) {
   set_int(env, numbers, "OUTER", OUTER);
   set_int(env, numbers, "SEGMENT", SEGMENT);
   set_int(env, numbers, "WORDS", WORDS);
+  set_int(env, numbers, "FOLLOW_SHIFT", FOLLOW_SHIFT);
   set_int(env, numbers, "ADDRESS_BYTES", ADDRESS_BYTES);
   set_int(env, numbers, "TRUNCATED", TRUNCATED);
   set_int(env, numbers, "POLLIN", POLLIN);

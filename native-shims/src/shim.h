@@ -22,8 +22,13 @@ napi_value write_batch(napi_env env, napi_callback_info info);
 /* message.c: these are registered with a `struct scratch` of their thread as data. */
 struct scratch;
 struct scratch *scratch_new(void);
+struct iovec;
+struct iovec *scratch_parts(struct scratch *scratch);
 napi_value send_batch(napi_env env, napi_callback_info info);
 napi_value recv_batch(napi_env env, napi_callback_info info);
+
+/* sum.c */
+napi_value sum_ranges(napi_env env, napi_callback_info info);
 
 /* wait.c */
 napi_value event_open(napi_env env, napi_callback_info info);

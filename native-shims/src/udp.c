@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -25,7 +26,7 @@
 
 struct options {
   int32_t family, port, receive_buffer, send_buffer, ttl;
-  bool gro, reuse_port, no_check, dont_fragment;
+  bool gro, reuse_port, no_check, dont_fragment, deaf;
   char address[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
 };
 
@@ -39,6 +40,13 @@ struct opening {
   uint32_t warned;
 };
 
+static bool optional_bool(napi_env env, napi_value from, const char *name, bool *out) {
+  bool there = false;
+  *out = false;
+  napi_has_named_property(env, from, name, &there);
+  return !there || member_bool(env, from, name, out);
+}
+
 static bool read_options(napi_env env, napi_value from, struct options *o) {
   return member_int(env, from, "family", &o->family) &&
          member_text(env, from, "address", o->address, sizeof o->address) &&
@@ -46,7 +54,8 @@ static bool read_options(napi_env env, napi_value from, struct options *o) {
          member_int(env, from, "receiveBuffer", &o->receive_buffer) &&
          member_int(env, from, "sendBuffer", &o->send_buffer) && member_bool(env, from, "gro", &o->gro) &&
          member_bool(env, from, "reusePort", &o->reuse_port) && member_bool(env, from, "noCheck", &o->no_check) &&
-         member_bool(env, from, "dontFragment", &o->dont_fragment) && member_int(env, from, "ttl", &o->ttl);
+         member_bool(env, from, "dontFragment", &o->dont_fragment) && member_int(env, from, "ttl", &o->ttl) &&
+         optional_bool(env, from, "deaf", &o->deaf);
 }
 
 static bool check_options(napi_env env, const struct options *o) {
@@ -115,6 +124,15 @@ static void set_ip(struct opening *o, const struct options *want) {
     set(o, IPPROTO_UDP, UDP_NO_CHECK6_TX, 1, "setsockopt(UDP_NO_CHECK6_TX)");
     set(o, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "setsockopt(UDP_NO_CHECK6_RX)");
   }
+}
+
+/* A filter (bpf(2), classic) that keeps nothing of any packet. */
+static void set_deaf(struct opening *o) {
+  struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  struct sock_fprog program = {.len = 1, .filter = &nothing};
+  if (o->err || setsockopt(o->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0) return;
+  o->err = errno;
+  o->syscall = "setsockopt(SO_ATTACH_FILTER)";
 }
 
 /* "" is the wildcard; an IPv6 address may carry its zone, "fe80::1%eth0". */
@@ -190,6 +208,7 @@ napi_value udp_open(napi_env env, napi_callback_info info) {
   set_buffer(&o, want.receive_buffer, true);
   set_buffer(&o, want.send_buffer, false);
   set_ip(&o, &want);
+  if (want.deaf) set_deaf(&o);
   int on = 1;
   bool gro = want.gro && setsockopt(o.fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
   if (want.gro && !gro) warn(&o, "UDP_GRO refused: datagrams come one by one (Linux 5.0 and later have it)");

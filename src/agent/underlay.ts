@@ -115,7 +115,7 @@ function openBatch(config: AgentConfig, local: string): OpenUnderlay {
   const { family, udpChecksum } = config;
   const socket: UdpSocket = openUdp(socketOptions(config, local));
   return {
-    capabilities: new BatchUnderlay(socket, family, udpChecksum).capabilities,
+    capabilities: new BatchUnderlay(socket, { family, checksum: udpChecksum }).capabilities,
     receiveBuffer: socket.receiveBuffer / DOUBLED,
     sendBuffer: socket.sendBuffer / DOUBLED,
     warnings: socket.warnings,

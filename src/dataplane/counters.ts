@@ -10,6 +10,7 @@ import { DROP_REASONS, type DropReason } from "./drops.ts";
 
 /** Counters that are no drops, in the order in which they lie in memory. */
 export const COUNTER_NAMES = [
+  /** Frames on the wire: each segment of a super-frame is one, and each packet of a train. */
   "txFrames",
   "txBytes",
   "rxFrames",
@@ -20,6 +21,14 @@ export const COUNTER_NAMES = [
   "rxPartialChecksums",
   /** Un-segmented super-frames passed on as one. */
   "rxSuperFrames",
+  /** Super-frames from the TAP that were cut into segments. */
+  "txSuperFrames",
+  /** Frames that went to the TAP as part of the one before them. */
+  "rxCoalesced",
+  /** Sends of several datagrams that the kernel refused, and that left again one by one. */
+  "txGsoFallbacks",
+  /** Super-frames of ours that the TAP refused, and that were written again one by one. */
+  "rxGsoFallbacks",
   /**
    * Frames that senderCheck `mac` or `off` let in although their sender's address is not that of the VTEP their MAC
    * belongs to, or the MAC is no VTEP's.

@@ -7,16 +7,25 @@ import { NOBODY, VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
+import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { Encap } from "./encap.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
+import { everyOffload, type OffloadReport } from "./offloads.ts";
 import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
 import { PEER, Ring } from "./ring.ts";
+import { Segmenter, segmentSlabBytes } from "./segment.ts";
+import { type SumRanges, sumRanges } from "./sums.ts";
 
 /** Slots for frames from the TAP: what may wait for a socket that takes no more. */
 const TX_SLOTS = 4 * TAP_BATCH;
+/** The same where each may hold a super-frame. */
+const TX_SUPER_SLOTS = 2 * TAP_BATCH;
+/** Rows for what is to be sent: a super-frame of the smallest segments that a TCP makes has some 1,400. */
+const TX_SUPER_ROWS = 2048;
+const LARGEST_IP = 65_535;
 /** Slots for datagrams. Few, so that those in use stay in the cache; each holds the largest datagram there is. */
 const RX_SLOTS = 2 * UNDERLAY_BATCH;
 /** The largest UDP payload over IPv4 is 65,507 bytes, over IPv6 65,527. One byte more shows what was cut off. */
@@ -30,6 +39,8 @@ export interface DataplaneHealth {
   readonly lastRefused: { readonly tx: Refusal; readonly rx: Refusal };
   /** Why it stopped, if a port is gone. */
   readonly failure: PortFailure | null;
+  /** Offloads that were on at start and are not any more, with the reason. */
+  readonly offloads: Partial<OffloadReport>;
 }
 
 export interface SlotUse {
@@ -48,19 +59,34 @@ export class Dataplane {
   readonly #rx: Ring;
   readonly #txReady: Ring;
   readonly #vni: number;
-  readonly #family: 4 | 6;
+  readonly #underlay: Underlay;
 
-  /** @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none. */
-  constructor(options: DataplaneOptions, tap: Tap, underlay: Underlay, counters = new Counters()) {
-    const txSlotBytes = alignUp(FRAME_AT + ETHERNET_LENGTH + 2 * VLAN_LENGTH + options.mtu + 1, 64);
+  /**
+   * @param sums how payloads are summed; left out, in TypeScript
+   * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
+   */
+  constructor(
+    options: DataplaneOptions,
+    tap: Tap,
+    underlay: Underlay,
+    counters = new Counters(),
+    sums: SumRanges = sumRanges,
+  ) {
+    const offloads = options.offloads ?? everyOffload(false);
+    const superFrames = offloads["tap-tso"] || offloads["tap-uso"];
+    const txSlots = superFrames ? TX_SUPER_SLOTS : TX_SLOTS;
+    const txRows = superFrames ? TX_SUPER_ROWS : TX_SLOTS;
+    const largest = superFrames ? LARGEST_IP : options.mtu;
+    const txSlotBytes = alignUp(FRAME_AT + ETHERNET_LENGTH + 2 * VLAN_LENGTH + largest + 1, 64);
+    const slab = superFrames ? alignUp(segmentSlabBytes(txRows), 64) : 0;
     const arena = new Arena(
-      TX_SLOTS * txSlotBytes + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64),
+      txSlots * txSlotBytes + slab + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64),
     );
-    const txPool = arena.carvePool(txSlotBytes, TX_SLOTS);
+    const txPool = arena.carvePool(txSlotBytes, txSlots);
     const rxPool = arena.carvePool(RX_SLOT_BYTES, RX_SLOTS);
     const rings = {
       txFilled: new Ring(txPool, TAP_BATCH),
-      txReady: new Ring(txPool, TX_SLOTS),
+      txReady: new Ring(txPool, txRows),
       rxFilled: new Ring(rxPool, UNDERLAY_BATCH),
       rxReady: new Ring(rxPool, READY_ROWS),
     };
@@ -68,18 +94,16 @@ export class Dataplane {
     this.#tx = rings.txFilled;
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
+    this.#underlay = underlay;
     this.#vni = options.vni;
-    this.#family = underlay.family;
     this.#vteps = new VtepTable();
-    this.#encap = new Encap(arena.bytes, this.#fdb, options, underlay.capabilities, counters);
-    this.#decap = new Decap(
-      arena.bytes,
-      arena.reserve(HEADER_SLAB_BYTES),
-      this.#fdb,
-      this.#vteps,
-      options,
-      counters,
-    );
+    const { bytes } = arena;
+    const segmenter = new Segmenter(bytes, arena.reserve(slab), options, sums);
+    const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
+    const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, sums);
+    const headers = arena.reserve(HEADER_SLAB_BYTES);
+    this.#encap = new Encap(bytes, this.#fdb, segmenter, options, underlay, counters);
+    this.#decap = new Decap(bytes, headers, this.#fdb, this.#vteps, coalescer, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
   }
 
@@ -89,7 +113,7 @@ export class Dataplane {
     const known = this.#fdb.lookup(this.#vni, mac.hi, mac.lo);
     if (change.op === "del") return known < 0 ? "FDB_MISSING" : this.#remove(mac, known);
     if (change.op === "add" && known >= 0) return "FDB_EXISTS";
-    if (change.address.length !== (this.#family === 4 ? 4 : 16)) return "FDB_FAMILY";
+    if (change.address.length !== (this.#underlay.family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const vtep = this.#vteps.acquire(change.address, change.port);
     this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
     if (known >= 0) this.#release(known);
@@ -119,6 +143,18 @@ export class Dataplane {
       },
       lastRefused: { tx: { ...this.loop.lastRefused.tx }, rx: { ...this.loop.lastRefused.rx } },
       failure: this.loop.failure ?? null,
+      offloads: this.#fallbacks(),
+    };
+  }
+
+  #fallbacks(): Partial<OffloadReport> {
+    const { gsoRefused } = this.#underlay;
+    const { coalesceRefused } = this.loop;
+    return {
+      ...(gsoRefused === undefined ? {} : { "udp-gso": gsoRefused }),
+      ...(coalesceRefused === undefined
+        ? {}
+        : { "tcp-coalesce": coalesceRefused, "udp-coalesce": coalesceRefused }),
     };
   }
 

@@ -5,7 +5,8 @@
  * super-frame of a kernel peer). Per packet, in the order of the kernel's `vxlan_rcv`: length, I flag, VNI, reserved
  * bits, sender, inner length, source MAC, ECN; then its size and checksum (see `partial.ts`). The frame is a slice
  * of the slot it came in; only the vnet header in front of it lies elsewhere, in a slab with one entry per row, since
- * in a train there is no room between two packets. What cannot go is counted under its reason.
+ * in a train there is no room between two packets. What cannot go is counted under its reason. Consecutive segments of
+ * one flow become one super-frame (`coalesce.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
@@ -15,6 +16,7 @@ import { Location, locate } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
 import { hasReservedBits, hasVni, readVni, VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
+import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
 import { BAD_CSUM, hasPartialChecksum, NOT_SUPER, writePartialHeader, writeSuperHeader } from "./partial.ts";
@@ -48,6 +50,7 @@ const RX_PARTIAL = counterIndex("rxPartialChecksums");
 const RX_SUPER = counterIndex("rxSuperFrames");
 const RX_MISMATCH = counterIndex("rxSenderMismatch");
 const RX_ECN_MARKED = counterIndex("rxEcnMarked");
+const RX_COALESCED = counterIndex("rxCoalesced");
 
 /** Most packets in one receive: UDP_MAX_SEGMENTS of the kernel (64 before 6.9). */
 const MAX_SEGMENTS = 128;
@@ -66,6 +69,7 @@ export class Decap {
   readonly #noHeader: number;
   readonly #fdb: Fdb;
   readonly #vteps: VtepTable;
+  readonly #coalescer: Coalescer;
   readonly #values: Float64Array;
   readonly #where = new Location();
   readonly #vni: number;
@@ -75,6 +79,8 @@ export class Decap {
   #dropReserved = false;
   #checkAddress = true;
   #checkMac = false;
+  /** The packet at hand came from another address than its MAC's VTEP. */
+  #mismatch = false;
 
   /** @param headers where `HEADER_SLAB_BYTES` of the arena are reserved for this stage, zero */
   constructor(
@@ -82,6 +88,7 @@ export class Decap {
     headers: number,
     fdb: Fdb,
     vteps: VtepTable,
+    coalescer: Coalescer,
     options: DataplaneOptions,
     counters: Counters,
   ) {
@@ -90,6 +97,7 @@ export class Decap {
     this.#noHeader = headers + READY_ROWS * HEADER_STRIDE;
     this.#fdb = fdb;
     this.#vteps = vteps;
+    this.#coalescer = coalescer;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#mtu = options.mtu;
@@ -108,10 +116,23 @@ export class Decap {
 
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
   run(filled: Ring, ready: Ring): void {
+    ready.rewind();
     while (filled.length > 0 && ready.room >= MAX_SEGMENTS) {
       this.#datagram(filled, ready);
       filled.forward(1);
     }
+    const joined = this.#coalescer.finish(ready, this.#headers, HEADER_STRIDE, this.#noHeader);
+    this.#values[RX_COALESCED]! += joined;
+  }
+
+  /** From now on every frame goes to the TAP by itself. */
+  joinNothing(): void {
+    this.#coalescer.disable();
+  }
+
+  /** The oldest message of `ready` was refused. @returns whether it was ours to take apart, and can be tried again */
+  takeApart(ready: Ring): boolean {
+    return this.#coalescer.takeApart(ready, this.#noHeader);
   }
 
   /** The oldest datagram of `filled`: its slot goes to the last frame that comes of it, or back to the pool. */
@@ -172,6 +193,25 @@ export class Decap {
     udpSegment: number,
     ready: Ring,
   ): void {
+    const coalescer = this.#coalescer;
+    if (coalescer.open && udpSegment === 0 && coalescer.follow(at, length, tos, addresses, from, ready)) {
+      this.#values[RX_FRAMES]! += 1;
+      this.#values[RX_BYTES]! += length - VXLAN_LENGTH;
+      return;
+    }
+    this.#alone(addresses, from, at, length, tos, udpSegment, ready);
+  }
+
+  /** A packet that continues none before it. */
+  #alone(
+    addresses: Uint8Array,
+    from: number,
+    at: number,
+    length: number,
+    tos: number,
+    udpSegment: number,
+    ready: Ring,
+  ): void {
     const values = this.#values;
     const frame = at + VXLAN_LENGTH;
     const frameLength = length - VXLAN_LENGTH;
@@ -189,6 +229,8 @@ export class Decap {
         ready.words[row + HEAD_LENGTH] = VNET_LENGTH;
         values[RX_FRAMES]! += 1;
         values[RX_BYTES]! += frameLength;
+        if (dropped < 0 || this.#mismatch) this.#coalescer.end();
+        else this.#coalescer.begin(ready.head - 1, at, length, this.#where, tos, addresses, from);
         return;
       }
     }
@@ -198,6 +240,7 @@ export class Decap {
   /** @returns 0 to go on, or the index of the counter of the reason not to. */
   #refuse(addresses: Uint8Array, from: number, at: number, length: number): number {
     const bytes = this.#bytes;
+    this.#mismatch = false;
     if (length < VXLAN_LENGTH) return PKT_TOO_SMALL;
     if (!hasVni(bytes, at)) return VXLAN_INVALID_HDR;
     if (readVni(bytes, at) !== this.#vni) return VXLAN_VNI_NOT_FOUND;
@@ -212,7 +255,8 @@ export class Decap {
     if (this.#checkAddress) return 0;
     const vtep = this.#fdb.lookup(this.#vni, hi, lo);
     if (vtep < 0 && this.#checkMac) return UNKNOWN_VTEP;
-    if (vtep < 0 || !this.#vteps.isAddressOf(vtep, addresses, from)) this.#values[RX_MISMATCH]! += 1;
+    this.#mismatch = vtep < 0 || !this.#vteps.isAddressOf(vtep, addresses, from);
+    if (this.#mismatch) this.#values[RX_MISMATCH]! += 1;
     return 0;
   }
 

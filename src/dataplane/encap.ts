@@ -1,13 +1,11 @@
 /**
  * Overlay → underlay: frames read from the TAP become datagrams to send.
  *
- * Per frame: undo what the TAP's vnet header says is still to be done (a partial checksum is completed, because a
- * UDP socket cannot do it for us), find the VTEP that owns the inner destination MAC, write the VXLAN header into
- * the headroom in front of the frame, choose the outer TOS and, where the underlay can set it, the source port.
- * The frame itself is not moved. What cannot go is counted under its reason and its slot released.
- *
- * Limits: a frame is at most one overlay MTU; a super-frame is dropped as TAP_GSO, since the TAP is opened without
- * segmentation offload.
+ * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
+ * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
+ * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
+ * is cut (`segment.ts`). No payload is moved. What cannot go is counted under its reason and its slot released. At the
+ * end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
 import { macHi, macLo } from "../wire/bytes.ts";
@@ -18,11 +16,13 @@ import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
+import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
-import type { UnderlayCapabilities } from "./ports.ts";
+import type { Underlay } from "./ports.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT } from "./ring.ts";
-import { GSO_NONE, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_TYPE } from "./vnet.ts";
+import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
+import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
 const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
 const INNER_TOO_SMALL = dropIndex("tx", "INNER_TOO_SMALL");
@@ -30,15 +30,21 @@ const PKT_TOO_BIG = dropIndex("tx", "PKT_TOO_BIG");
 const TAP_GSO = dropIndex("tx", "TAP_GSO");
 const TX_FRAMES = counterIndex("txFrames");
 const TX_BYTES = counterIndex("txBytes");
+const TX_SUPER = counterIndex("txSuperFrames");
+
+/** What encap has to know of the underlay. */
+export type EncapTarget = Pick<Underlay, "capabilities" | "sourcePorts">;
 
 export class Encap {
   readonly #bytes: Uint8Array;
   readonly #fdb: Fdb;
+  readonly #segmenter: Segmenter;
+  readonly #target: EncapTarget;
+  readonly #ports: Uint16Array;
   readonly #values: Float64Array;
   readonly #vni: number;
   readonly #largest: number;
   readonly #sendTos: boolean;
-  readonly #sendPort: boolean;
   readonly #where = new Location();
   /** −1: the inner TOS is taken over whole. Else the outer TOS without its ECN bits. */
   #tos = 0;
@@ -46,17 +52,20 @@ export class Encap {
   constructor(
     bytes: Uint8Array,
     fdb: Fdb,
+    segmenter: Segmenter,
     options: DataplaneOptions,
-    capabilities: UnderlayCapabilities,
+    target: EncapTarget,
     counters: Counters,
   ) {
     this.#bytes = bytes;
     this.#fdb = fdb;
+    this.#segmenter = segmenter;
+    this.#target = target;
+    this.#ports = target.sourcePorts;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#largest = options.mtu + ETHERNET_LENGTH;
-    this.#sendTos = capabilities.sendTos;
-    this.#sendPort = capabilities.sourcePort;
+    this.#sendTos = target.capabilities.sendTos;
     this.setTos(options.tos);
   }
 
@@ -67,55 +76,73 @@ export class Encap {
 
   /** Moves as many frames from `filled` to `ready` as `ready` has room for. */
   run(filled: Ring, ready: Ring): void {
-    const n = Math.min(filled.length, ready.room);
+    ready.rewind();
+    const from = ready.head;
     const { words, pool } = filled;
     const values = this.#values;
     let frames = 0;
     let octets = 0;
-    for (let i = 0; i < n; i++) {
-      const at = filled.row(filled.tail + i);
+    for (let n = filled.length; n > 0 && ready.room > 0; n--) {
+      const at = filled.row(filled.tail);
       const slot = words[at + SLOT]!;
       const frame = words[at + OFFSET]! + VNET_LENGTH;
       const length = words[at + LENGTH]! - VNET_LENGTH;
-      const verdict = this.#check(frame, length);
-      if (verdict < 0) {
+      const verdict = this.#one(slot, frame, length, ready);
+      if (verdict === NO_ROOM) break;
+      if (verdict > 0) {
+        frames += verdict;
+        octets += length;
+      } else {
         values[-verdict]! += 1;
         pool.release(slot);
-        continue;
       }
-      writeVxlanHeader(this.#bytes, frame - VXLAN_LENGTH, this.#vni);
-      const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
-      ready.words[row + PEER] = verdict;
-      ready.words[row + OUTER] = this.#outer(frame);
-      frames++;
-      octets += length;
+      filled.forward(1);
     }
-    filled.forward(n);
     values[TX_FRAMES]! += frames;
     values[TX_BYTES]! += octets;
+    if (this.#target.capabilities.gso) linkMessages(ready, from);
   }
 
-  /** @returns the VTEP the frame goes to, or minus the index of the drop counter. */
-  #check(frame: number, length: number): number {
+  /** @returns how many rows the frame became, `NO_ROOM`, or minus the index of the drop counter */
+  #one(slot: number, frame: number, length: number, ready: Ring): number {
     if (length < ETHERNET_LENGTH) return -INNER_TOO_SMALL;
     const bytes = this.#bytes;
     const vnet = frame - VNET_LENGTH;
-    if (bytes[vnet + VNET_GSO_TYPE] !== GSO_NONE) return -TAP_GSO;
+    const type = bytes[vnet + VNET_GSO_TYPE]!;
     const where = this.#where;
     locate(bytes, frame, length, where);
+    const peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
+    if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
     if (length > this.#largest && length > this.#largest + (where.l3At - frame - ETHERNET_LENGTH))
       return -PKT_TOO_BIG;
-    if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) {
-      completeChecksum(bytes, vnet, frame, length);
+    if (peer < 0) return -NO_TX_TARGET;
+    if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) completeChecksum(bytes, vnet, frame, length);
+    writeVxlanHeader(bytes, frame - VXLAN_LENGTH, this.#vni);
+    const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
+    ready.words[row + PEER] = peer;
+    ready.words[row + OUTER] = this.#outer(frame);
+    return 1;
+  }
+
+  /** As `#one`, for a frame that is to be cut. */
+  #superFrame(slot: number, frame: number, type: number, peer: number, ready: Ring): number {
+    if (peer < 0) return -NO_TX_TARGET;
+    const bytes = this.#bytes;
+    const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
+    const outer = this.#outer(frame);
+    const rows = this.#segmenter.cut(frame, this.#where, type, size, slot, peer, outer, ready);
+    if (rows > 0) {
+      this.#values[TX_SUPER]! += 1;
+      return rows;
     }
-    const vtep = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
-    return vtep < 0 ? -NO_TX_TARGET : vtep;
+    if (rows === NO_ROOM) return NO_ROOM;
+    return rows === SEGMENT_TOO_BIG ? -PKT_TOO_BIG : -TAP_GSO;
   }
 
   /** The OUTER word: TOS as the kernel's VXLAN derives it (`ip_tunnel_ecn_encap`), source port from the flow. */
   #outer(frame: number): number {
     const where = this.#where;
     const tos = this.#sendTos ? encapTos(this.#tos < 0 ? where.tos : this.#tos, where.tos) : 0;
-    return this.#sendPort ? tos | (sourcePort(this.#bytes, frame, where) << 16) : tos;
+    return this.#ports.length > 0 ? tos | (sourcePort(this.#bytes, frame, where, this.#ports) << 16) : tos;
   }
 }

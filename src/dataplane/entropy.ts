@@ -11,16 +11,22 @@ import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 export const FIRST_PORT = 49152;
 export const LAST_PORT = 65535;
 
+/** All ports from `first` to `last`, for an underlay that can send from any. */
+export function portsBetween(first = FIRST_PORT, last = LAST_PORT): Uint16Array {
+  return Uint16Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
 /**
  * The outer source port for a frame.
  * @param at the frame, at least an Ethernet header long
  * @param where what `locate` found in it
- * @returns `FIRST_PORT` to `LAST_PORT`; the same for all frames of a flow, fragments included
+ * @param ports those there are, at least one
+ * @returns one of them; the same for all frames of a flow, fragments included
  */
-export function sourcePort(bytes: Uint8Array, at: number, where: Location): number {
-  const hash = flowHash(bytes, at, where) >>> 0;
-  // The kernel's way to map a hash onto a range without a division (`udp_flow_src_port`).
-  return FIRST_PORT + Math.floor((hash / 0x1_0000_0000) * (LAST_PORT - FIRST_PORT + 1));
+export function sourcePort(bytes: Uint8Array, at: number, where: Location, ports: Uint16Array): number {
+  const hash = flowHash(bytes, at, where);
+  // The kernel's way to map a hash onto a range without a division (`udp_flow_src_port`), in 16 bits.
+  return ports[((hash >>> 16) * ports.length) >>> 16]!;
 }
 
 /** A 32-bit hash of the flow: addresses, protocol and ports where there are such, else the two MACs and the type. */

@@ -38,6 +38,10 @@ export interface Refusal {
   at: number;
 }
 
+const EINVAL = 22;
+/** Super-frames of ours that the TAP may refuse before no more are made. */
+const REFUSED_SUPER_FRAMES = 16;
+
 /** Reads that may fail in a row, each with an errno of its own making, before the port counts as gone. */
 const READ_FAILURES = 1000;
 
@@ -70,6 +74,9 @@ export class Loop {
   readonly #underlayRefused = dropIndex("tx", "UNDERLAY_REFUSED");
   readonly #tapRefused = dropIndex("rx", "TAP_REFUSED");
   readonly #overflowed = dropIndex("rx", "SOCKET_RCVBUFF");
+  readonly #txFallbacks = counterIndex("txGsoFallbacks");
+  readonly #rxFallbacks = counterIndex("rxGsoFallbacks");
+  #apart = 0;
   #asyncErrors = 0;
   #readFailures = 0;
   /** What a port last refused a packet with: `poplin status` explains it. */
@@ -79,6 +86,8 @@ export class Loop {
   };
   /** Both ports had less than a batch in the last turn: to look again at once would be a system call for nothing. */
   idle = false;
+  /** Why segments are not joined any more, in words, since the TAP refused super-frames. */
+  coalesceRefused: string | undefined;
   /** The errno that ended a port, and which; undefined while both live. */
   failure: PortFailure | undefined;
 
@@ -152,6 +161,8 @@ export class Loop {
         written++;
       }
     }
+    if (this.#underlay.gsoFallbacks !== undefined)
+      this.#values[this.#txFallbacks] = this.#underlay.gsoFallbacks;
     this.#lateRefusals();
     // Frames that encap had no room for: there is room now.
     if (txFilled.length > 0 && txReady.length === 0) this.idle = false;
@@ -189,6 +200,7 @@ export class Loop {
         break;
       } else {
         if (this.#ended("tap", -n)) break;
+        if (-n === EINVAL && this.#tryApart(rxReady)) continue;
         this.#refused(rxReady, "rx", this.#tapRefused, -n);
         written++;
       }
@@ -197,11 +209,22 @@ export class Loop {
     return Math.max(read, 0) + written;
   }
 
+  /** A super-frame that we made was refused: its segments go one by one. Some kernels (6.6, 6.10) took none at all. */
+  #tryApart(ready: Ring): boolean {
+    if (!this.#decap.takeApart(ready)) return false;
+    this.#values[this.#rxFallbacks]! += 1;
+    if (++this.#apart === REFUSED_SUPER_FRAMES) {
+      this.#decap.joinNothing();
+      this.coalesceRefused = "the TAP refused super-frames while packets flowed (EINVAL)";
+    }
+    return true;
+  }
+
   /** The oldest packet of `ring` was refused: count it and go on with the next. */
   #refused(ring: Ring, direction: Direction, counter: number, errno: number): void {
     this.#values[counter]! += 1;
     this.#note(direction, errno);
-    ring.complete(1);
+    ring.complete(ring.oldest);
   }
 
   #note(direction: Direction, errno: number): void {

@@ -30,9 +30,9 @@ export interface Tap extends Port {
    */
   readBatch(ring: Ring, max: number): number;
   /**
-   * Writes descriptors from the tail on; the head of each is its vnet header, the body the frame. Completes what
+   * Writes messages from the tail on; the head of the first row is the vnet header, all else the frame. Completes what
    * was written.
-   * @returns frames written, 0 when the device takes none now, or −errno when the *oldest* one was refused: it is
+   * @returns rows written, 0 when the device takes none now, or −errno when the *oldest* one was refused: it is
    * still there, and the caller counts it and completes it.
    */
   writeBatch(ring: Ring): number;
@@ -48,9 +48,9 @@ export interface UnderlayCapabilities {
   readonly df: boolean;
   /** Outer TTL is under our control. */
   readonly ttl: boolean;
-  /** Each packet can have a source port of its own (entropy for ECMP, RFC 7348 section 5). */
+  /** The source port goes by the inner flow (entropy for ECMP, RFC 7348 section 5). */
   readonly sourcePort: boolean;
-  /** Several datagrams can leave in one send (UDP_SEGMENT). */
+  /** Several datagrams can leave in one send (UDP_SEGMENT). May become false while packets flow. */
   readonly gso: boolean;
   /** Several datagrams can arrive in one receive (UDP_GRO). */
   readonly gro: boolean;
@@ -65,6 +65,12 @@ export interface Underlay extends Port {
   /** 4 or 6: the address family of the outer header. */
   readonly family: 4 | 6;
   readonly capabilities: UnderlayCapabilities;
+  /** The source ports that a row's OUTER word may ask for; none where every datagram has the same. */
+  readonly sourcePorts: Uint16Array;
+  /** Why `capabilities.gso` became false while packets flowed, in words. */
+  readonly gsoRefused?: string | undefined;
+  /** Sends of several datagrams that the kernel refused, and that then left one by one, ever. */
+  readonly gsoFallbacks?: number | undefined;
   /**
    * Receives up to `max` datagrams into free slots and pushes their descriptors, the sender's address in
    * `ring.addresses`. The body is the UDP payload, at slot + `VXLAN_AT`.
@@ -72,9 +78,9 @@ export interface Underlay extends Port {
    */
   recvBatch(ring: Ring, max: number): number;
   /**
-   * Sends descriptors from the tail on, each to the row of `addresses` (a slab of sockaddrs) that its PEER word
+   * Sends messages from the tail on, each to the row of `addresses` (a slab of sockaddrs) that its PEER word
    * names. Completes what the kernel, or the port, took over.
-   * @returns datagrams sent, 0 when none can be taken now, or −errno when the *oldest* one was refused: it is
+   * @returns rows sent, 0 when none can be taken now, or −errno when the *oldest* one was refused: it is
    * still there, and the caller counts it and completes it.
    */
   sendBatch(ring: Ring, addresses: Uint8Array): number;

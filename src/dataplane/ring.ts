@@ -10,6 +10,9 @@
  * vnet header + frame, a segmented send is header slab + payload by reference. Where one run of bytes is enough,
  * the head is empty. The slot is released when the descriptor completes; a slot shared by several descriptors is
  * named by the last of them only (they complete in order).
+ *
+ * Several rows can be one message: the first says how many follow it (`FOLLOW_SHIFT`). On the underlay that is a send
+ * of several datagrams (UDP_SEGMENT), each row a datagram; on the TAP one super-frame, gathered from its rows.
  */
 import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { SlotPool } from "./arena.ts";
@@ -30,12 +33,17 @@ export const OFFSET = 3;
 export const LENGTH = 4;
 /** Word: to send, the row of the address slab to send to (a VTEP's index). */
 export const PEER = 5;
-/** Word: low 8 bits the outer TOS or traffic class, high 16 bits the outer UDP source port (0: the socket's). */
+/**
+ * Word: low 8 bits the outer TOS or traffic class, high 16 bits the outer UDP source port, as the underlay numbers its
+ * ports (`Underlay.sources`; 0: the port it is bound to).
+ */
 export const OUTER = 6;
 /** Bit of a received row's OUTER word: the datagram was longer than its slot, and its end is lost. */
 export const TRUNCATED = 0x100;
-/** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram). */
+/** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram), high 16 bits how many rows follow in the message. */
 export const SEGMENT = 7;
+/** Shifts the number of following rows to the low end of a SEGMENT word: `word >>> FOLLOW_SHIFT`. */
+export const FOLLOW_SHIFT = 16;
 
 export { ADDRESS_BYTES };
 
@@ -121,6 +129,19 @@ export class Ring {
     words[at + SEGMENT] = 0;
     this.head = (this.head + 1) | 0;
     return at;
+  }
+
+  /** Rows of the oldest message. */
+  get oldest(): number {
+    return 1 + (this.words[this.row(this.tail) + SEGMENT]! >>> FOLLOW_SHIFT);
+  }
+
+  /**
+   * Starts over at the first row where nothing is filled. A ring that is empty after every turn then uses few rows, and
+   * few entries of the slabs that go by row: those stay in the cache.
+   */
+  rewind(): void {
+    if (this.head === this.tail) this.head = this.tail = 0;
   }
 
   /** Ends the oldest `n` rows and releases their slots. */

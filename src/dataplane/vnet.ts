@@ -22,6 +22,8 @@ export const GSO_ECN = 0x80;
 /** Where the fields lie. */
 export const VNET_FLAGS = 0;
 export const VNET_GSO_TYPE = 1;
+export const VNET_HEADER_LENGTH = 2;
+export const VNET_GSO_SIZE = 4;
 export const VNET_CSUM_START = 6;
 export const VNET_CSUM_OFFSET = 8;
 

@@ -66,6 +66,7 @@ export class DgramUnderlay implements Underlay {
   readonly fd = -1;
   readonly family: 4 | 6;
   readonly capabilities = CAPABILITIES;
+  readonly sourcePorts = new Uint16Array(0);
   /** The port that is bound. */
   readonly port: number;
   /** Bytes the kernel really reserved, as SO_RCVBUF reports them. */

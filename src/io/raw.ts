@@ -15,6 +15,7 @@
  *   over it. With DF set, a smaller MTU on the way swallows what is too long for it.
  * - Main thread, CAP_NET_RAW.
  */
+import { portsBetween } from "../dataplane/entropy.ts";
 import type { Underlay, UnderlayCapabilities } from "../dataplane/ports.ts";
 import {
   ADDRESS_BYTES,
@@ -28,6 +29,7 @@ import {
 } from "../dataplane/ring.ts";
 import { copyBytes, viewsOf } from "./copy.ts";
 import { BatchUnderlay } from "./linux/batch.ts";
+import type { PortRange } from "./linux/senders.ts";
 import type { UdpSocket, UdpSocketOptions } from "./linux/shim.ts";
 import { openUdp } from "./linux/udp.ts";
 import { EBADF, LARGEST_PAYLOAD, PeerTexts, refusal } from "./portable.ts";
@@ -38,13 +40,17 @@ import { EAGAIN } from "./raw/strerror.ts";
 export { RawSocketError, type RawSocketErrorCode } from "./raw/socket.ts";
 
 /** As for a UDP socket; `noCheck` is not asked, the checksum is always zero. */
-export type RawOptions = Omit<UdpSocketOptions, "noCheck">;
+export type RawOptions = Omit<UdpSocketOptions, "noCheck"> & {
+  /** Where source ports come from; null: all datagrams leave from the port that is bound. Left out: RFC 7348's range. */
+  readonly sourcePorts?: PortRange | null;
+};
 
 export class RawUnderlay implements Underlay {
   readonly kind = "raw";
   readonly fd = -1;
   readonly family = 4;
   readonly capabilities: UnderlayCapabilities;
+  readonly sourcePorts: Uint16Array;
   /** The port that is bound. */
   readonly port: number;
   /** Bytes the kernel really reserved, as SO_RCVBUF and SO_SNDBUF report them. */
@@ -84,13 +90,20 @@ export class RawUnderlay implements Underlay {
   /** Takes over both sockets. */
   constructor(sender: RawSocket, socket: UdpSocket, options: RawOptions) {
     this.#sender = sender;
-    this.#receiver = new BatchUnderlay(socket, 4, "zero");
+    this.#receiver = new BatchUnderlay(socket, { family: 4, checksum: "zero" });
     this.#headers = new OuterHeaders(this.#packet, { ...options, port: socket.port });
     this.port = socket.port;
     this.receiveBuffer = socket.receiveBuffer;
     this.sendBuffer = sender.sendBuffer;
     this.warnings = [...socket.warnings, ...sender.warnings];
-    this.capabilities = { ...this.#receiver.capabilities, sourcePort: true, gso: false, checksum: "zero" };
+    this.capabilities = {
+      ...this.#receiver.capabilities,
+      sourcePort: options.sourcePorts !== null,
+      gso: false,
+      checksum: "zero",
+    };
+    const { sourcePorts: range } = options;
+    this.sourcePorts = range === null ? new Uint16Array(0) : portsBetween(range?.first, range?.last);
     sender.onWritable(() => this.#wake?.());
   }
 

@@ -48,7 +48,7 @@ function opened(underlay: Underlay, family: 4 | 6, port: number): Opened {
 
 function batch(family: 4 | 6, port = 0): Opened {
   const socket = openUdp(options(family, port));
-  return opened(new BatchUnderlay(socket, family, "computed"), family, socket.port);
+  return opened(new BatchUnderlay(socket, { family, checksum: "computed" }), family, socket.port);
 }
 
 function memory(family: 4 | 6, wrap = (underlay: Underlay): Underlay => underlay): Subject {

@@ -51,9 +51,9 @@ describe("encap", () => {
     expect(s.drops("tx", "PKT_TOO_BIG")).toBe(2);
   });
 
-  it("drops a super-frame as TAP_GSO, since the TAP's segmentation is off", () => {
+  it("drops a super-frame that is none of its gso_type as TAP_GSO", () => {
     const s = stages();
-    const vnet = [1, 1, 54, 0, 0x82, 5, 34, 0, 16, 0, 0, 0];
+    const vnet = [1, 4, 54, 0, 0x72, 5, 34, 0, 16, 0, 0, 0]; // TCP over IPv6
     expect(
       s.transmit({ bytes: frame({ protocol: "tcp", payload: 4000, checksum: "partial" }), vnet }),
     ).toEqual([]);

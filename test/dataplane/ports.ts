@@ -71,6 +71,7 @@ export class ScriptedUnderlay extends ScriptedPort implements Underlay {
   readonly kind = "scripted";
   readonly family = 4;
   readonly capabilities = CAPABILITIES;
+  readonly sourcePorts = new Uint16Array(0);
   /** Rows of the address slab that were sent to. */
   readonly peers: number[] = [];
 

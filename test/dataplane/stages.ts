@@ -1,12 +1,27 @@
 /** A dataplane's stages without ports: what the encap and decap tests run on. */
 import { Arena } from "../../src/dataplane/arena.ts";
+import { Coalescer } from "../../src/dataplane/coalesce.ts";
 import { Counters, type Direction } from "../../src/dataplane/counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../src/dataplane/decap.ts";
 import type { DropReason } from "../../src/dataplane/drops.ts";
 import { Encap } from "../../src/dataplane/encap.ts";
+import { portsBetween } from "../../src/dataplane/entropy.ts";
+import { everyOffload } from "../../src/dataplane/offloads.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
-import { HEAD_OFFSET, LENGTH, OFFSET, OUTER, PEER, Ring, SEGMENT } from "../../src/dataplane/ring.ts";
+import {
+  FOLLOW_SHIFT,
+  HEAD_LENGTH,
+  HEAD_OFFSET,
+  LENGTH,
+  OFFSET,
+  OUTER,
+  PEER,
+  Ring,
+  SEGMENT,
+} from "../../src/dataplane/ring.ts";
+import { Segmenter, segmentSlabBytes } from "../../src/dataplane/segment.ts";
+import { sumRanges } from "../../src/dataplane/sums.ts";
 import { Fdb } from "../../src/fdb/fdb.ts";
 import { VtepTable } from "../../src/fdb/vteps.ts";
 import { parseMac } from "../../src/wire/bytes.ts";
@@ -43,11 +58,16 @@ export interface Received {
 
 /** What a stage left in its ready ring. */
 export interface Output {
+  /** Bytes before the body: of a frame for the TAP its vnet header, of a segment its headers. */
   head: Uint8Array;
   body: Uint8Array;
   peer: number;
   tos: number;
   port: number;
+  /** Rows of the message that begins here; 0 inside one. */
+  message: number;
+  /** Segment size of that message. */
+  segment: number;
 }
 
 export class Stages {
@@ -65,15 +85,16 @@ export class Stages {
     const pool = this.arena.carvePool(66_000, 128);
     this.filled = new Ring(pool, 64);
     this.ready = new Ring(pool, READY_ROWS);
-    this.encap = new Encap(
-      this.arena.bytes,
-      this.fdb,
-      all,
-      { ...CAPABILITIES, ...capabilities },
-      this.counters,
-    );
+    const { bytes } = this.arena;
+    const can = { ...CAPABILITIES, ...capabilities };
+    const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
+    const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, sumRanges);
+    this.encap = new Encap(bytes, this.fdb, segmenter, all, target, this.counters);
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
-    this.decap = new Decap(this.arena.bytes, slab, this.fdb, this.vteps, all, this.counters);
+    const { offloads = everyOffload(false) } = all;
+    const joins = [offloads["tcp-coalesce"], offloads["udp-coalesce"]] as const;
+    const coalescer = new Coalescer(bytes, READY_ROWS, ...joins, sumRanges);
+    this.decap = new Decap(bytes, slab, this.fdb, this.vteps, coalescer, all, this.counters);
   }
 
   /** Adds a row: `mac` lives behind the VTEP at `address`. @returns the VTEP's index */
@@ -100,6 +121,14 @@ export class Stages {
   receive(...datagrams: Received[]): Output[] {
     this.#fill(8, datagrams);
     this.decap.run(this.filled, this.ready);
+    return this.#drain();
+  }
+
+  /** The same, and the TAP refuses each super-frame. */
+  receiveRefused(...datagrams: Received[]): Output[] {
+    this.#fill(8, datagrams);
+    this.decap.run(this.filled, this.ready);
+    this.decap.takeApart(this.ready);
     return this.#drain();
   }
 
@@ -130,16 +159,21 @@ export class Stages {
     const { ready } = this;
     const { words } = ready;
     const outputs: Output[] = [];
+    let next = 0;
     for (let i = 0; i < ready.length; i++) {
       const row = ready.row(ready.tail + i);
+      const message = i === next ? 1 + (words[row + SEGMENT]! >>> FOLLOW_SHIFT) : 0;
+      next += message;
       const head = words[row + HEAD_OFFSET]!;
       const body = words[row + OFFSET]!;
       outputs.push({
-        head: this.arena.bytes.slice(head, head + 12),
+        head: this.arena.bytes.slice(head, head + words[row + HEAD_LENGTH]!),
         body: this.arena.bytes.slice(body, body + words[row + LENGTH]!),
         peer: words[row + PEER]!,
         tos: words[row + OUTER]! & 0xff,
         port: words[row + OUTER]! >>> 16,
+        message,
+        segment: words[row + SEGMENT]! & 0xffff,
       });
     }
     ready.complete(ready.length);

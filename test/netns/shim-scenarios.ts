@@ -303,7 +303,7 @@ export function outerHeaders() {
 function outer(tap: LinuxTap, options: Partial<UdpSocketOptions>, tos: number) {
   const family = options.family!;
   const socket = openUdp(udp(options));
-  const underlay = new BatchUnderlay(socket, family, options.noCheck ? "zero" : "computed");
+  const underlay = new BatchUnderlay(socket, { family, checksum: options.noCheck ? "zero" : "computed" });
   const ring = makeRing();
   const slot = ring.pool.take();
   const at = ring.push(slot, slot + VNET_AT, 100);

@@ -60,7 +60,7 @@ async function open(kind: Kind, overrides: Partial<UdpSocketOptions> = {}): Prom
   };
   if (kind === "dgram") return DgramUnderlay.open(options);
   if (kind === "raw") return RawUnderlay.open(options);
-  return new BatchUnderlay(openUdp(options), 4, "computed");
+  return new BatchUnderlay(openUdp(options), { family: 4, checksum: "computed" });
 }
 
 /** Reads `count` IPv4 packets off the wire, and lets the event loop turn meanwhile. */

@@ -41,7 +41,7 @@ export type FromWorker =
 function main(input: WorkerInput): void {
   const { port } = input;
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
-  const underlay = new BatchUnderlay(input.socket, input.family, input.udpChecksum);
+  const underlay = new BatchUnderlay(input.socket, { family: input.family, checksum: input.udpChecksum });
   const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters));
   const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd);
   const say = (message: FromWorker): void => port.postMessage(message);

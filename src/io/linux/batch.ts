@@ -1,6 +1,10 @@
 /**
- * The default underlay: a UDP socket of the kernel, moved by sendmmsg(2) and recvmmsg(2) in batches. One socket has
- * one source port, so all it sends to a peer takes one path through an ECMP network; `raw` does that better.
+ * The default underlay: UDP sockets of the kernel, moved by sendmmsg(2) and recvmmsg(2) in batches. It receives on one
+ * socket, and sends from a pool of others (`senders.ts`), one for each source port.
+ *
+ * A message of several rows leaves as one send (UDP_SEGMENT). Where the kernel refuses that (EIO: an egress without
+ * checksum offload, before 6.11; EINVAL, EMSGSIZE: segments larger than the MTU on the way, which it would have
+ * fragmented one by one), the same rows leave again as datagrams of their own.
  */
 import { VXLAN_AT } from "../../dataplane/arena.ts";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
@@ -8,36 +12,65 @@ import type { Ring } from "../../dataplane/ring.ts";
 import { loadShim, type UdpSocket } from "./shim.ts";
 import { Watching } from "./watching.ts";
 
+const EIO = 5;
 const EBADF = 9;
+const EINVAL = 22;
+const EMSGSIZE = 90;
+
+/** What the kernel refuses a send of several datagrams with, and would not have refused each of them with. */
+const NO_GSO: ReadonlyMap<number, string> = new Map([
+  [EIO, "EIO"],
+  [EINVAL, "EINVAL"],
+  [EMSGSIZE, "EMSGSIZE"],
+]);
+
+/** Refusals in a row after which no further send of several datagrams is tried. One EIO is enough: it is the egress. */
+const REFUSALS = 16;
+
+export interface BatchOptions {
+  readonly family: 4 | 6;
+  /** What `UdpSocketOptions.noCheck` made of it. */
+  readonly checksum: "computed" | "zero";
+  /** Sockets to send from, by source port (`openSenders`); left out, everything leaves by the one that receives. */
+  readonly senders?: readonly Pick<UdpSocket, "fd" | "port">[];
+  /** Whether several datagrams may leave in one send. */
+  readonly gso?: boolean;
+}
 
 export class BatchUnderlay implements Underlay {
   readonly kind = "batch";
   readonly fd: number;
   readonly family: 4 | 6;
-  readonly capabilities: UnderlayCapabilities;
+  readonly capabilities: UnderlayCapabilities & { gso: boolean };
+  readonly sourcePorts: Uint16Array;
+  gsoRefused: string | undefined;
+  gsoFallbacks = 0;
   readonly #shim = loadShim();
   readonly #watching: Watching;
+  /** (port, descriptor) of each sender. */
+  readonly #senders: Int32Array;
   /** The socket's own count, as of the latest batch; it wraps at 2^32. */
   readonly #overflow = new Uint32Array(1);
   #overflowSeen = 0;
   #overflows = 0;
+  #refusals = 0;
   #closed = false;
 
-  /**
-   * Takes over a socket that `openUdp` returned, in this thread or another.
-   * @param checksum what `UdpSocketOptions.noCheck` made of it
-   */
-  constructor(socket: UdpSocket, family: 4 | 6, checksum: "computed" | "zero") {
+  /** Takes over a socket that `openUdp` returned, in this thread or another. The senders stay the caller's to close. */
+  constructor(socket: UdpSocket, options: BatchOptions) {
+    const { family, checksum, senders = [], gso = false } = options;
     this.fd = socket.fd;
     this.family = family;
     this.#watching = new Watching(socket.fd);
+    this.sourcePorts = Uint16Array.from(senders, ({ port }) => port);
+    this.#senders = Int32Array.from(senders.flatMap(({ port, fd }) => [port, fd]));
     this.capabilities = {
       sendTos: true,
       recvTos: true,
       df: true,
       ttl: true,
-      sourcePort: false,
-      gso: false,
+      sourcePort: senders.length > 1,
+      gso,
       gro: socket.gro,
       checksum,
     };
@@ -55,12 +88,15 @@ export class BatchUnderlay implements Underlay {
 
   sendBatch(ring: Ring, addresses: Uint8Array): number {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
-    const count = ring.length;
-    if (count === 0) return 0;
-    const { bytes, words, mask, tail } = ring;
-    const sent = this.#shim.sendBatch(this.fd, bytes, words, mask, tail, count, addresses);
-    if (sent > 0) ring.complete(sent);
-    return sent;
+    if (ring.length === 0) return 0;
+    const sent = this.#send(ring, ring.length, addresses, false);
+    if (sent >= 0) {
+      this.#refusals = 0;
+      return sent;
+    }
+    if (ring.oldest === 1 || !NO_GSO.has(-sent)) return sent;
+    this.#refused(-sent);
+    return this.#send(ring, ring.oldest, addresses, true);
   }
 
   overflows(): number {
@@ -83,5 +119,21 @@ export class BatchUnderlay implements Underlay {
     this.#closed = true;
     this.#watching.setWake(null);
     this.#shim.close(this.fd);
+  }
+
+  #send(ring: Ring, count: number, addresses: Uint8Array, single: boolean): number {
+    const { bytes, words, mask, tail } = ring;
+    const senders = this.#senders;
+    const sent = this.#shim.sendBatch(this.fd, bytes, words, mask, tail, count, addresses, senders, single);
+    if (sent > 0) ring.complete(sent);
+    return sent;
+  }
+
+  #refused(errno: number): void {
+    this.gsoFallbacks++;
+    this.#refusals++;
+    if (errno !== EIO && this.#refusals < REFUSALS) return;
+    this.capabilities.gso = false;
+    this.gsoRefused = `the kernel refused it while packets flowed (${NO_GSO.get(errno)})`;
   }
 }

@@ -35,6 +35,8 @@ export interface UdpSocketOptions {
   readonly dontFragment: boolean;
   /** Outer TTL or hop limit, 0 for the kernel's default. */
   readonly ttl: number;
+  /** The socket only sends: whatever comes to it is thrown away unseen. Left out: false. */
+  readonly deaf?: boolean;
 }
 
 export interface UdpSocket {
@@ -74,7 +76,11 @@ export interface Shim {
   close(fd: number): void;
 
   // Hot calls. `words` is a Ring's descriptor table of mask + 1 rows; rows start … start + count − 1 (masked) are used.
-  /** read(2) per row into its body; LENGTH becomes the bytes read. A frame longer than its room is cut to it. */
+  // A row may be the first of several that make up one message (FOLLOW_SHIFT in `ring.ts`): they move together.
+  /**
+   * read(2) per row into its body; LENGTH becomes the bytes read. A frame longer than its room is cut to it.
+   * @param budget bytes after which no further frame is read, at least 1
+   */
   readBatch(
     fd: number,
     arena: Uint8Array,
@@ -82,8 +88,9 @@ export interface Shim {
     mask: number,
     start: number,
     count: number,
+    budget: number,
   ): number;
-  /** writev(2) per row, head then body. Only an Ethernet device that is up takes a frame: −EIO before that. */
+  /** writev(2) per message. Only an Ethernet device that is up takes a frame: −EIO before that. */
   writeBatch(
     fd: number,
     arena: Uint8Array,
@@ -92,7 +99,12 @@ export interface Shim {
     start: number,
     count: number,
   ): number;
-  /** sendmmsg(2), head then body, to row PEER of `addresses`; the TOS of OUTER by control message where non-zero; SEGMENT by UDP_SEGMENT. */
+  /**
+   * sendmmsg(2) of messages to row PEER of `addresses`; the TOS of OUTER by control message where non-zero, the segment
+   * size by UDP_SEGMENT.
+   * @param senders (source port, socket) after (source port, socket): which socket a row with that port in OUTER leaves by; `fd` for all others
+   * @param single each row is a datagram of its own, whatever SEGMENT says
+   */
   sendBatch(
     fd: number,
     arena: Uint8Array,
@@ -101,6 +113,8 @@ export interface Shim {
     start: number,
     count: number,
     addresses: Uint8Array,
+    senders: Int32Array,
+    single: boolean,
   ): number;
   /**
    * recvmmsg(2) into the bodies; LENGTH becomes the bytes received, OUTER the TOS, SEGMENT the GRO size, row i of
@@ -117,6 +131,11 @@ export interface Shim {
     addresses: Uint8Array,
     overflow: Uint32Array,
   ): number;
+  /**
+   * Ones-complement sums of pieces of the arena (`wire/checksum.ts`: `fold(sum(…))`).
+   * @param ranges (offset, length) after (offset, length), `count` of them; each offset becomes the sum in 16 bits
+   */
+  sumRanges(arena: Uint8Array, ranges: Int32Array, count: number): void;
   /**
    * poll(2) over `set`, at most 16 rows of (fd, wanted events, events that came); a negative fd is passed over.
    * @param timeout milliseconds, −1 for ever

@@ -7,6 +7,7 @@
  * another, by one at a time.
  */
 import { VNET_AT, VNET_LENGTH } from "../../dataplane/arena.ts";
+import type { Offloads } from "../../dataplane/offloads.ts";
 import type { Tap } from "../../dataplane/ports.ts";
 import type { Ring } from "../../dataplane/ring.ts";
 import { isSystemCallFailure } from "./errors.ts";
@@ -25,10 +26,21 @@ const IFF_TUN_EXCL = 0x8000;
 
 const EBADF = 9;
 
+const TUN_F_CSUM = 0x01;
+const TUN_F_TSO = 0x02 | 0x04;
+const TUN_F_USO = 0x20 | 0x40;
+
 /** What every poplin TAP is made with. */
 const TAP_FLAGS = IFF_TAP | IFF_MULTI_QUEUE | IFF_NO_PI | IFF_VNET_HDR;
-/** No offloads: every frame we read is complete and within the MTU. */
-const NO_OFFLOADS = 0;
+
+/** Bytes after which a read stops for this turn: four super-frames. More would leave the cache before they are sent. */
+const READ_BUDGET = 256 * 1024;
+
+/** The bits of TUNSETOFFLOAD: what the kernel may leave to us. It takes the others only together with the checksums. */
+export function tapOffloads(offloads: Offloads | undefined): number {
+  if (!offloads?.["tap-csum"]) return 0;
+  return TUN_F_CSUM | (offloads["tap-tso"] ? TUN_F_TSO : 0) | (offloads["tap-uso"] ? TUN_F_USO : 0);
+}
 
 /** A queue of a TAP. */
 export interface OpenTap {
@@ -40,17 +52,18 @@ export interface OpenTap {
 
 /**
  * Opens a queue of the TAP `name`, made if it does not exist; a "%d" in the name becomes the next free number.
- * Offloads that somebody left on are switched off.
+ * @param offloads what frames from it may need done; left out: nothing. What somebody left on otherwise is switched off
  * @throws TapPermissionError, TunMissingError, TapBusyError, TapMismatchError, TapNameError, SystemCallError
  * @throws RangeError for a name of more than 15 bytes
  */
-export function openTap(name: string): OpenTap {
-  const fresh = tryOpen(name, TAP_FLAGS | IFF_TUN_EXCL, explainNew);
+export function openTap(name: string, offloads?: Offloads): OpenTap {
+  const bits = tapOffloads(offloads);
+  const fresh = tryOpen(name, TAP_FLAGS | IFF_TUN_EXCL, bits, explainNew);
   if (fresh !== undefined) return { ...fresh, existed: false };
   const holders = tapHolders(name);
   // Each queue of a device gets a share of its frames: two owners would both lose packets.
   if (holders.length > 0) throw sharedTap(name, holders);
-  const found = tryOpen(name, TAP_FLAGS, explainOld);
+  const found = tryOpen(name, TAP_FLAGS, bits, explainOld);
   return { ...found!, existed: true };
 }
 
@@ -72,7 +85,8 @@ export class LinuxTap implements Tap {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     const prepared = ring.prepare(max, VNET_AT);
     if (prepared === 0) return 0;
-    const read = this.#shim.readBatch(this.fd, ring.bytes, ring.words, ring.mask, ring.head, prepared);
+    const { bytes, words, mask, head } = ring;
+    const read = this.#shim.readBatch(this.fd, bytes, words, mask, head, prepared, READ_BUDGET);
     ring.publish(prepared, Math.max(read, 0));
     return read;
   }
@@ -106,10 +120,11 @@ export class LinuxTap implements Tap {
 function tryOpen(
   name: string,
   flags: number,
+  offloads: number,
   explain: Explanation,
 ): { fd: number; name: string } | undefined {
   try {
-    return loadShim().tapOpen(name, flags, VNET_LENGTH, NO_OFFLOADS);
+    return loadShim().tapOpen(name, flags, VNET_LENGTH, offloads);
   } catch (error) {
     if (!isSystemCallFailure(error)) throw error;
     const explained = explain(name, error);

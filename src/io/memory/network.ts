@@ -10,6 +10,7 @@
  * all underlays: right for some dozens.
  */
 import { VXLAN_AT } from "../../dataplane/arena.ts";
+import { portsBetween } from "../../dataplane/entropy.ts";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
 import {
   ADDRESS_BYTES,
@@ -117,6 +118,7 @@ export class MemoryUnderlay implements Underlay {
   readonly fd = -1;
   readonly family: 4 | 6;
   readonly capabilities = CAPABILITIES;
+  readonly sourcePorts = portsBetween();
   /** Our address and port. */
   readonly sockaddr = new Uint8Array(ADDRESS_BYTES);
   readonly #network: MemoryNetwork;

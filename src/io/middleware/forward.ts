@@ -38,6 +38,7 @@ export class ForwardingUnderlay implements Underlay {
   readonly kind: string;
   readonly family: 4 | 6;
   readonly capabilities: UnderlayCapabilities;
+  readonly sourcePorts: Uint16Array;
   readonly fd: number;
   protected readonly inner: Underlay;
 
@@ -45,6 +46,7 @@ export class ForwardingUnderlay implements Underlay {
     this.kind = inner.kind;
     this.family = inner.family;
     this.capabilities = inner.capabilities;
+    this.sourcePorts = inner.sourcePorts;
     this.fd = inner.fd;
     this.inner = inner;
   }
@@ -59,6 +61,14 @@ export class ForwardingUnderlay implements Underlay {
 
   overflows(): number {
     return this.inner.overflows();
+  }
+
+  get gsoRefused(): string | undefined {
+    return this.inner.gsoRefused;
+  }
+
+  get gsoFallbacks(): number | undefined {
+    return this.inner.gsoFallbacks;
   }
 
   get asyncErrors(): number | undefined {

@@ -29,7 +29,9 @@ afterEach(() => {
 function makePair(options: Partial<UdpSocketOptions> = {}, slotSize = 2048) {
   const family = options.family ?? 4;
   const [from, to] = [openUdp(udpOptions(options)), openUdp(udpOptions(options))];
-  const [sender, receiver] = [from, to].map((socket) => new BatchUnderlay(socket, family, "computed"));
+  const [sender, receiver] = [from, to].map(
+    (socket) => new BatchUnderlay(socket, { family, checksum: "computed" }),
+  );
   open.push(sender!, receiver!);
   const arena = new Arena(2 * 128 * (slotSize + 64));
   return {

@@ -4,8 +4,19 @@ import * as shim from "../../../src/io/linux/shim.ts";
 
 describe("the numbers that C and TypeScript share", () => {
   it("are the same on both sides", () => {
-    const { SLOT, HEAD_OFFSET, HEAD_LENGTH, OFFSET, LENGTH, PEER, OUTER, SEGMENT, WORDS, ADDRESS_BYTES } =
-      ring;
+    const {
+      SLOT,
+      HEAD_OFFSET,
+      HEAD_LENGTH,
+      OFFSET,
+      LENGTH,
+      PEER,
+      OUTER,
+      SEGMENT,
+      WORDS,
+      ADDRESS_BYTES,
+      FOLLOW_SHIFT,
+    } = ring;
     const { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, TRUNCATED } = shim;
     const words = {
       SLOT,
@@ -18,6 +29,7 @@ describe("the numbers that C and TypeScript share", () => {
       SEGMENT,
       WORDS,
       ADDRESS_BYTES,
+      FOLLOW_SHIFT,
     };
     const bits = { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, TRUNCATED };
     expect(shim.loadShim().descriptor).toEqual({ ...words, ...bits });

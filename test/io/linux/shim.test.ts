@@ -19,6 +19,8 @@ function udp(overrides: Partial<UdpSocketOptions> = {}) {
   return socket;
 }
 
+const NO_SENDERS = new Int32Array(0);
+
 /** Descriptor rows over an arena of 1000 bytes; every row names bytes 100 to 199. */
 function makeRows(rows = 4) {
   const words = new Int32Array(rows * WORDS);
@@ -51,9 +53,9 @@ describe("a descriptor that points outside the arena", () => {
     const { arena, words, mask } = makeRows();
     return {
       words,
-      read: (count: number) => shim.readBatch(fd, arena, words, mask, 0, count),
+      read: (count: number) => shim.readBatch(fd, arena, words, mask, 0, count, 1 << 20),
       write: (count: number) => shim.writeBatch(fd, arena, words, mask, 0, count),
-      send: (count: number) => shim.sendBatch(fd, arena, words, mask, 0, count, slab),
+      send: (count: number) => shim.sendBatch(fd, arena, words, mask, 0, count, slab, NO_SENDERS, false),
       recv: (count: number) => shim.recvBatch(fd, arena, words, mask, 0, count, addresses, overflow),
     };
   }
@@ -101,15 +103,16 @@ describe("arguments that make no sense", () => {
     const { fd, port } = udp();
     const { arena, words } = makeRows();
     const slab = loopbackSlab(4, [port]);
-    const send = (mask: number, count: number) => shim.sendBatch(fd, arena, words, mask, 0, count, slab);
+    const send = (mask: number, count: number) =>
+      shim.sendBatch(fd, arena, words, mask, 0, count, slab, NO_SENDERS, false);
     for (const mask of [-1, 2, 7, 0x7fffffff]) expect(() => send(mask, 1)).toThrow(RangeError);
     for (const count of [-1, 5]) expect(() => send(3, count)).toThrow(RangeError);
     const recv = (rows: number, counts: number) =>
       shim.recvBatch(fd, arena, words, 3, 0, 1, new Uint8Array(rows * 28), new Uint32Array(counts));
     expect(() => recv(3, 1)).toThrow(RangeError);
     expect(() => recv(4, 0)).toThrow(RangeError);
-    expect(() => shim.readBatch(fd, arena, new Uint8Array(32) as never, 3, 0, 1)).toThrow(TypeError);
-    expect(() => shim.readBatch("3" as never, arena, words, 3, 0, 1)).toThrow(TypeError);
+    expect(() => shim.readBatch(fd, arena, new Uint8Array(32) as never, 3, 0, 1, 1)).toThrow(TypeError);
+    expect(() => shim.readBatch("3" as never, arena, words, 3, 0, 1, 1)).toThrow(TypeError);
     expect(() => (shim.readBatch as unknown as () => void)()).toThrow(TypeError);
   });
 
@@ -117,7 +120,7 @@ describe("arguments that make no sense", () => {
     const { fd } = udp();
     const { arena, words } = makeRows();
     structuredClone(arena.buffer, { transfer: [arena.buffer] });
-    expect(() => shim.readBatch(fd, arena, words, 3, 0, 1)).toThrow(RangeError);
+    expect(() => shim.readBatch(fd, arena, words, 3, 0, 1, 1)).toThrow(RangeError);
   });
 
   it.each([
@@ -156,9 +159,9 @@ describe("what the kernel refuses", () => {
 
   it("is −errno in the hot calls", () => {
     const { arena, words, mask } = makeRows();
-    expect(shim.readBatch(-1, arena, words, mask, 0, 1)).toBe(-9);
+    expect(shim.readBatch(-1, arena, words, mask, 0, 1, 1)).toBe(-9);
     expect(shim.writeBatch(-1, arena, words, mask, 0, 1)).toBe(-9);
-    expect(shim.sendBatch(-1, arena, words, mask, 0, 1, loopbackSlab(4, [9]))).toBe(-9);
+    expect(shim.sendBatch(-1, arena, words, mask, 0, 1, loopbackSlab(4, [9]), NO_SENDERS, false)).toBe(-9);
     expect(shim.recvBatch(-1, arena, words, mask, 0, 1, new Uint8Array(112), new Uint32Array(1))).toBe(-9);
   });
 });

@@ -1,0 +1,412 @@
+/**
+ * Consecutive segments of one flow → one super-frame for the TAP, so that the kernel above handles 64 KB once instead of
+ * 46 times. What `tcp_gro_receive` and `udp_gro_receive` join, and by the same rules:
+ *
+ * - all of the headers are the same (VXLAN, MACs, tags, TTL, TOS, DF, addresses, ports, acknowledgement, window,
+ *   options) but for lengths, checksums, the IPv4 id and TCP's sequence number;
+ * - IPv4 without options, no fragment, a right header checksum; ids go up by one, or do not matter (DF, RFC 6864);
+ *   IPv6 without extension headers;
+ * - TCP: ACK is the only flag, but the last may have PSH too; sequence numbers follow each other. UDP: a checksum is there;
+ * - all payloads of one size, only the last may be shorter;
+ * - **every checksum was verified**: the kernel takes a super-frame's word for it, so what is wrong must not get in.
+ *
+ * A chain is rows one behind another: the first is a whole frame, the others are payloads only. Headers are compared in
+ * words, under a mask that leaves out what may differ. A packet that passes has thereby passed all that decap would
+ * check: its header *is* that of a packet that was let in. Checksums are summed for all chains of a batch together, in
+ * one call (`sums.ts`); a chain in which one is wrong is taken apart again, and the kernel finds the culprit.
+ */
+import { putU16, u16, u32 } from "../wire/bytes.ts";
+import { fold, pseudoSumV4, pseudoSumV6, sum, updateChecksum } from "../wire/checksum.ts";
+import { Location, locate } from "../wire/flow.ts";
+import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
+import { IPV4_LENGTH, IPV6_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import { VXLAN_LENGTH } from "../wire/vxlan.ts";
+import { HeaderMask } from "./header-mask.ts";
+import {
+  ADDRESS_BYTES,
+  FOLLOW_SHIFT,
+  HEAD_LENGTH,
+  HEAD_OFFSET,
+  LENGTH,
+  OFFSET,
+  type Ring,
+  SEGMENT,
+} from "./ring.ts";
+import { RANGE_WORDS, type SumRanges } from "./sums.ts";
+import {
+  GSO_TCPV4,
+  GSO_TCPV6,
+  GSO_UDP_L4,
+  le16,
+  NEEDS_CSUM,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
+  VNET_GSO_TYPE,
+  VNET_HEADER_LENGTH,
+  writeVnetHeader,
+} from "./vnet.ts";
+
+const TCP_FLAGS = 13;
+const TCP_ACK = 0x10;
+const TCP_PSH = 0x08;
+const TCP_CSUM = 16;
+const UDP_CSUM = 6;
+const IPV4_DF = 0x40;
+/** Largest IP packet. */
+const LARGEST = 65_535;
+/** Rows in a chain, at most: what every kernel takes as one UDP super-frame (UDP_MAX_SEGMENTS before 6.9). */
+const MOST = 64;
+
+// Words of a chain.
+const FIRST = 0;
+const PACKET = 1;
+const RANGES = 2;
+const ROWS = 3;
+const PAYLOAD = 4;
+const SHAPE_L3 = 5;
+const SHAPE_L4 = 6;
+const SHAPE_HEADER = 7;
+const FLAGS = 8;
+const CHAIN_WORDS = 9;
+
+export class Coalescer {
+  readonly #bytes: Uint8Array;
+  readonly #sums: SumRanges;
+  readonly #tcp: boolean;
+  readonly #udp: boolean;
+  readonly #mask: HeaderMask;
+  readonly #ranges: Int32Array;
+  readonly #chains: Int32Array;
+  #count = 0;
+  #summed = 0;
+  #active = true;
+
+  // The packet that the next one may follow, as the head of a chain of one row or more. Offsets count from its start,
+  // which is its VXLAN header.
+  #open = false;
+  #first = 0;
+  #packet = 0;
+  #l3 = 0;
+  #l4 = 0;
+  #headerLength = 0;
+  #version = 0;
+  #isTcp = false;
+  #size = 0;
+  #rows = 0;
+  #payload = 0;
+  #sequence = 0;
+  #id = 0;
+  #idMatters = false;
+  /** What the IPv4 length, id and checksum of each packet add up to. */
+  #ipRest = 0;
+  #tos = 0;
+  #flags = 0;
+  #firstRange = 0;
+  #addresses: Uint8Array | null = null;
+  #from = 0;
+
+  /** @param rows of the ring that decap fills */
+  constructor(bytes: Uint8Array, rows: number, tcp: boolean, udp: boolean, sums: SumRanges) {
+    this.#bytes = bytes;
+    this.#mask = new HeaderMask(bytes);
+    this.#sums = sums;
+    this.#tcp = tcp;
+    this.#udp = udp;
+    this.#ranges = new Int32Array(rows * RANGE_WORDS);
+    this.#chains = new Int32Array((rows >> 1) * CHAIN_WORDS);
+  }
+
+  /** Joins nothing from now on: the TAP does not take super-frames. */
+  disable(): void {
+    this.#active = false;
+    this.#open = false;
+  }
+
+  /** Whether the packet that was pushed last may be followed. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** A row was pushed that nothing may follow. */
+  end(): void {
+    this.#close();
+  }
+
+  /**
+   * A packet was pushed as a row of its own, with nothing for the kernel to finish: the next may follow it.
+   * @param position the row's, in the ring
+   * @param at where its VXLAN header starts, and `length`, the bytes from there
+   * @param tos outer TOS
+   * @param addresses with the sender's sockaddr at `from`
+   */
+  begin(
+    position: number,
+    at: number,
+    length: number,
+    where: Location,
+    tos: number,
+    addresses: Uint8Array,
+    from: number,
+  ): void {
+    this.#close();
+    if (!this.#active || !this.#suits(at, length, where)) return;
+    this.#open = true;
+    this.#first = position;
+    this.#packet = at;
+    this.#rows = 1;
+    this.#payload = this.#size;
+    this.#tos = tos;
+    this.#addresses = addresses;
+    this.#from = from;
+    this.#mask.shape(this.#l3, this.#l4, this.#headerLength, this.#version, this.#isTcp);
+  }
+
+  /**
+   * Pushes a packet as the continuation of the one before it, if it is that.
+   * @returns whether it was; if not, nothing was done
+   */
+  follow(at: number, length: number, tos: number, addresses: Uint8Array, from: number, ready: Ring): boolean {
+    const payload = length - this.#headerLength;
+    if (payload <= 0 || payload > this.#size || tos !== this.#tos) return false;
+    if (this.#headerLength - this.#l3 + this.#payload + payload > LARGEST) return false;
+    if (!this.#mask.same(this.#packet, at) || !this.#sameSender(addresses, from)) return false;
+    if (!this.#continues(at, payload)) return false;
+    if (this.#rows === 1) {
+      this.#firstRange = this.#summed;
+      this.#sum(this.#packet, this.#size);
+    }
+    this.#sum(at, payload);
+    const row = ready.push(-1, at + this.#headerLength, payload);
+    ready.words[row + HEAD_LENGTH] = 0;
+    this.#rows++;
+    this.#payload += payload;
+    const ends = this.#isTcp && (this.#bytes[at + this.#l4 + TCP_FLAGS]! & TCP_PSH) !== 0;
+    if (ends) this.#flags |= TCP_PSH;
+    if (ends || payload < this.#size || this.#rows === MOST) this.#close();
+    return true;
+  }
+
+  /**
+   * Ends the batch: verifies what was joined and makes super-frames of it.
+   * @param headers where the vnet header of row i goes: `headers + i * stride`
+   * @param none a vnet header that asks for nothing
+   * @returns how many rows became a part of another
+   */
+  finish(ready: Ring, headers: number, stride: number, none: number): number {
+    this.#close();
+    if (this.#count === 0) return 0;
+    this.#sums(this.#bytes, this.#ranges, this.#summed);
+    let joined = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const at = i * CHAIN_WORDS;
+      const row = ready.row(this.#chains[at + FIRST]!);
+      const header = headers + (this.#chains[at + FIRST]! & ready.mask) * stride;
+      if (this.#verify(at)) {
+        ready.words[row + SEGMENT] = (this.#chains[at + ROWS]! - 1) << FOLLOW_SHIFT;
+        ready.words[row + HEAD_OFFSET] = header;
+        this.#superFrame(at, header);
+        joined += this.#chains[at + ROWS]! - 1;
+      } else {
+        this.#apart(ready, at, none);
+      }
+    }
+    this.#count = 0;
+    this.#summed = 0;
+    return joined;
+  }
+
+  /**
+   * Takes the oldest message of `ready`, a super-frame that `finish` made and the TAP refused, apart again.
+   * @returns whether it was one
+   */
+  takeApart(ready: Ring, none: number): boolean {
+    const rows = ready.oldest;
+    if (rows === 1) return false;
+    const { words } = ready;
+    const bytes = this.#bytes;
+    const first = ready.row(ready.tail);
+    const vnet = words[first + HEAD_OFFSET]!;
+    const frame = words[first + OFFSET]!;
+    const headers = le16(bytes, vnet + VNET_HEADER_LENGTH);
+    const l4 = frame + le16(bytes, vnet + VNET_CSUM_START);
+    const csum = l4 + le16(bytes, vnet + VNET_CSUM_OFFSET);
+    const l4Length = words[first + LENGTH]! - (l4 - frame);
+    const udp = bytes[vnet + VNET_GSO_TYPE]! === GSO_UDP_L4;
+    const where = new Location(); // this is rare
+    locate(bytes, frame, words[first + LENGTH]!, where);
+    const l3 = where.l3At;
+    this.#setIpLength(l3, where.version, l4 - l3 + l4Length);
+    if (udp) putU16(bytes, l4 + 4, l4Length);
+    else bytes[l4 + TCP_FLAGS]! &= ~TCP_PSH;
+    putU16(bytes, csum, pseudo(bytes, l3, l4, udp ? PROTOCOL_UDP : PROTOCOL_TCP, l4Length));
+    writeVnetHeader(bytes, vnet, NEEDS_CSUM, 0, 0, 0, l4 - frame, csum - l4);
+    words[first + SEGMENT] = 0;
+    for (let i = 1; i < rows; i++) unjoin(ready, ready.tail + i, headers, none);
+    return true;
+  }
+
+  /** Whether a packet may be the first of a chain; notes its shape. */
+  #suits(at: number, length: number, where: Location): boolean {
+    const { l3At, l4At, version, protocol } = where;
+    const bytes = this.#bytes;
+    this.#isTcp = protocol === PROTOCOL_TCP;
+    if (l4At === 0 || !(this.#isTcp ? this.#tcp : protocol === PROTOCOL_UDP && this.#udp)) return false;
+    if (l4At - l3At !== (version === 4 ? IPV4_LENGTH : IPV6_LENGTH)) return false;
+    if (l3At + where.totalLength !== at + length) return false;
+    const l4Header = this.#isTcp ? tcpHeaderLength(bytes, l4At) : UDP_LENGTH;
+    if (this.#isTcp ? (bytes[l4At + TCP_FLAGS]! & 0xff) !== TCP_ACK : u16(bytes, l4At + UDP_CSUM) === 0)
+      return false;
+    if (this.#isTcp ? l4Header < 20 : u16(bytes, l4At + 4) !== where.l4Length) return false;
+    this.#l3 = l3At - at;
+    this.#l4 = l4At - at;
+    this.#headerLength = this.#l4 + l4Header;
+    this.#version = version;
+    this.#size = length - this.#headerLength;
+    this.#flags = 0;
+    if (this.#size <= 0 || this.#headerLength > HeaderMask.LONGEST) return false;
+    if (this.#isTcp) this.#sequence = (u32(bytes, l4At + 4) + this.#size) | 0;
+    if (version === 6) return true;
+    this.#id = u16(bytes, l3At + 4);
+    this.#idMatters = (bytes[l3At + 6]! & IPV4_DF) === 0;
+    this.#ipRest = ipRest(bytes, l3At);
+    return fold(sum(bytes, l3At, IPV4_LENGTH)) === 0xffff;
+  }
+
+  /** What the mask leaves out: lengths, the IPv4 id and checksum, TCP's sequence number and flags. */
+  #continues(at: number, payload: number): boolean {
+    const bytes = this.#bytes;
+    const l3 = at + this.#l3;
+    const l4 = at + this.#l4;
+    const l4Length = this.#headerLength - this.#l4 + payload;
+    if (this.#version === 4) {
+      if (u16(bytes, l3 + 2) !== IPV4_LENGTH + l4Length) return false;
+      if (this.#idMatters && u16(bytes, l3 + 4) !== ((this.#id + this.#rows) & 0xffff)) return false;
+      // The rest of the header is the same, so the checksum is right exactly if these three add up to the same.
+      if (ipRest(bytes, l3) !== this.#ipRest) return false;
+    } else if (u16(bytes, l3 + 4) !== l4Length) return false;
+    if (!this.#isTcp) return u16(bytes, l4 + 4) === l4Length && u16(bytes, l4 + UDP_CSUM) !== 0;
+    if ((bytes[l4 + TCP_FLAGS]! & ~TCP_PSH) !== TCP_ACK) return false;
+    if ((u32(bytes, l4 + 4) | 0) !== this.#sequence) return false;
+    this.#sequence = (this.#sequence + payload) | 0;
+    return true;
+  }
+
+  /** The sender's address decides whether a packet is let in: the same address as the packet before. */
+  #sameSender(addresses: Uint8Array, from: number): boolean {
+    if (addresses === this.#addresses && from === this.#from) return true;
+    const known = this.#addresses!;
+    for (let i = 0; i < ADDRESS_BYTES; i++) if (addresses[from + i] !== known[this.#from + i]) return false;
+    return true;
+  }
+
+  #sum(at: number, payload: number): void {
+    const range = this.#summed++ * RANGE_WORDS;
+    this.#ranges[range] = at + this.#l4;
+    this.#ranges[range + 1] = this.#headerLength - this.#l4 + payload;
+  }
+
+  /** Keeps the chain at hand, if it is one, for `finish`. */
+  #close(): void {
+    if (this.#open && this.#rows > 1) {
+      const at = this.#count++ * CHAIN_WORDS;
+      const chains = this.#chains;
+      chains[at + FIRST] = this.#first;
+      chains[at + PACKET] = this.#packet;
+      chains[at + RANGES] = this.#firstRange;
+      chains[at + ROWS] = this.#rows;
+      chains[at + PAYLOAD] = this.#payload;
+      chains[at + SHAPE_L3] = this.#l3;
+      chains[at + SHAPE_L4] = this.#l4;
+      chains[at + SHAPE_HEADER] = this.#headerLength;
+      chains[at + FLAGS] = this.#flags;
+    }
+    this.#open = false;
+  }
+
+  /** Whether the checksums of all packets of the chain at `at` are right. */
+  #verify(at: number): boolean {
+    const chains = this.#chains;
+    const packet = chains[at + PACKET]!;
+    const l3 = packet + chains[at + SHAPE_L3]!;
+    const l4 = packet + chains[at + SHAPE_L4]!;
+    const protocol = protocolOf(this.#bytes, l3, l4);
+    const base =
+      l4 - l3 === IPV4_LENGTH
+        ? pseudoSumV4(this.#bytes, l3, protocol, 0)
+        : pseudoSumV6(this.#bytes, l3, protocol, 0);
+    let range = chains[at + RANGES]! * RANGE_WORDS;
+    for (let i = chains[at + ROWS]!; i > 0; i--, range += RANGE_WORDS) {
+      if (fold(base + this.#ranges[range + 1]! + this.#ranges[range]!) !== 0xffff) return false;
+    }
+    return true;
+  }
+
+  /** Makes the headers of the first packet say that it is all of them, and writes the vnet header at `vnet`. */
+  #superFrame(at: number, vnet: number): void {
+    const bytes = this.#bytes;
+    const chains = this.#chains;
+    const packet = chains[at + PACKET]!;
+    const l3 = packet + chains[at + SHAPE_L3]!;
+    const l4 = packet + chains[at + SHAPE_L4]!;
+    const headerLength = chains[at + SHAPE_HEADER]!;
+    const protocol = protocolOf(bytes, l3, l4);
+    const version = l4 - l3 === IPV4_LENGTH ? 4 : 6;
+    const l4Header = headerLength - chains[at + SHAPE_L4]!;
+    const l4Length = l4Header + chains[at + PAYLOAD]!;
+    const size = this.#ranges[chains[at + RANGES]! * RANGE_WORDS + 1]! - l4Header;
+    const tcp = protocol === PROTOCOL_TCP;
+    this.#setIpLength(l3, version, l4 - l3 + l4Length);
+    if (tcp) bytes[l4 + TCP_FLAGS]! |= chains[at + FLAGS]!;
+    else putU16(bytes, l4 + 4, l4Length);
+    const csum = tcp ? TCP_CSUM : UDP_CSUM;
+    putU16(bytes, l4 + csum, pseudo(bytes, l3, l4, protocol, l4Length));
+    const type = tcp ? (version === 4 ? GSO_TCPV4 : GSO_TCPV6) : GSO_UDP_L4;
+    const frame = packet + VXLAN_LENGTH;
+    writeVnetHeader(bytes, vnet, NEEDS_CSUM, type, headerLength - VXLAN_LENGTH, size, l4 - frame, csum);
+  }
+
+  /** Writes the length of an IP packet into its header. An IPv4 checksum follows. */
+  #setIpLength(l3: number, version: number, length: number): void {
+    const bytes = this.#bytes;
+    if (version === 6) {
+      putU16(bytes, l3 + 4, length - IPV6_LENGTH);
+      return;
+    }
+    putU16(bytes, l3 + 10, updateChecksum(u16(bytes, l3 + 10), u16(bytes, l3 + 2), length));
+    putU16(bytes, l3 + 2, length);
+  }
+
+  /** Gives the rows of the chain at `at`, whose headers nobody has touched yet, back their headers. */
+  #apart(ready: Ring, at: number, none: number): void {
+    const first = this.#chains[at + FIRST]!;
+    const headers = this.#chains[at + SHAPE_HEADER]! - VXLAN_LENGTH;
+    for (let i = 1; i < this.#chains[at + ROWS]!; i++) unjoin(ready, first + i, headers, none);
+  }
+}
+
+/** Makes a frame of the row at `position` again: its headers still stand in front of its payload. */
+function unjoin(ready: Ring, position: number, headers: number, none: number): void {
+  const row = ready.row(position);
+  const { words } = ready;
+  words[row + OFFSET]! -= headers;
+  words[row + LENGTH]! += headers;
+  words[row + HEAD_OFFSET] = none;
+  words[row + HEAD_LENGTH] = 12;
+}
+
+function protocolOf(bytes: Uint8Array, l3: number, l4: number): number {
+  return l4 - l3 === IPV4_LENGTH ? bytes[l3 + 9]! : bytes[l3 + 6]!;
+}
+
+function pseudo(bytes: Uint8Array, l3: number, l4: number, protocol: number, l4Length: number): number {
+  return fold(
+    l4 - l3 === IPV4_LENGTH
+      ? pseudoSumV4(bytes, l3, protocol, l4Length)
+      : pseudoSumV6(bytes, l3, protocol, l4Length),
+  );
+}
+
+/** Length, id and checksum of an IPv4 header, added up. */
+function ipRest(bytes: Uint8Array, l3: number): number {
+  return fold(u16(bytes, l3 + 2) + u16(bytes, l3 + 4) + u16(bytes, l3 + 10));
+}

@@ -1,0 +1,226 @@
+/**
+ * Super-frame → segments: what the kernel left undone for us because the TAP said that it could (TUN_F_TSO4, TSO6, USO4,
+ * USO6), done as `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment` do it.
+ *
+ *   slot     VXLAN │ Ethernet IP TCP │ payload ············· payload ············· payload ····
+ *   rows     header 0 │ slice 0      header 1 │ slice 1       header 2 │ slice 2
+ *
+ * The payload stays where it is; each segment is a row whose head is a header of its own, in a slab with one entry per
+ * row of the ring, and whose body is a slice of the payload. In the headers differ: the IP length, the IPv4 id (one more
+ * each) and checksum; TCP's sequence number, PSH and FIN (on the last segment only), CWR (on the first only, RFC 3168
+ * section 6.1.2) and checksum; UDP's length and checksum. Checksums are computed from scratch: a partial one holds the
+ * pseudo-header sum of the whole.
+ */
+import { i32, putU16, putU32, u16 } from "../wire/bytes.ts";
+import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
+import type { Location } from "../wire/flow.ts";
+import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
+import { TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
+import type { DataplaneOptions } from "./options.ts";
+import { HEAD_LENGTH, HEAD_OFFSET, OUTER, PEER, type Ring, SLOT, WORDS } from "./ring.ts";
+import { RANGE_WORDS, type SumRanges } from "./sums.ts";
+import { GSO_ECN, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from "./vnet.ts";
+
+/** Bytes per entry of the header slab: VXLAN 8, Ethernet with tags 22, IPv6 with some extensions, TCP up to 60. */
+const STRIDE = 256;
+const TCP_FIN = 0x01;
+const TCP_PSH = 0x08;
+const TCP_CWR = 0x80;
+
+/** Bytes of the arena for the header slab of a ring of `rows` rows. */
+export function segmentSlabBytes(rows: number): number {
+  return rows * STRIDE;
+}
+
+/** From `cut`: the rows do not fit into the ring now. */
+export const NO_ROOM = 0;
+/** From `cut`: no super-frame that anybody could cut, or its segments would not fit the MTU. */
+export const CANNOT_CUT = -1;
+export const SEGMENT_TOO_BIG = -2;
+
+export class Segmenter {
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #slab: number;
+  readonly #vni: number;
+  readonly #mtu: number;
+  readonly #sums: SumRanges;
+  #ranges = new Int32Array(64 * RANGE_WORDS);
+
+  // The super-frame at hand. Offsets count from the VXLAN header, where each segment's header starts, too.
+  #start = 0;
+  #l3 = 0;
+  #l4 = 0;
+  #version = 0;
+  #tcp = false;
+  #headerLength = 0;
+  /** Sums over what is the same in all segments. */
+  #ipSum = 0;
+  #l4Sum = 0;
+  #id = 0;
+  #sequence = 0;
+  #offsetAndFlags = 0;
+
+  /**
+   * @param slab where `segmentSlabBytes` of the arena are reserved, at a multiple of 4
+   * @param options the VNI that the segments carry, and the overlay MTU, which none exceeds
+   */
+  constructor(
+    bytes: Uint8Array,
+    slab: number,
+    options: Pick<DataplaneOptions, "vni" | "mtu">,
+    sums: SumRanges,
+  ) {
+    this.#bytes = bytes;
+    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.#slab = slab;
+    this.#vni = options.vni;
+    this.#mtu = options.mtu;
+    this.#sums = sums;
+  }
+
+  /**
+   * Cuts one super-frame, which starts at a multiple of 4 with eight bytes of headroom, and pushes its segments. Once it
+   * is sure to be cut, the VXLAN header goes into the headroom, over what is left of the vnet header.
+   * @param type gso_type of its vnet header, and `size`, gso_size: payload bytes per segment
+   * @param slot given to the last row
+   * @param outer and `peer`: those words of each row
+   * @returns how many rows were pushed, `NO_ROOM`, or why it was not cut; then nothing was pushed
+   */
+  cut(
+    frame: number,
+    where: Location,
+    type: number,
+    size: number,
+    slot: number,
+    peer: number,
+    outer: number,
+    ready: Ring,
+  ): number {
+    if (!this.#understand(frame, where, type & ~GSO_ECN)) return CANNOT_CUT;
+    const first = this.#start + this.#headerLength;
+    const payload = where.l4At + where.l4Length - first;
+    if (size === 0 || payload <= 0) return CANNOT_CUT;
+    if (first - where.l3At + Math.min(size, payload) > this.#mtu) return SEGMENT_TOO_BIG;
+    const count = Math.ceil(payload / size);
+    if (count > ready.capacity) return CANNOT_CUT;
+    if (count > ready.room) return NO_ROOM;
+    if (count * RANGE_WORDS > this.#ranges.length) this.#ranges = new Int32Array(count * 2 * RANGE_WORDS);
+    writeVxlanHeader(this.#bytes, this.#start, this.#vni);
+    const ranges = this.#ranges;
+    const head = ready.head;
+    const { words } = ready;
+    let row = 0;
+    for (let i = 0; i < count; i++) {
+      const at = first + i * size;
+      const length = Math.min(size, payload - i * size);
+      row = ready.push(-1, at, length);
+      words[row + HEAD_OFFSET] = this.#slab + (row / WORDS) * STRIDE;
+      words[row + HEAD_LENGTH] = this.#headerLength;
+      words[row + PEER] = peer;
+      words[row + OUTER] = outer;
+      ranges[i * RANGE_WORDS] = at;
+      ranges[i * RANGE_WORDS + 1] = length;
+    }
+    words[row + SLOT] = slot;
+    this.#sums(this.#bytes, ranges, count);
+    this.#sumHeaders(where);
+    for (let i = 0; i < count; i++) {
+      const header = words[ready.row(head + i) + HEAD_OFFSET]!;
+      this.#write(
+        header,
+        i,
+        i === count - 1,
+        i * size,
+        ranges[i * RANGE_WORDS + 1]!,
+        ranges[i * RANGE_WORDS]!,
+      );
+    }
+    return count;
+  }
+
+  /** Where the headers are; false when the frame is none of the kind that its vnet header says. */
+  #understand(frame: number, where: Location, type: number): boolean {
+    const { l4At, protocol, version } = where;
+    if (l4At === 0) return false;
+    this.#tcp = protocol === PROTOCOL_TCP;
+    if (type === GSO_UDP_L4 ? protocol !== PROTOCOL_UDP : !this.#tcp) return false;
+    if ((type === GSO_TCPV4 && version !== 4) || (type === GSO_TCPV6 && version !== 6)) return false;
+    if (type !== GSO_UDP_L4 && type !== GSO_TCPV4 && type !== GSO_TCPV6) return false;
+    const l4Header = this.#tcp ? tcpHeaderLength(this.#bytes, l4At) : UDP_LENGTH;
+    this.#start = frame - VXLAN_LENGTH;
+    this.#l3 = where.l3At - this.#start;
+    this.#l4 = l4At - this.#start;
+    this.#version = version;
+    this.#headerLength = this.#l4 + l4Header;
+    return this.#headerLength <= STRIDE && (!this.#tcp || l4Header >= TCP_LENGTH);
+  }
+
+  /** Sums what all segments share; what differs is left out. */
+  #sumHeaders({ l3At, l4At, protocol }: Location): void {
+    const bytes = this.#bytes;
+    if (this.#version === 4) {
+      this.#id = u16(bytes, l3At + 4);
+      this.#ipSum = sum(bytes, l3At, 2) + sum(bytes, l3At + 6, 4) + sum(bytes, l3At + 12, l4At - l3At - 12);
+      this.#l4Sum = pseudoSumV4(bytes, l3At, protocol, 0);
+    } else {
+      this.#l4Sum = pseudoSumV6(bytes, l3At, protocol, 0);
+    }
+    this.#l4Sum += u16(bytes, l4At) + u16(bytes, l4At + 2);
+    if (!this.#tcp) return;
+    const rest = l4At + 18;
+    this.#sequence = i32(bytes, l4At + 4);
+    this.#offsetAndFlags = u16(bytes, l4At + 12);
+    // acknowledgement, window; urgent pointer and options
+    this.#l4Sum += sum(bytes, l4At + 8, 4) + u16(bytes, l4At + 14);
+    this.#l4Sum = fold(sum(bytes, rest, this.#start + this.#headerLength - rest, this.#l4Sum));
+  }
+
+  /** Writes the header of segment `i`, whose payload is `length` bytes from byte `at` of the whole, with sum `payloadSum`. */
+  #write(header: number, i: number, last: boolean, at: number, length: number, payloadSum: number): void {
+    const words = this.#words;
+    const from = this.#start >> 2;
+    const to = header >> 2;
+    const count = (this.#headerLength + 3) >> 2;
+    for (let word = 0; word < count; word++) words[to + word] = words[from + word]!;
+    const bytes = this.#bytes;
+    const l3 = header + this.#l3;
+    const l4 = header + this.#l4;
+    const l4Length = this.#headerLength - this.#l4 + length;
+    if (this.#version === 4) {
+      const total = l4 - l3 + l4Length;
+      const id = (this.#id + i) & 0xffff;
+      putU16(bytes, l3 + 2, total);
+      putU16(bytes, l3 + 4, id);
+      putU16(bytes, l3 + 10, ~fold(this.#ipSum + total + id));
+    } else {
+      putU16(bytes, l3 + 4, l4 - l3 - 40 + l4Length);
+    }
+    if (this.#tcp) this.#writeTcp(l4, i === 0, last, at, l4Length, payloadSum);
+    else {
+      putU16(bytes, l4 + 4, l4Length);
+      // RFC 768: 0 says that there is none
+      putU16(bytes, l4 + 6, ~fold(this.#l4Sum + 2 * l4Length + payloadSum) & 0xffff || 0xffff);
+    }
+  }
+
+  #writeTcp(
+    l4: number,
+    first: boolean,
+    last: boolean,
+    at: number,
+    l4Length: number,
+    payloadSum: number,
+  ): void {
+    const bytes = this.#bytes;
+    const sequence = (this.#sequence + at) | 0;
+    let flags = this.#offsetAndFlags;
+    if (!last) flags &= ~(TCP_FIN | TCP_PSH);
+    if (!first) flags &= ~TCP_CWR;
+    putU32(bytes, l4 + 4, sequence);
+    putU16(bytes, l4 + 12, flags);
+    const total = this.#l4Sum + (sequence >>> 16) + (sequence & 0xffff) + flags + l4Length + payloadSum;
+    putU16(bytes, l4 + 16, ~fold(total));
+  }
+}
