@@ -1,25 +1,33 @@
 /**
- * Both stages of the dataplane, a batch of full-sized frames at a time as the loop runs them, between rings: what
- * one frame costs beside the kernel's part. Making the rows ready and completing them is in the figure.
+ * Both stages of the dataplane, a batch at a time as the loop runs them, between rings: what one frame costs beside the
+ * kernel's part. Making the rows ready and completing them is in the figure. A super-frame is counted by its segments.
  */
 import { Arena, VNET_AT, VNET_LENGTH, VXLAN_AT } from "../../dist/dataplane/arena.js";
+import { Coalescer } from "../../dist/dataplane/coalesce.js";
 import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { Encap } from "../../dist/dataplane/encap.js";
-import { LENGTH, Ring } from "../../dist/dataplane/ring.js";
+import { portsBetween } from "../../dist/dataplane/entropy.js";
+import { LENGTH, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
+import { Segmenter, segmentSlabBytes } from "../../dist/dataplane/segment.js";
 import { Fdb, VtepTable } from "../../dist/fdb/index.js";
-import { writeVxlanHeader } from "../../dist/wire/index.js";
+import { nativeSums } from "../../dist/io/linux/sums.js";
+import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
 
 export const cases = [
-  { name: "encap, 1450-byte TCP", aim: 50, prepare: () => encap(false) },
-  { name: "encap with source port", prepare: () => encap(true) },
+  { name: "encap, 1450-byte TCP", aim: 50, prepare: () => encap({}) },
+  { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
+  { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
+  { name: "segment, per segment", prepare: segment },
+  { name: "coalesce, per segment", prepare: coalesce },
 ];
 
 const BATCH = 64;
 const MTU = 1450;
-const FRAME_LENGTH = 14 + MTU;
-const CAPABILITIES = { sendTos: true, recvTos: true, sourcePort: false };
+const TCP_PAYLOAD = MTU - 40;
+/** Segments in a super-frame: as many as fit into 64 KB. */
+const SEGMENTS = 46;
 const OPTIONS = {
   vni: 1,
   mac: "02:00:00:00:00:01",
@@ -29,42 +37,42 @@ const OPTIONS = {
   tos: 0,
 };
 
-/** A frame with a finished TCP checksum field, from and to the MAC whose last bytes are 02. */
-function frame() {
-  const bytes = new Uint8Array(FRAME_LENGTH).map((_, i) => i * 7);
-  bytes.set([
-    2,
+const MACS = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 2];
+const ADDRESSES = [10, 244, 1, 2, 10, 244, 2, 5];
+const PORTS = [0x9c, 0x40, 0x14, 0x51];
+
+/** TCP over IPv4 from and to the MAC whose last bytes are 02, its checksums right. */
+function frame(payload = TCP_PAYLOAD, sequence = 0) {
+  const total = 40 + payload;
+  const bytes = new Uint8Array(14 + total).map((_, i) => i * 7);
+  bytes.set([...MACS, 0x08, 0x00, 0x45, 0, total >> 8, total, 0, 1, 0x40, 0, 64, 6, 0, 0, ...ADDRESSES]);
+  const tcp = [
+    ...PORTS,
+    sequence >> 24,
+    sequence >> 16,
+    sequence >> 8,
+    sequence,
     0,
     0,
-    0,
-    0,
-    2,
-    2,
-    0,
-    0,
-    0,
-    0,
-    2,
-    0x08,
-    0x00,
-    0x45,
-    0,
-    MTU >> 8,
-    MTU & 0xff,
     0,
     1,
-    0x40,
+    0x50,
+    0x10,
+    1,
     0,
-    64,
-    6,
-  ]);
-  bytes.set([10, 244, 1, 2, 10, 244, 2, 5, 0x9c, 0x40, 0x14, 0x51], 26);
+  ];
+  bytes.set([...tcp, 0, 0, 0, 0], 34);
+  const ip = checksum(bytes, 14, 20);
+  bytes.set([ip >> 8, ip], 24);
+  const pseudo = checksum(Uint8Array.of(...ADDRESSES, 0, 6, (20 + payload) >> 8, 20 + payload), 0, 12);
+  const sum = checksum(bytes, 34, 20 + payload, ~pseudo & 0xffff);
+  bytes.set([sum >> 8, sum], 50);
   return bytes;
 }
 
 function setUp(lead, packet) {
-  const arena = new Arena(8 * 1024 * 1024);
-  const pool = arena.carvePool(2048, BATCH);
+  const arena = new Arena(16 * 1024 * 1024);
+  const pool = arena.carvePool(Math.max(2048, packet.length + 64), BATCH);
   for (let slot = 0; slot < BATCH; slot++) arena.bytes.set(packet, slot * pool.slotSize + lead);
   const fdb = new Fdb(1);
   const vteps = new VtepTable(1);
@@ -75,35 +83,83 @@ function setUp(lead, packet) {
   return { arena, fdb, vteps, filled, ready, counters: new Counters() };
 }
 
-/** Runs `stage` on batches until n packets have passed. */
-function runner({ filled, ready }, stage, lead, length) {
+/** Runs `stage` on `batch` rows at a time, of `per` packets each, until n packets have passed. */
+function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, segment = 0) {
   return (n) => {
-    for (let done = 0; done < n; done += BATCH) {
-      filled.prepare(BATCH, lead);
-      for (let i = 0; i < BATCH; i++) filled.words[filled.row(filled.head + i) + LENGTH] = length;
-      filled.publish(BATCH, BATCH);
+    for (let done = 0; done < n; done += batch * per) {
+      filled.prepare(batch, lead);
+      for (let i = 0; i < batch; i++) {
+        filled.words[filled.row(filled.head + i) + LENGTH] = length;
+        filled.words[filled.row(filled.head + i) + SEGMENT] = segment;
+      }
+      filled.publish(batch, batch);
       stage.run(filled, ready);
-      if (ready.length !== BATCH) throw new Error(`${BATCH - ready.length} of ${BATCH} packets were dropped`);
-      ready.complete(BATCH);
+      if (ready.length !== batch * per) throw new Error(`${ready.length} rows instead of ${batch * per}`);
+      ready.complete(batch * per);
     }
     return filled.head;
   };
 }
 
-function encap(sourcePort) {
+function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
+  const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
+  const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, nativeSums());
+  const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
+  return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
+}
+
+function makeDecap({ arena, fdb, vteps, counters }, join) {
+  const coalescer = new Coalescer(arena.bytes, READY_ROWS, join, join, nativeSums());
+  return new Decap(arena.bytes, arena.reserve(HEADER_SLAB_BYTES), fdb, vteps, coalescer, OPTIONS, counters);
+}
+
+function encap(can) {
   const packet = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...frame()]);
   const parts = setUp(VNET_AT, packet);
-  const { arena, fdb, counters } = parts;
-  const stage = new Encap(arena.bytes, fdb, OPTIONS, { ...CAPABILITIES, sourcePort }, counters);
-  return runner(parts, stage, VNET_AT, packet.length);
+  return runner(parts, makeEncap(parts, can), VNET_AT, packet.length);
+}
+
+function vxlan(inner) {
+  const header = new Uint8Array(8);
+  writeVxlanHeader(header, 0, 1);
+  return [...header, ...inner];
 }
 
 function decap() {
-  const header = new Uint8Array(8);
-  writeVxlanHeader(header, 0, 1);
-  const packet = Uint8Array.from([...header, ...frame()]);
+  const packet = Uint8Array.from(vxlan(frame()));
   const parts = setUp(VXLAN_AT, packet);
-  const { arena, fdb, vteps, counters } = parts;
-  const stage = new Decap(arena.bytes, arena.reserve(HEADER_SLAB_BYTES), fdb, vteps, OPTIONS, counters);
-  return runner(parts, stage, VXLAN_AT, packet.length);
+  return runner(parts, makeDecap(parts, false), VXLAN_AT, packet.length);
+}
+
+/** One super-frame at a time: the vnet header is overwritten each time, so it is put back. */
+function segment() {
+  const vnet = Uint8Array.of(1, 1, 54, 0, TCP_PAYLOAD & 255, TCP_PAYLOAD >> 8, 34, 0, 16, 0, 0, 0);
+  const packet = Uint8Array.from([...vnet, ...frame(SEGMENTS * TCP_PAYLOAD)]);
+  const parts = setUp(VNET_AT, packet);
+  const stage = makeEncap(parts, { gso: true });
+  const { bytes } = parts.arena;
+  const restoring = {
+    run(filled, ready) {
+      bytes.set(vnet, filled.words[filled.row(filled.tail) + 3]);
+      stage.run(filled, ready);
+    },
+  };
+  return runner(parts, restoring, VNET_AT, packet.length, 1, SEGMENTS);
+}
+
+/** One train at a time. Its first packet becomes the super-frame's header, so its bytes are put back. */
+function coalesce() {
+  const packets = Array.from({ length: SEGMENTS }, (_, i) => vxlan(frame(TCP_PAYLOAD, i * TCP_PAYLOAD)));
+  const train = Uint8Array.from(packets.flat());
+  const head = train.slice(0, 64);
+  const parts = setUp(VXLAN_AT, train);
+  const stage = makeDecap(parts, true);
+  const { bytes } = parts.arena;
+  const restoring = {
+    run(filled, ready) {
+      bytes.set(head, filled.words[filled.row(filled.tail) + 3]);
+      stage.run(filled, ready);
+    },
+  };
+  return runner(parts, restoring, VXLAN_AT, train.length, 1, SEGMENTS, packets[0].length);
 }

@@ -15,7 +15,7 @@
  * check: its header *is* that of a packet that was let in. Checksums are summed for all chains of a batch together, in
  * one call (`sums.ts`); a chain in which one is wrong is taken apart again, and the kernel finds the culprit.
  */
-import { putU16, u16, u32 } from "../wire/bytes.ts";
+import { i32, putU16, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum, updateChecksum } from "../wire/checksum.ts";
 import { Location, locate } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
@@ -170,20 +170,65 @@ export class Coalescer {
     if (payload <= 0 || payload > this.#size || tos !== this.#tos) return false;
     if (this.#headerLength - this.#l3 + this.#payload + payload > LARGEST) return false;
     if (!this.#mask.same(this.#packet, at) || !this.#sameSender(addresses, from)) return false;
-    if (!this.#continues(at, payload)) return false;
+    if (!this.#continues(at, payload, this.#rows)) return false;
     if (this.#rows === 1) {
       this.#firstRange = this.#summed;
       this.#sum(this.#packet, this.#size);
     }
     this.#sum(at, payload);
-    const row = ready.push(-1, at + this.#headerLength, payload);
-    ready.words[row + HEAD_LENGTH] = 0;
+    ready.push(-1, at + this.#headerLength, payload);
     this.#rows++;
     this.#payload += payload;
     const ends = this.#isTcp && (this.#bytes[at + this.#l4 + TCP_FLAGS]! & TCP_PSH) !== 0;
     if (ends) this.#flags |= TCP_PSH;
     if (ends || payload < this.#size || this.#rows === MOST) this.#close();
     return true;
+  }
+
+  /**
+   * As `follow`, for packets of `segment` bytes one behind another, all of one receive and so of one sender and TOS, as
+   * long as each is the continuation of the one before: most of what arrives goes through this loop. Packets of another
+   * length than the first are left to `follow`.
+   * @param at the first of them, and `end`, where the last one ends
+   * @returns how many were pushed
+   */
+  followAll(at: number, end: number, segment: number, ready: Ring): number {
+    const size = this.#size;
+    const headerLength = this.#headerLength;
+    const packet = this.#packet;
+    if (segment !== headerLength + size || ((packet | at | segment) & 3) !== 0) return 0;
+    const fit = Math.floor((LARGEST - headerLength + this.#l3 - this.#payload) / size);
+    const most = Math.min(fit, MOST - this.#rows, Math.floor((end - at) / segment));
+    const { words: arena, maskWords: mask, count } = this.#mask;
+    const ranges = this.#ranges;
+    const l4 = this.#l4;
+    const summed = headerLength - l4 + size;
+    let range = (this.#rows === 1 ? this.#summed + 1 : this.#summed) * RANGE_WORDS;
+    let n = 0;
+    let pushed = false;
+    for (; n < most && !pushed; n++, at += segment) {
+      const a = packet >> 2;
+      const b = at >> 2;
+      let differs = 0;
+      for (let i = 0; i < count; i++) differs |= (arena[a + i]! ^ arena[b + i]!) & mask[i]!;
+      if (differs !== 0 || !this.#continues(at, size, this.#rows + n)) break;
+      ready.push(-1, at + headerLength, size);
+      ranges[range] = at + l4;
+      ranges[range + 1] = summed;
+      range += RANGE_WORDS;
+      pushed = this.#isTcp && (this.#bytes[at + l4 + TCP_FLAGS]! & TCP_PSH) !== 0;
+    }
+    if (n === 0) return 0;
+    if (this.#rows === 1) {
+      this.#firstRange = this.#summed;
+      this.#sum(packet, size);
+    }
+    this.#summed += n;
+    this.#rows += n;
+    this.#payload += n * size;
+    if (pushed) this.#flags |= TCP_PSH;
+    if (pushed || this.#rows === MOST) this.#close();
+    return n;
   }
 
   /**
@@ -264,7 +309,7 @@ export class Coalescer {
     this.#size = length - this.#headerLength;
     this.#flags = 0;
     if (this.#size <= 0 || this.#headerLength > HeaderMask.LONGEST) return false;
-    if (this.#isTcp) this.#sequence = (u32(bytes, l4At + 4) + this.#size) | 0;
+    if (this.#isTcp) this.#sequence = (i32(bytes, l4At + 4) + this.#size) | 0;
     if (version === 6) return true;
     this.#id = u16(bytes, l3At + 4);
     this.#idMatters = (bytes[l3At + 6]! & IPV4_DF) === 0;
@@ -273,20 +318,20 @@ export class Coalescer {
   }
 
   /** What the mask leaves out: lengths, the IPv4 id and checksum, TCP's sequence number and flags. */
-  #continues(at: number, payload: number): boolean {
+  #continues(at: number, payload: number, rows: number): boolean {
     const bytes = this.#bytes;
     const l3 = at + this.#l3;
     const l4 = at + this.#l4;
     const l4Length = this.#headerLength - this.#l4 + payload;
     if (this.#version === 4) {
       if (u16(bytes, l3 + 2) !== IPV4_LENGTH + l4Length) return false;
-      if (this.#idMatters && u16(bytes, l3 + 4) !== ((this.#id + this.#rows) & 0xffff)) return false;
+      if (this.#idMatters && u16(bytes, l3 + 4) !== ((this.#id + rows) & 0xffff)) return false;
       // The rest of the header is the same, so the checksum is right exactly if these three add up to the same.
       if (ipRest(bytes, l3) !== this.#ipRest) return false;
     } else if (u16(bytes, l3 + 4) !== l4Length) return false;
     if (!this.#isTcp) return u16(bytes, l4 + 4) === l4Length && u16(bytes, l4 + UDP_CSUM) !== 0;
     if ((bytes[l4 + TCP_FLAGS]! & ~TCP_PSH) !== TCP_ACK) return false;
-    if ((u32(bytes, l4 + 4) | 0) !== this.#sequence) return false;
+    if (i32(bytes, l4 + 4) !== this.#sequence) return false;
     this.#sequence = (this.#sequence + payload) | 0;
     return true;
   }

@@ -168,9 +168,19 @@ export class Decap {
     segment: number,
     ready: Ring,
   ): void {
+    const coalescer = this.#coalescer;
     let at = 0;
-    for (let n = 0; at < length && n < MAX_SEGMENTS; at += segment, n++) {
+    let n = 0;
+    while (at < length && n < MAX_SEGMENTS) {
       this.#packet(addresses, from, offset + at, Math.min(segment, length - at), tos, 0, ready);
+      at += segment;
+      n++;
+      if (!coalescer.open || at + segment > length) continue;
+      const joined = coalescer.followAll(offset + at, offset + length, segment, ready);
+      this.#values[RX_FRAMES]! += joined;
+      this.#values[RX_BYTES]! += joined * (segment - VXLAN_LENGTH);
+      at += joined * segment;
+      n += joined;
     }
     // No kernel joins more than MAX_SEGMENTS; what would be more is a train of nonsense.
     if (at < length) this.#values[PKT_TOO_BIG]! += Math.ceil((length - at) / segment);

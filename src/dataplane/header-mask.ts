@@ -8,10 +8,12 @@ export class HeaderMask {
   /** Bytes of the longest headers that can be compared: VXLAN, Ethernet with tags, IPv6, TCP with all options. */
   static readonly LONGEST = 144;
 
+  /** The arena in words; for loops that compare many packets with one. */
+  readonly words: Int32Array;
+  /** What is compared of each word of the headers: the rest is 0. */
+  readonly maskWords: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #words: Int32Array;
   readonly #mask = new Uint8Array(HeaderMask.LONGEST);
-  readonly #maskWords = new Int32Array(this.#mask.buffer);
   #l3 = 0;
   #l4 = 0;
   #length = 0;
@@ -20,7 +22,8 @@ export class HeaderMask {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.maskWords = new Int32Array(this.#mask.buffer);
   }
 
   /**
@@ -54,16 +57,20 @@ export class HeaderMask {
     }
   }
 
+  /** Words of the headers. The last may go on past them: the mask is 0 there. */
+  get count(): number {
+    return (this.#length + 3) >> 2;
+  }
+
   /** Whether the packets that start at `a` and `b`, both at least as long as the headers, agree. */
   same(a: number, b: number): boolean {
     return ((a | b) & 3) === 0 ? this.#sameWords(a >> 2, b >> 2) : this.#sameBytes(a, b);
   }
 
   #sameWords(a: number, b: number): boolean {
-    const words = this.#words;
-    const mask = this.#maskWords;
-    // The last word may go on past the headers: the mask is 0 there.
-    const count = (this.#length + 3) >> 2;
+    const { words } = this;
+    const mask = this.maskWords;
+    const { count } = this;
     for (let i = 0; i < count; i++) if (((words[a + i]! ^ words[b + i]!) & mask[i]!) !== 0) return false;
     return true;
   }

@@ -51,6 +51,9 @@ export class VtepTable {
   #free: number[] = [];
   /** Indices up to which all have been given out; the first stays nobody's. */
   #used = NOBODY + 1;
+  /** The IPv4 sender that was looked for last, and its index: −1 when it had none, or the table has changed. */
+  #latest = 0;
+  #latestIndex = -1;
 
   /** @param seed fixes how addresses are spread: for tests. */
   constructor(seed?: number) {
@@ -69,7 +72,7 @@ export class VtepTable {
    */
   findByAddress(bytes: Uint8Array, at: number): number {
     const family = sockaddrFamily(bytes, at);
-    if (family === AF_INET) return this.#find(0, 0, MAPPED, i32(bytes, at + 4));
+    if (family === AF_INET) return this.#findIpv4(i32(bytes, at + 4));
     if (family !== AF_INET6) return -1;
     return this.#find(i32(bytes, at + 8), i32(bytes, at + 12), i32(bytes, at + 16), i32(bytes, at + 20));
   }
@@ -152,6 +155,14 @@ export class VtepTable {
     if (!(this.#references[index]! > 0)) throw new RangeError(`no VTEP has the index ${index}`);
   }
 
+  /** Most datagrams come from the sender of the one before. */
+  #findIpv4(address: number): number {
+    if (address === this.#latest && this.#latestIndex >= 0) return this.#latestIndex;
+    this.#latest = address;
+    this.#latestIndex = this.#find(0, 0, MAPPED, address);
+    return this.#latestIndex;
+  }
+
   #find(a: number, b: number, c: number, d: number): number {
     const places = this.#places;
     const keys = this.#keys;
@@ -196,6 +207,7 @@ export class VtepTable {
   }
 
   #place(index: number): void {
+    this.#latestIndex = -1;
     let place = this.#homeOf(index);
     while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
     this.#places[place] = index + 1;
@@ -203,6 +215,7 @@ export class VtepTable {
 
   /** Frees a place, and moves back what a probe could not reach any more. */
   #vacate(hole: number): void {
+    this.#latestIndex = -1;
     const places = this.#places;
     const mask = this.#mask;
     for (let i = (hole + 1) & mask; places[i] !== 0; i = (i + 1) & mask) {

@@ -64,6 +64,31 @@ export class Location {
 
 /** Finds the headers of the Ethernet frame in [at, at + length) and writes to `out` where they are. */
 export function locate(bytes: Uint8Array, at: number, length: number, out: Location): void {
+  if (!locateUsual(bytes, at, length, out)) locateAny(bytes, at, length, out);
+}
+
+/** The frame that nearly all are: untagged, IPv4 without options, a whole TCP or UDP packet. False for any other. */
+function locateUsual(bytes: Uint8Array, at: number, length: number, out: Location): boolean {
+  const l3At = at + ETHERNET_LENGTH;
+  if (length < ETHERNET_LENGTH + IPV4_LENGTH || u16(bytes, l3At - 2) !== ETHERTYPE_IPV4) return false;
+  const totalLength = u16(bytes, l3At + 2);
+  const protocol = bytes[l3At + 9]!;
+  const least = protocol === PROTOCOL_TCP ? 20 : protocol === PROTOCOL_UDP ? 8 : IPV4_LENGTH + length;
+  if (bytes[l3At] !== 0x45 || (u16(bytes, l3At + 6) & 0x3fff) !== 0) return false;
+  if (totalLength < IPV4_LENGTH + least || totalLength > length - ETHERNET_LENGTH) return false;
+  out.etherType = ETHERTYPE_IPV4;
+  out.l3At = l3At;
+  out.version = 4;
+  out.tos = bytes[l3At + 1]!;
+  out.totalLength = totalLength;
+  out.protocol = protocol;
+  out.fragment = false;
+  out.l4At = l3At + IPV4_LENGTH;
+  out.l4Length = totalLength - IPV4_LENGTH;
+  return true;
+}
+
+function locateAny(bytes: Uint8Array, at: number, length: number, out: Location): void {
   out.etherType = 0;
   out.l3At = 0;
   out.version = 0;
