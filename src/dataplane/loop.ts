@@ -18,8 +18,8 @@ import type { Ring } from "./ring.ts";
 
 /** Frames read from the TAP in one turn, at most. */
 export const TAP_BATCH = 64;
-/** Datagrams received in one turn, at most. */
-export const UNDERLAY_BATCH = 32;
+/** Datagrams received in one turn, at most: trains of 64 KB, so that more would leave the cache before they are written. */
+export const UNDERLAY_BATCH = 16;
 
 /** errno values after which a descriptor is of no more use: EBADF, EBADFD (the TAP was deleted), ENOTSOCK, ENODEV. */
 const GONE = new Set([9, 77, 88, 19]);

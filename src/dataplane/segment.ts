@@ -15,7 +15,7 @@ import { i32, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
 import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
-import { TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import { IPV6_LENGTH, TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, OUTER, PEER, type Ring, SLOT, WORDS } from "./ring.ts";
@@ -126,17 +126,7 @@ export class Segmenter {
     words[row + SLOT] = slot;
     this.#sums(this.#bytes, ranges, count);
     this.#sumHeaders(where);
-    for (let i = 0; i < count; i++) {
-      const header = words[ready.row(head + i) + HEAD_OFFSET]!;
-      this.#write(
-        header,
-        i,
-        i === count - 1,
-        i * size,
-        ranges[i * RANGE_WORDS + 1]!,
-        ranges[i * RANGE_WORDS]!,
-      );
-    }
+    this.#write(ready, head, count, size, payload);
     return count;
   }
 
@@ -177,32 +167,44 @@ export class Segmenter {
     this.#l4Sum = fold(sum(bytes, rest, this.#start + this.#headerLength - rest, this.#l4Sum));
   }
 
-  /** Writes the header of segment `i`, whose payload is `length` bytes from byte `at` of the whole, with sum `payloadSum`. */
-  #write(header: number, i: number, last: boolean, at: number, length: number, payloadSum: number): void {
+  /** Writes the headers of `count` segments, whose rows start at position `head`. */
+  #write(ready: Ring, head: number, count: number, size: number, payload: number): void {
     const words = this.#words;
+    const ranges = this.#ranges;
     const from = this.#start >> 2;
-    const to = header >> 2;
-    const count = (this.#headerLength + 3) >> 2;
-    for (let word = 0; word < count; word++) words[to + word] = words[from + word]!;
+    const length = (this.#headerLength + 3) >> 2;
+    const l4Header = this.#headerLength - this.#l4;
+    for (let i = 0; i < count; i++) {
+      const header = ready.words[ready.row(head + i) + HEAD_OFFSET]!;
+      const to = header >> 2;
+      for (let word = 0; word < length; word++) words[to + word] = words[from + word]!;
+      const at = i * size;
+      const last = i === count - 1;
+      const l4Length = l4Header + (last ? payload - at : size);
+      this.#writeIp(header, i, l4Length);
+      if (this.#tcp) this.#writeTcp(header + this.#l4, i === 0, last, at, l4Length, ranges[i * RANGE_WORDS]!);
+      else this.#writeUdp(header + this.#l4, l4Length, ranges[i * RANGE_WORDS]!);
+    }
+  }
+
+  #writeIp(header: number, i: number, l4Length: number): void {
     const bytes = this.#bytes;
     const l3 = header + this.#l3;
-    const l4 = header + this.#l4;
-    const l4Length = this.#headerLength - this.#l4 + length;
-    if (this.#version === 4) {
-      const total = l4 - l3 + l4Length;
-      const id = (this.#id + i) & 0xffff;
-      putU16(bytes, l3 + 2, total);
-      putU16(bytes, l3 + 4, id);
-      putU16(bytes, l3 + 10, ~fold(this.#ipSum + total + id));
-    } else {
-      putU16(bytes, l3 + 4, l4 - l3 - 40 + l4Length);
+    const total = this.#l4 - this.#l3 + l4Length;
+    if (this.#version === 6) {
+      putU16(bytes, l3 + 4, total - IPV6_LENGTH);
+      return;
     }
-    if (this.#tcp) this.#writeTcp(l4, i === 0, last, at, l4Length, payloadSum);
-    else {
-      putU16(bytes, l4 + 4, l4Length);
-      // RFC 768: 0 says that there is none
-      putU16(bytes, l4 + 6, ~fold(this.#l4Sum + 2 * l4Length + payloadSum) & 0xffff || 0xffff);
-    }
+    const id = (this.#id + i) & 0xffff;
+    putU16(bytes, l3 + 2, total);
+    putU16(bytes, l3 + 4, id);
+    putU16(bytes, l3 + 10, ~fold(this.#ipSum + total + id));
+  }
+
+  #writeUdp(l4: number, l4Length: number, payloadSum: number): void {
+    putU16(this.#bytes, l4 + 4, l4Length);
+    // RFC 768: 0 says that there is none
+    putU16(this.#bytes, l4 + 6, ~fold(this.#l4Sum + 2 * l4Length + payloadSum) & 0xffff || 0xffff);
   }
 
   #writeTcp(

@@ -10,6 +10,7 @@ import { Dataplane } from "../../dist/dataplane/dataplane.js";
 import { MemoryNetwork, MemoryTap } from "../../dist/io/memory.js";
 
 const FRAMES = 1_000_000;
+const WARM_UP = 100_000;
 const BATCH = 64;
 
 const network = new MemoryNetwork({ whenFull: "wait" });
@@ -60,7 +61,14 @@ const observer = new PerformanceObserver((list) => {
 });
 observer.observe({ entryTypes: ["gc"] });
 
-move(200_000); // until everything is compiled
+// Until everything is compiled, which takes longer where the compiler's threads have to wait for a processor.
+let warm = 0;
+for (let flat = 0; flat < 3 && warm < 40; warm++) {
+  const start = process.memoryUsage().heapUsed;
+  move(WARM_UP);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  flat = process.memoryUsage().heapUsed - start < WARM_UP ? flat + 1 : 0;
+}
 global.gc();
 await new Promise((resolve) => setTimeout(resolve, 50));
 collections = 0;
@@ -70,5 +78,5 @@ const grown = process.memoryUsage().heapUsed - before;
 await new Promise((resolve) => setTimeout(resolve, 50));
 observer.disconnect();
 
-const moved = b.dataplane.counters.get("rxFrames");
+const moved = b.dataplane.counters.get("rxFrames") - warm * WARM_UP;
 console.log(JSON.stringify({ frames: FRAMES, moved, grown, collections, lost: network.lost }));

@@ -33,8 +33,8 @@ const TUN_F_USO = 0x20 | 0x40;
 /** What every poplin TAP is made with. */
 const TAP_FLAGS = IFF_TAP | IFF_MULTI_QUEUE | IFF_NO_PI | IFF_VNET_HDR;
 
-/** Bytes after which a read stops for this turn: four super-frames. More would leave the cache before they are sent. */
-const READ_BUDGET = 256 * 1024;
+/** Bytes after which a read stops for this turn: two super-frames. More would leave the cache before they are sent. */
+const READ_BUDGET = 128 * 1024;
 
 /** The bits of TUNSETOFFLOAD: what the kernel may leave to us. It takes the others only together with the checksums. */
 export function tapOffloads(offloads: Offloads | undefined): number {
