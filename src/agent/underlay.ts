@@ -11,7 +11,7 @@ import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { checkPort, openUdp } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
-import type { SettingName } from "./config/schema.ts";
+import { type SettingName, settingOf } from "./config/schema.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
 import { startWorkerEngine } from "./engine/worker-engine.ts";
@@ -73,14 +73,16 @@ export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): s
     [given("ttl") && !can.ttl, "ttl"],
     [given("df") && !can.df, "df"],
     [given("udpChecksum") && config.udpChecksum !== can.checksum, "udpChecksum"],
-    [given("gro") && config.gro && !can.gro, "gro"],
+    [given("sourcePorts") && config.sourcePorts !== "fixed" && config.underlay === "dgram", "sourcePorts"],
+    [config.queues !== "auto" && config.queues > 1 && config.underlay !== "batch", "queues"],
+    [typeof config.spin === "number" && config.spin > 0 && config.underlay !== "batch", "spin"],
   ];
   return unmet
     .filter(([is]) => is)
-    .map(
-      ([, name]) =>
-        `\`${name}: ${config[name]}\` has no effect: the ${config.underlay} underlay cannot do it`,
-    );
+    .map(([, name]) => {
+      const value = settingOf(name).format(config[name]);
+      return `\`${name}: ${value}\` has no effect: the ${config.underlay} underlay cannot do it`;
+    });
 }
 
 function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {
@@ -90,7 +92,7 @@ function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {
     port: config.port,
     receiveBuffer: config.receiveBuffer,
     sendBuffer: config.sendBuffer,
-    gro: config.gro,
+    gro: config.offload["udp-gro"],
     reusePort: false,
     noCheck: config.udpChecksum === "zero",
     dontFragment: config.df === "set",

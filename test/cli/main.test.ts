@@ -103,7 +103,13 @@ describe("without an agent", () => {
 
   it("agent --help lists the settings as flags", async () => {
     const { stdout } = await poplin("agent --help");
-    for (const flag of ["--config <FILE>", "--vni <NUMBER>", "--sender-check <MODE>", "--no-gro"]) {
+    for (const flag of [
+      "--config <FILE>",
+      "--vni <NUMBER>",
+      "--sender-check <MODE>",
+      "--no-ephemeral",
+      "--offload <NAME=off...>",
+    ]) {
       expect(stdout).toContain(flag);
     }
   });

@@ -43,7 +43,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
 const MORE: typeof VARIANTS = {
   "batch over IPv6": { underlay: "batch", family: 6 },
   "dgram over IPv6": { underlay: "dgram", family: 6 },
-  "batch without UDP_GRO": { underlay: "batch", config: { gro: false } },
+  "batch without UDP_GRO": { underlay: "batch", config: { offload: "udp-gro=off" } },
 };
 
 const PAIRS = [

@@ -44,6 +44,7 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
     peer.lease.subnets.map((text, i) => ({ cidr: parseCidr(text), place: peer.places.subnets[i]!, peer })),
   );
   checkDevice(draft, report);
+  checkSourcePorts(draft, report);
   checkFamilies(draft, report);
   checkMacs(draft, report);
   checkPublicIps(draft, report, warn);
@@ -70,6 +71,13 @@ function checkDevice({ settings, ...draft }: Draft, report: Report): void {
   const place = draft.places.get("vni") ?? { source: "default" };
   const message = `the device's name would be ${name}, and the kernel takes up to 15 characters`;
   report(place, "device", message, "give the device a name of its own, as `device: poplin0`");
+}
+
+function checkSourcePorts(draft: Draft, report: Report): void {
+  const { port, sourcePorts } = draft.settings;
+  if (sourcePorts === "fixed" || sourcePorts.first !== port || sourcePorts.last !== port) return;
+  const message = `${port} is the VXLAN port, on which we receive`;
+  report(placeOf(draft, "sourcePorts"), "sourcePorts", message, "write `fixed` to send from it");
 }
 
 function checkFamilies(draft: Draft, report: Report): void {

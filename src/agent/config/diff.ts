@@ -33,7 +33,7 @@ export function diffConfig(old: AgentConfig, next: AgentConfig): ConfigDiff {
   const live: SettingChange[] = [];
   const restart: SettingChange[] = [];
   for (const name of Object.keys(old.origins) as SettingName[]) {
-    if (name === "peers" || sameValue(old[name], next[name])) continue;
+    if (name === "peers" || sameValue(name, old[name], next[name])) continue;
     (settingOf(name).reload === "live" ? live : restart).push({ name, from: old[name], to: next[name] });
   }
   // Without `local`, the peers decide the family of the socket.
@@ -50,7 +50,7 @@ export function diffConfig(old: AgentConfig, next: AgentConfig): ConfigDiff {
 export function describeDiff(diff: ConfigDiff): string {
   if (diff.same) return "nothing changed";
   const settings = [...diff.restart, ...diff.live].map(
-    ({ name, from, to }) => `${name}: ${valueText(from)} → ${valueText(to)}`,
+    ({ name, from, to }) => `${name}: ${valueText(name, from)} → ${valueText(name, to)}`,
   );
   const counts = Object.entries(diff.peers)
     .filter(([, list]) => list.length > 0)
@@ -59,13 +59,12 @@ export function describeDiff(diff: ConfigDiff): string {
   return [...settings, ...(counts.length > 0 ? [`${total}: ${counts.join(", ")}`] : [])].join("; ");
 }
 
-function valueText(value: unknown): string {
-  if (value === null) return "auto";
-  return Array.isArray(value) ? (value.length === 0 ? "none" : value.join(", ")) : String(value);
+function valueText(name: SettingName, value: unknown): string {
+  return settingOf(name).format(value);
 }
 
-function sameValue(a: unknown, b: unknown): boolean {
-  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+function sameValue(name: SettingName, a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return valueText(name, a) === valueText(name, b);
   return a.length === b.length && a.every((element) => b.includes(element));
 }
 

@@ -119,16 +119,39 @@ function placesIn(file: string, text: string): (offset: number | undefined) => P
   };
 }
 
+/** A scalar and where it stands. */
+export interface Item {
+  readonly raw: Raw;
+  readonly place: Place;
+}
+
 /** @returns the scalars of a tree, null when it is made of anything else. */
-export function scalarsOf(tree: Tree, lists: boolean): { raw: Raw; place: Place }[] | null {
+export function scalarsOf(tree: Tree, lists: boolean): Item[] | null {
   if (tree.kind === "scalar") return [tree];
   if (tree.kind !== "list" || !lists) return null;
-  const items: { raw: Raw; place: Place }[] = [];
+  const items: Item[] = [];
   for (const item of tree.items) {
     if (item.kind !== "scalar") return null;
     items.push(item);
   }
   return items;
+}
+
+/** @returns the words "key=value" of a tree: a list of them, a text with commas, or a map; null for anything else. */
+export function wordsOf(tree: Tree): Item[] | null {
+  if (tree.kind !== "map") return scalarsOf(tree, true)?.flatMap(splitItem) ?? null;
+  const items: Item[] = [];
+  for (const { key, keyPlace, value } of tree.entries) {
+    if (value.kind !== "scalar") return null;
+    items.push({ raw: `${key}=${value.raw ?? ""}`, place: keyPlace });
+  }
+  return items;
+}
+
+function splitItem({ raw, place }: Item): Item[] {
+  return typeof raw === "string"
+    ? raw.split(",").map((word) => ({ raw: word.trim(), place }))
+    : [{ raw, place }];
 }
 
 class Unreadable extends Error {

@@ -13,6 +13,6 @@ export function flagDeclarations(setting: Setting): { flags: string; description
       { flags: flag.replace("--", "--no-"), description: `The opposite of ${flag}.` },
     ];
   }
-  const value = setting.shape === "list" ? `<${placeholder}...>` : `<${placeholder}>`;
+  const value = setting.severalValues ? `<${placeholder}...>` : `<${placeholder}>`;
   return [{ flags: `${flag} ${value}`, description: `${description} Default: ${defaultText}.` }];
 }

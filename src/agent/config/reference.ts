@@ -1,4 +1,5 @@
 /** The reference of all settings as Markdown, from the table: `docs/configuration.md`, which a test holds against it. */
+import { OFFLOADS } from "../../dataplane/offloads.ts";
 import { PEER_FIELDS } from "./peers.ts";
 import { SETTINGS, type Setting } from "./schema.ts";
 
@@ -19,8 +20,9 @@ Every mistake in them is reported at once, each with its place, also where a str
 On SIGHUP the agent reads file, environment and flags again. Settings marked *live* change while packets flow; if
 any other setting is different, the reload is refused as a whole and nothing changes.
 
-Where several values are possible (\`address\`), the file takes a list, the flag may be repeated, and the flag and the
-variable take commas. Yes-or-no settings have a second flag with \`--no-\`.
+Where several values are possible (\`address\`, \`offload\`), the file takes a list, the flag may be repeated, and the
+flag and the variable take commas. For \`offload\` the file takes a text with commas and a map (\`{ tap-tso: off }\`)
+too. Yes-or-no settings have a second flag with \`--no-\`.
 `;
 
 /** @returns the text of `docs/configuration.md`. */
@@ -36,6 +38,14 @@ export function settingsReference(): string {
     ...SETTINGS.map(row),
     "",
     ...SETTINGS.flatMap(({ name, description }) => [`\`${name}\`: ${description}`, ""]),
+    "## Offloads",
+    "",
+    "| Name | When it is on |",
+    "|---|---|",
+    ...Object.entries(OFFLOADS).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`),
+    "",
+    "`tap-tso` and `tap-uso` need `tap-csum`.",
+    "",
     "## A peer",
     "",
     "| Field | Required | Example | Meaning |",

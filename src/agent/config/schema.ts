@@ -5,9 +5,12 @@
  */
 
 import type { Lease } from "../../control/lease.ts";
+import { everyOffload, OFFLOAD_NAMES, type Offloads } from "../../dataplane/offloads.ts";
+import type { PortRange } from "../../io/linux/senders.ts";
 import { DEFAULT_SOCKET } from "../api/types.ts";
 import { deviceAddress, deviceName, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
-import { byteSize, oneOf, orAuto, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
+import { formatOffloads, type OffloadSwitch, offloadSwitch, switchOffloads } from "./offload.ts";
+import { byteSize, oneOf, orAuto, portRange, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
 /** Every setting as it was given, or its default; null is "found out at start". */
 export interface Settings {
@@ -25,9 +28,12 @@ export interface Settings {
   readonly ttl: "auto" | number;
   readonly df: "unset" | "set";
   readonly udpChecksum: "computed" | "zero";
+  readonly sourcePorts: "fixed" | PortRange;
   readonly receiveBuffer: number;
   readonly sendBuffer: number;
-  readonly gro: boolean;
+  readonly offload: Offloads;
+  readonly queues: "auto" | number;
+  readonly spin: "auto" | "off" | number;
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
@@ -44,10 +50,19 @@ export interface Setting {
   readonly placeholder: string | null;
   /** "POPLIN_SENDER_CHECK"; null when it can only stand in the file. */
   readonly env: string | null;
-  /** `peers` is a list of maps with the fields of `PEER_FIELDS`; `list` takes one value or several. */
-  readonly shape: "scalar" | "list" | "peers";
-  /** Reads the value; of a list, one element. */
+  /**
+   * `peers` is a list of maps with the fields of `PEER_FIELDS`; `list` takes one value or several; `words` takes several
+   * as `name=value`, in the file also as one text or as a map.
+   */
+  readonly shape: "scalar" | "list" | "words" | "peers";
+  /** Whether a flag or a variable may give several. */
+  readonly severalValues: boolean;
+  /** Reads the value; of several, one. */
   readonly read: Reader<unknown>;
+  /** Makes the setting's value of what `read` made of each. */
+  readonly gather: (values: readonly unknown[]) => unknown;
+  /** The value for people, as `read` would take it. */
+  readonly format: (value: unknown) => string;
   /** The value when nobody gives one. */
   readonly fallback: Settings[SettingName];
   /** The same for people. */
@@ -59,8 +74,18 @@ export interface Setting {
   readonly reload: "live" | "restart";
 }
 
+/** What `read` makes of one value, where that is not the setting's own value. */
+interface Parts {
+  address: string;
+  offload: OffloadSwitch;
+  peers: never;
+}
+
 interface Row<N extends SettingName> {
-  read: Reader<Settings[N] extends readonly (infer E)[] ? E : Settings[N]>;
+  read: Reader<N extends keyof Parts ? Parts[N] : Settings[N]>;
+  shape?: Setting["shape"];
+  gather?: (values: readonly (N extends keyof Parts ? Parts[N] : Settings[N])[]) => Settings[N];
+  format?: (value: Settings[N]) => string;
   fallback: Settings[N];
   defaultText?: string;
   example: string;
@@ -91,7 +116,10 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     reload: "restart",
   },
   address: {
+    shape: "list",
     read: deviceAddress,
+    gather: (addresses) => addresses,
+    format: (addresses) => (addresses.length === 0 ? "none" : addresses.join(", ")),
     fallback: [],
     defaultText: "none: addresses of the device are left alone",
     example: "10.244.1.0/32",
@@ -198,6 +226,16 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
       "Outer UDP checksum of what is sent. Kernel VXLAN devices refuse zero over IPv6 unless told otherwise.",
     reload: "restart",
   },
+  sourcePorts: {
+    read: wordOr("fixed", portRange(1024, 65535)),
+    format: formatPorts,
+    fallback: { first: 49152, last: 65535 },
+    example: "49152-65535",
+    placeholder: "FIRST-LAST",
+    description:
+      "UDP ports to send from, by the inner flow, so that routers and network cards spread flows over paths and queues; or `fixed`: the VXLAN port alone. `batch` takes 16 of them, `raw` all, `dgram` sends from the VXLAN port whatever this says.",
+    reload: "restart",
+  },
   receiveBuffer: {
     read: BUFFER,
     fallback: 8 * 2 ** 20,
@@ -216,12 +254,34 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     description: "Send buffer of the UDP socket.",
     reload: "restart",
   },
-  gro: {
-    read: yesOrNo,
-    fallback: true,
-    example: "true",
-    placeholder: null,
-    description: "Let the kernel hand over several datagrams as one (UDP_GRO), where the underlay can.",
+  offload: {
+    shape: "words",
+    read: offloadSwitch,
+    gather: switchOffloads,
+    format: formatOffloads,
+    fallback: everyOffload(true),
+    example: "tap-tso=off",
+    placeholder: "NAME=off",
+    description: `Switches for work that is done for many packets at once, each \`on\` or \`off\`: ${OFFLOAD_NAMES.join(", ")}; \`all=off\` stands for all of them, and what comes later refines it. Each is tried at start with a packet of its own and left out where the kernel cannot do it; \`poplin status\` says why.`,
+    reload: "restart",
+  },
+  queues: {
+    read: wordOr("auto", wholeNumber(1, 16)),
+    fallback: "auto",
+    defaultText: "auto: 1, from 4 CPUs on half as many as there are, at most 4",
+    example: "auto",
+    placeholder: "NUMBER",
+    description:
+      "Threads that move packets, each with a queue of the TAP and a socket of its own; a flow stays with one. `batch` only.",
+    reload: "restart",
+  },
+  spin: {
+    read: wordOr("auto", wordOr("off", wholeNumber(0, 1000))),
+    fallback: "auto",
+    example: "auto",
+    placeholder: "MICROSECONDS",
+    description:
+      "How long a thread that has no packet looks for the next one before it sleeps: a sleep costs the next packet some 30 µs to wake from. `auto`: only where packets come in quick succession and nobody else wants the CPU. `off`: it sleeps at once. `batch` only.",
     reload: "restart",
   },
   socket: {
@@ -249,6 +309,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     reload: "live",
   },
   peers: {
+    shape: "peers",
     read: noScalar,
     fallback: [],
     defaultText: "none",
@@ -258,20 +319,34 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
   },
 };
 
+function formatPorts(ports: Settings["sourcePorts"]): string {
+  return typeof ports === "string" ? ports : `${ports.first}-${ports.last}`;
+}
+
+/** What a value is called that the machine decides. */
+function formatPlain(value: unknown): string {
+  return value === null ? "auto" : String(value);
+}
+
 /** All settings, in the order in which they are documented. */
 export const SETTINGS: readonly Setting[] = (Object.keys(ROWS) as SettingName[]).map((name) => {
   const row = ROWS[name];
-  const inFileOnly = name === "peers";
+  const shape = row.shape ?? "scalar";
+  const inFileOnly = shape === "peers";
+  const format = (row.format ?? formatPlain) as Setting["format"];
   const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return {
     name,
     flag: inFileOnly ? null : `--${words}`,
     placeholder: row.placeholder ?? null,
     env: inFileOnly ? null : `POPLIN_${words.toUpperCase().replaceAll("-", "_")}`,
-    shape: inFileOnly ? "peers" : name === "address" ? "list" : "scalar",
+    shape,
+    severalValues: shape === "list" || shape === "words",
     read: row.read,
+    gather: (row.gather as Setting["gather"] | undefined) ?? ((values) => values.at(-1)),
+    format,
     fallback: row.fallback,
-    defaultText: row.defaultText ?? String(row.fallback),
+    defaultText: row.defaultText ?? format(row.fallback),
     example: row.example,
     description: row.description,
     reload: row.reload,

@@ -6,7 +6,7 @@
  *   environment ─────────────────┼──▶ Found: setting → value and place
  *   flags ───────────────────────┘
  */
-import { type Entry, readDocument, scalarsOf, type Tree } from "./document.ts";
+import { type Entry, type Item, readDocument, scalarsOf, type Tree, wordsOf } from "./document.ts";
 import { type LocatedLease, readPeers } from "./peers.ts";
 import { closest, didYouMean, type Place, type Problem } from "./problems.ts";
 import { SETTINGS, type Setting, type SettingName } from "./schema.ts";
@@ -16,7 +16,7 @@ import type { Raw } from "./values.ts";
 export interface Given {
   readonly place: Place;
   readonly value: unknown;
-  /** Of a list, the place of each element. */
+  /** Of several values, the place of each. */
   readonly places: readonly Place[];
 }
 
@@ -46,6 +46,11 @@ const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
   ["loglevel", "logLevel"],
 ]);
 
+/** Settings of earlier versions, with what is written now. */
+const FORMER_NAMES: ReadonlyMap<string, string> = new Map([
+  ["gro", "it is `offload: udp-gro=off` now, or on"],
+]);
+
 class Collector {
   readonly given = new Map<SettingName, Given>();
   readonly problems: Problem[] = [];
@@ -56,8 +61,8 @@ class Collector {
     this.problems.push({ place, setting, message, hint });
   }
 
-  /** Reads the elements of one setting: one for a scalar, any number for a list. */
-  read(setting: Setting, place: Place, items: readonly { raw: Raw; place: Place }[]): void {
+  /** Reads the values of one setting: one for a scalar, any number where several are possible. */
+  read(setting: Setting, place: Place, items: readonly Item[]): void {
     const values: unknown[] = [];
     let failed = false;
     items.forEach((item, i) => {
@@ -72,7 +77,7 @@ class Collector {
         this.problem(item.place, name, reading.message, reading.hint);
       }
     });
-    const value = setting.shape === "list" ? values : values.at(-1);
+    const value = setting.gather(values);
     if (failed || value === undefined) return;
     this.given.set(setting.name, { place, value, places: items.map((item) => item.place) });
   }
@@ -113,7 +118,8 @@ function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
   if (setting === undefined) {
     const other = OTHER_NAMES.get(key.toLowerCase().replace(/[-_]/g, ""));
     const names = SETTINGS.map(({ name }) => name);
-    const hint = didYouMean(key, names) || (other ? `did you mean \`${other}\`?` : "");
+    const hint =
+      FORMER_NAMES.get(key) ?? (didYouMean(key, names) || (other ? `did you mean \`${other}\`?` : ""));
     found.problem(keyPlace, key, "there is no such setting", hint);
     return;
   }
@@ -124,12 +130,12 @@ function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
     found.given.set("peers", { place: keyPlace, value: undefined, places: [] });
     return;
   }
-  const items = scalarsOf(value, setting.shape === "list");
+  const items = setting.shape === "words" ? wordsOf(value) : scalarsOf(value, setting.severalValues);
   if (items !== null) {
     found.read(setting, keyPlace, items);
     return;
   }
-  const expected = setting.shape === "list" ? "a value or a list of values" : "one value";
+  const expected = setting.severalValues ? "a value or a list of values" : "one value";
   found.problem(value.place, key, `takes ${expected}`, `write it as \`${key}: ${setting.example}\``);
 }
 
@@ -147,9 +153,11 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     const place: Place = { source: "environment", variable };
     const setting = SETTINGS.find((one) => one.env === variable);
     if (setting === undefined) {
-      const word = closest(variable.slice(PREFIX.length), known);
-      const hint = `did you mean ${PREFIX}${word}?`;
-      if (word !== null)
+      const name = variable.slice(PREFIX.length);
+      const word = closest(name, known);
+      const hint =
+        FORMER_NAMES.get(name.toLowerCase()) ?? (word === null ? "" : `did you mean ${PREFIX}${word}?`);
+      if (hint !== "")
         found.warnings.push({ place, setting: "", message: "is no setting of poplin's", hint });
     } else if (variable === "POPLIN_PORT" && /^(tcp|udp|sctp):\/\//.test(text)) {
       // Kubernetes sets NAME_PORT=tcp://10.0.0.1:80 in every pod for every Service, also for one called "poplin".
@@ -157,7 +165,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       const hint = "set enableServiceLinks: false in the pod";
       found.warnings.push({ place, setting: "port", message, hint });
     } else {
-      const texts = setting.shape === "list" ? text.split(",") : [text];
+      const texts = setting.severalValues ? text.split(",") : [text];
       found.read(
         setting,
         place,

@@ -2,6 +2,7 @@
  * From what somebody wrote to a value: one reader for each kind of setting. A reader gets a scalar (YAML's number or
  * boolean, or text from anywhere) and returns the value, or what is wrong and what would be right.
  */
+import type { PortRange } from "../../io/linux/senders.ts";
 import { didYouMean } from "./problems.ts";
 
 /** A scalar as YAML, a flag or the environment gives it. */
@@ -72,11 +73,25 @@ export function orAuto<T>(reader: Reader<T>): Reader<T | null> {
 /** A word, or else what `reader` reads. */
 export function wordOr<const W extends string, T>(word: W, reader: Reader<T>): Reader<W | T> {
   return (raw) => {
-    if (raw === word) return good(word);
+    // YAML 1.1 writers know `off` as a boolean.
+    if (raw === word || (raw === false && word === "off")) return good(word);
     const reading = reader(raw);
     if (reading.ok) return reading;
     const typo = typeof raw === "string" ? didYouMean(raw, [word]) : "";
     return bad(reading.message, typo || `${reading.hint}, or \`${word}\``);
+  };
+}
+
+/** "49152-65535", within `least` to `most`. */
+export function portRange(least: number, most: number): Reader<PortRange> {
+  const expected = `write the first and the last of them, from ${least} to ${most}, as 49152-65535`;
+  return (raw) => {
+    const match = /^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(String(raw).trim());
+    if (match === null) return bad(`${show(raw)} is no range of ports`, expected);
+    const [first, last] = [Number(match[1]), Number(match[2])];
+    if (first < least || last > most) return bad(`${show(raw)} is out of range`, expected);
+    if (first > last) return bad(`${show(raw)} ends before it starts`, `did you mean ${last}-${first}?`);
+    return good({ first, last });
   };
 }
 

@@ -40,7 +40,10 @@ describe("diffConfig", () => {
       udpChecksum: "zero",
       receiveBuffer: "1MiB",
       sendBuffer: "1MiB",
-      gro: "false",
+      sourcePorts: "fixed",
+      offload: "tap-tso=off",
+      queues: "2",
+      spin: "off",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
@@ -70,6 +73,16 @@ describe("diffConfig", () => {
       [["10.244.3.0/24"], ["10.99.3.0/24"]],
     ]);
     expect(describeDiff(diff)).toBe("peers: 1 added, 1 removed, 1 changed");
+  });
+
+  it("compares what is written in several ways by what it means", () => {
+    const same = ["offload: tap-tso=off", "offload: { tap-tso: off }", "offload: [all=on, tap-tso=off]"];
+    for (const text of same) expect(diffConfig(config(same[0]), config(text)).same).toBe(true);
+    const ports = config("sourcePorts: 49152 - 65535");
+    expect(diffConfig(config(), ports).same).toBe(true);
+    expect(describeDiff(diffConfig(ports, config("sourcePorts: fixed\noffload: all=off\nspin: 20")))).toBe(
+      "sourcePorts: 49152-65535 → fixed; offload: all=on → all=off; spin: auto → 20",
+    );
   });
 
   it("says it in a line", () => {

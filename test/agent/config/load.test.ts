@@ -10,6 +10,7 @@ import { type ConfigTexts, loadConfig, resolveConfig } from "../../../src/agent/
 import { ConfigError, formatPlace, formatProblem } from "../../../src/agent/config/problems.ts";
 import { settingsReference } from "../../../src/agent/config/reference.ts";
 import { SETTINGS, type SettingName, settingOf } from "../../../src/agent/config/schema.ts";
+import { everyOffload, OFFLOAD_NAMES } from "../../../src/dataplane/offloads.ts";
 
 function fromText(text: string, more: Omit<ConfigTexts, "file"> = {}) {
   return resolveConfig({ file: { name: "node.yaml", text }, ...more });
@@ -43,7 +44,10 @@ describe("what nobody gives", () => {
       udpChecksum: "computed",
       receiveBuffer: 8 * 2 ** 20,
       sendBuffer: 8 * 2 ** 20,
-      gro: true,
+      sourcePorts: { first: 49152, last: 65535 },
+      offload: everyOffload(true),
+      queues: "auto",
+      spin: "auto",
       socket: "/run/poplin/agent.sock",
       ephemeral: false,
       logLevel: "info",
@@ -106,8 +110,11 @@ describe("where a value comes from", () => {
     const flags = parseFlags(
       "--vni",
       "7",
-      "--no-gro",
-      "--ephemeral",
+      "--no-ephemeral",
+      "--offload",
+      "all=off,tap-csum=on",
+      "--offload",
+      "udp-gro=on",
       "--address",
       "10.1.0.0/32",
       "10.2.0.0/32,fd00::1/128",
@@ -115,12 +122,41 @@ describe("where a value comes from", () => {
     expect(resolveConfig({ flags }).config).toMatchObject({
       vni: 7,
       device: "flannel.7",
-      gro: false,
-      ephemeral: true,
+      offload: { ...everyOffload(false), "tap-csum": true, "udp-gro": true },
+      ephemeral: false,
       address: ["10.1.0.0/32", "10.2.0.0/32", "fd00::1/128"],
     });
-    expect(resolveConfig({ flags: parseFlags() }).config).toMatchObject({ gro: true, ephemeral: false });
-    expect(resolveConfig({ flags: parseFlags("--gro"), env: { POPLIN_GRO: "off" } }).config?.gro).toBe(true);
+    expect(resolveConfig({ flags: parseFlags() }).config).toMatchObject({ ephemeral: false });
+    const stronger = { flags: parseFlags("--ephemeral"), env: { POPLIN_EPHEMERAL: "off" } };
+    expect(resolveConfig(stronger).config?.ephemeral).toBe(true);
+  });
+
+  it.each([
+    "offload: [tap-tso=off, udp-gso=off]",
+    "offload: tap-tso=off, udp-gso=off",
+    "offload: { tap-tso: off, udp-gso: false }",
+    "offload: [all=off, all=on, 'tap-tso=off,udp-gso = no']",
+    "offload:\n  - tap-tso=off\n  - udp-gso=on\n  - udp-gso=off",
+  ])("offloads as %j", (text) => {
+    const { config, problems } = fromText(text);
+    expect(problems.map(formatProblem)).toEqual([]);
+    expect(config?.offload).toEqual({ ...everyOffload(true), "tap-tso": false, "udp-gso": false });
+  });
+
+  it("offloads: the variable takes commas, and what it gives replaces what the file gives", () => {
+    const { config } = fromText("offload: all=off", { env: { POPLIN_OFFLOAD: "tap-csum=off, udp-gro=off" } });
+    expect(config?.offload).toEqual({ ...everyOffload(true), "tap-csum": false, "udp-gro": false });
+  });
+
+  it.each([
+    ["sourcePorts: fixed", { sourcePorts: "fixed" }],
+    ["sourcePorts: 1024-1024", { sourcePorts: { first: 1024, last: 1024 } }],
+    ["queues: 16", { queues: 16 }],
+    ["spin: off", { spin: "off" }],
+    ["spin: false", { spin: "off" }],
+    ["spin: 1000", { spin: 1000 }],
+  ])("%s", (text, expected) => {
+    expect(fromText(text).config).toMatchObject(expected);
   });
 
   it("lists: the stronger place replaces, it does not add", () => {
@@ -214,10 +250,20 @@ describe("loadConfig", () => {
 
 describe("the table of settings", () => {
   it("has defaults that it would accept", () => {
-    for (const { name, shape, fallback, read } of SETTINGS) {
+    for (const { name, shape, fallback, read, format } of SETTINGS) {
       if (shape !== "scalar" || fallback === null) continue;
-      expect(read(fallback as string)).toEqual({ ok: true, value: settingOf(name).fallback });
+      expect(read(format(fallback))).toEqual({ ok: true, value: settingOf(name).fallback });
     }
+  });
+
+  it("says every set of offloads in words that it would read", () => {
+    const sets = fc.record(Object.fromEntries(OFFLOAD_NAMES.map((name) => [name, fc.boolean()])));
+    fc.assert(
+      fc.property(sets, (offload) => {
+        const text = settingOf("offload").format(offload);
+        expect(fromText(`offload: ${text}`).config?.offload).toEqual(offload);
+      }),
+    );
   });
 
   it("is what docs/configuration.md says", async () => {
@@ -238,7 +284,9 @@ describe("the table of settings", () => {
         tos: fc.oneof(fc.constant("inherit"), fc.nat(255)),
         ttl: fc.oneof(fc.constant("auto"), fc.integer({ min: 1, max: 255 })),
         receiveBuffer: fc.integer({ min: 4096, max: 1023 * 2 ** 20 }),
-        gro: fc.boolean(),
+        ephemeral: fc.boolean(),
+        queues: fc.oneof(fc.constant("auto"), fc.integer({ min: 1, max: 16 })),
+        spin: fc.oneof(fc.constantFrom("auto", "off"), fc.nat(1000)),
         peers: fc.uniqueArray(fc.nat(200), { maxLength: 20 }).map((numbers) =>
           numbers.map((n) => ({
             publicIp: `192.168.0.${n + 1}`,

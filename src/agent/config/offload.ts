@@ -1,0 +1,46 @@
+/**
+ * The setting `offload`: words as `tap-tso=off`, the later refining the earlier, starting from everything on. `all=off`
+ * stands for each of them.
+ */
+import { everyOffload, OFFLOAD_NAMES, type OffloadName, type Offloads } from "../../dataplane/offloads.ts";
+import { didYouMean } from "./problems.ts";
+import { bad, good, type Reader, show, yesOrNo } from "./values.ts";
+
+/** One word of it. */
+export interface OffloadSwitch {
+  readonly name: OffloadName | "all";
+  readonly on: boolean;
+}
+
+const NAMES: readonly OffloadSwitch["name"][] = [...OFFLOAD_NAMES, "all"];
+
+/** Reads "tap-tso=off". */
+export const offloadSwitch: Reader<OffloadSwitch> = (raw) => {
+  const [before, after, ...more] = String(raw).split("=");
+  const word = before!.trim();
+  const name = NAMES.find((one) => one === word);
+  if (name === undefined) {
+    const hint = didYouMean(word, NAMES) || `there are ${NAMES.join(", ")}`;
+    return bad(`${show(word)} is no offload`, hint);
+  }
+  const value = yesOrNo(after?.trim() ?? "");
+  if (!value.ok || more.length > 0) {
+    return bad(`${show(raw)} does not say on or off`, `write ${name}=off or ${name}=on`);
+  }
+  return good({ name, on: value.value });
+};
+
+/** What the words come to. */
+export function switchOffloads(words: readonly OffloadSwitch[]): Offloads {
+  let result = everyOffload(true);
+  for (const { name, on } of words) result = name === "all" ? everyOffload(on) : { ...result, [name]: on };
+  return result;
+}
+
+/** @returns the shortest words that come to the same */
+export function formatOffloads(offloads: Offloads): string {
+  const off = OFFLOAD_NAMES.filter((name) => !offloads[name]);
+  if (off.length === 0) return "all=on";
+  if (off.length === OFFLOAD_NAMES.length) return "all=off";
+  return off.map((name) => `${name}=off`).join(",");
+}
