@@ -112,11 +112,11 @@ export class Agent implements AgentView {
     const underlay = await openUnderlay(config, device.uplink.address);
     const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
     for (const warning of warnings) this.#log.warn(warning);
-    const { vni, reservedBits, senderCheck, tos } = config;
+    const { vni, reservedBits, senderCheck, tos, offload: offloads } = config;
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      engine = await underlay.start({ vni, mac, mtu, reservedBits, senderCheck, tos }, device.tap);
+      engine = await underlay.start({ vni, mac, mtu, reservedBits, senderCheck, tos, offloads }, device.tap);
     } catch (error) {
       underlay.close();
       throw error;

@@ -54,7 +54,7 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
     throw withHolders(error, config.device);
   });
   if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
-  const tap = openTap(config.device);
+  const tap = openTap(config.device, config.offload);
   try {
     const mac = config.vtepMac ?? before?.mac ?? randomMac();
     await repair(config.device, { mac, mtu }, tap.existed ? log : null);

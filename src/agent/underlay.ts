@@ -6,7 +6,9 @@ import type { DataplaneOptions } from "../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
+import { openSenders } from "../io/linux/senders.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
+import { nativeSums } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { checkPort, openUdp } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
@@ -48,7 +50,8 @@ export async function openUnderlay(config: AgentConfig, local: string): Promise<
     }
     case "raw": {
       const { RawUnderlay } = await import("../io/raw.ts");
-      return inline(await RawUnderlay.open(socketOptions(config, local)));
+      const sourcePorts = config.sourcePorts === "fixed" ? null : config.sourcePorts;
+      return inline(await RawUnderlay.open({ ...socketOptions(config, local), sourcePorts }));
     }
   }
 }
@@ -108,20 +111,37 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
     receiveBuffer: receiveBuffer / DOUBLED,
     sendBuffer: sendBuffer / DOUBLED,
     warnings,
-    start: async (options, tap) => startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay),
+    start: async (options, tap) =>
+      startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay, nativeSums()),
     close: () => underlay.close(),
   };
 }
 
 function openBatch(config: AgentConfig, local: string): OpenUnderlay {
-  const { family, udpChecksum } = config;
-  const socket: UdpSocket = openUdp(socketOptions(config, local));
+  const { family, udpChecksum: checksum } = config;
+  const wanted = socketOptions(config, local);
+  const socket: UdpSocket = openUdp(wanted);
+  const senders = openPool(config, wanted, socket);
+  const options = { family, checksum, senders, gso: config.offload["udp-gso"] && checksum === "computed" };
   return {
-    capabilities: new BatchUnderlay(socket, { family, checksum: udpChecksum }).capabilities,
+    capabilities: new BatchUnderlay(socket, options).capabilities,
     receiveBuffer: socket.receiveBuffer / DOUBLED,
     sendBuffer: socket.sendBuffer / DOUBLED,
     warnings: socket.warnings,
-    start: (options, tap) => startWorkerEngine(options, { tap, socket, family, udpChecksum }),
-    close: () => loadShim().close(socket.fd),
+    start: (dataplane, tap) => startWorkerEngine(dataplane, { tap, socket, underlay: options }),
+    close: () => {
+      for (const { fd } of [socket, ...senders]) loadShim().close(fd);
+    },
   };
+}
+
+/** The sockets to send from; none where everything leaves by the one that receives. */
+function openPool(config: AgentConfig, wanted: UdpSocketOptions, socket: UdpSocket): UdpSocket[] {
+  if (config.sourcePorts === "fixed") return [];
+  try {
+    return openSenders(wanted, config.sourcePorts);
+  } catch (error) {
+    loadShim().close(socket.fd);
+    throw error;
+  }
 }

@@ -2,16 +2,23 @@
  * A dataplane on this thread's event loop: for `dgram`, for `raw` (raw-socket can be loaded in one thread only), and
  * for memory ports.
  */
+import { Counters } from "../../dataplane/counters.ts";
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import { EventDriver } from "../../dataplane/drive-events.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import type { Tap, Underlay } from "../../dataplane/ports.ts";
+import type { SumRanges } from "../../dataplane/sums.ts";
 import { type Engine, ended } from "./engine.ts";
 import { type Command, execute, type ReplyTo } from "./protocol.ts";
 
-export function startInlineEngine(options: DataplaneOptions, tap: Tap, underlay: Underlay): Engine {
-  const dataplane = new Dataplane(options, tap, underlay);
+export function startInlineEngine(
+  options: DataplaneOptions,
+  tap: Tap,
+  underlay: Underlay,
+  sums?: SumRanges,
+): Engine {
+  const dataplane = new Dataplane(options, tap, underlay, new Counters(), sums);
   let over = false;
   let fail: (failure: PortFailure) => void;
   const failed = new Promise<PortFailure>((resolve) => {

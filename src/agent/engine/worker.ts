@@ -9,8 +9,9 @@ import { Dataplane } from "../../dataplane/dataplane.ts";
 import { driveBlocking } from "../../dataplane/drive-blocking.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
-import { BatchUnderlay } from "../../io/linux/batch.ts";
+import { type BatchOptions, BatchUnderlay } from "../../io/linux/batch.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
+import { nativeSums } from "../../io/linux/sums.ts";
 import { LinuxTap } from "../../io/linux/tap.ts";
 import { LinuxWaiter } from "../../io/linux/waiter.ts";
 import { type Command, execute } from "./protocol.ts";
@@ -20,8 +21,7 @@ export interface WorkerInput {
   readonly options: DataplaneOptions;
   readonly tap: { readonly fd: number; readonly name: string };
   readonly socket: UdpSocket;
-  readonly family: 4 | 6;
-  readonly udpChecksum: "computed" | "zero";
+  readonly underlay: BatchOptions;
   readonly wakeFd: number;
   readonly attention: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
@@ -41,8 +41,8 @@ export type FromWorker =
 function main(input: WorkerInput): void {
   const { port } = input;
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
-  const underlay = new BatchUnderlay(input.socket, { family: input.family, checksum: input.udpChecksum });
-  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters));
+  const underlay = new BatchUnderlay(input.socket, input.underlay);
+  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), nativeSums());
   const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd);
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });

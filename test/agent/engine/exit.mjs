@@ -27,7 +27,7 @@ const dataplane = {
   senderCheck: "off",
   tos: 0,
 };
-const engine = await startWorkerEngine(dataplane, { tap, socket, family: 4, udpChecksum: "computed" });
+const engine = await startWorkerEngine(dataplane, { tap, socket, underlay: { family: 4, checksum: "computed" } });
 console.log(JSON.stringify(await engine.ask({ type: "rows" })));
 if (process.argv[2] === "throw") {
   setTimeout(() => {
