@@ -9,6 +9,8 @@ import { openUdp } from "../../../dist/io/linux/udp.js";
 const SLOTS = 64;
 /** The largest UDP payload, rounded up to a cache line. */
 const SLOT_BYTES = 65_536;
+const NO_SENDERS = new Int32Array(0);
+
 /** Bytes to ask for each buffer: a test is about what the tunnel loses, not about what a pod's socket does. */
 const BUFFER = 8 << 20;
 const DEFAULTS = { gro: false, reusePort: false, noCheck: false, dontFragment: false, ttl: 0 };
@@ -42,7 +44,8 @@ export class Datagrams {
     const to = new Uint8Array(ADDRESS_BYTES);
     writeSockaddr(to, 0, addressBytes(address), port);
     let sent = 0;
-    do sent = this.#shim.sendBatch(this.fd, ring.bytes, ring.words, ring.mask, ring.tail, 1, to);
+    const { bytes, words, mask, tail } = ring;
+    do sent = this.#shim.sendBatch(this.fd, bytes, words, mask, tail, 1, to, NO_SENDERS, false);
     while (sent === 0);
     ring.complete(1);
     if (sent < 0) throw new Error(`sending ${payload.length} bytes to ${address} failed with errno ${-sent}`);
