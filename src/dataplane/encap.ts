@@ -20,7 +20,7 @@ import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { Underlay } from "./ports.ts";
-import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT } from "./ring.ts";
+import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
@@ -33,7 +33,10 @@ const TX_BYTES = counterIndex("txBytes");
 const TX_SUPER = counterIndex("txSuperFrames");
 
 /** What encap has to know of the underlay. */
-export type EncapTarget = Pick<Underlay, "capabilities" | "sourcePorts">;
+export type EncapTarget = Pick<
+  Underlay,
+  "capabilities" | "sourcePorts" | "takesSuperFrames" | "superHeadLength"
+>;
 
 export class Encap {
   readonly #bytes: Uint8Array;
@@ -130,6 +133,7 @@ export class Encap {
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
     const outer = this.#outer(frame);
+    if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, peer, outer, ready)) return 1;
     const rows = this.#segmenter.cut(frame, this.#where, type, size, slot, peer, outer, ready);
     if (rows > 0) {
       this.#values[TX_SUPER]! += 1;
@@ -137,6 +141,18 @@ export class Encap {
     }
     if (rows === NO_ROOM) return NO_ROOM;
     return rows === SEGMENT_TOO_BIG ? -PKT_TOO_BIG : -TAP_GSO;
+  }
+
+  /** Hands a super-frame on as it is. @returns whether it could be; what cannot be is cut */
+  #whole(slot: number, frame: number, type: number, peer: number, outer: number, ready: Ring): boolean {
+    const row = ready.row(ready.head);
+    const headLength = this.#target.superHeadLength!;
+    if (this.#segmenter.whole(frame, this.#where, type, headLength, ready) <= 0) return false;
+    ready.words[row + SLOT] = slot;
+    ready.words[row + PEER] = peer;
+    ready.words[row + OUTER] = outer | SUPER;
+    this.#values[TX_SUPER]! += 1;
+    return true;
   }
 
   /** The OUTER word: TOS as the kernel's VXLAN derives it (`ip_tunnel_ecn_encap`), source port from the flow. */

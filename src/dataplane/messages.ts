@@ -3,7 +3,7 @@
  * of one length but for a shorter last. It does not matter where they come from: the segments of a super-frame, two
  * super-frames of one flow behind each other, small datagrams of many senders.
  */
-import { FOLLOW_SHIFT, HEAD_LENGTH, LENGTH, OUTER, PEER, type Ring, SEGMENT } from "./ring.ts";
+import { FOLLOW_SHIFT, HEAD_LENGTH, LENGTH, OUTER, PEER, type Ring, SEGMENT, SUPER } from "./ring.ts";
 
 /** Datagrams in one send: UDP_MAX_SEGMENTS before kernel 6.9, which allows twice as many. */
 const MOST = 64;
@@ -21,7 +21,8 @@ export function linkMessages(ring: Ring, from: number): void {
     const outer = words[first + OUTER]!;
     let total = length;
     let rows = 1;
-    for (i = (i + 1) | 0; i !== head && rows < MOST; i = (i + 1) | 0) {
+    const most = (outer & SUPER) === 0 ? MOST : 1;
+    for (i = (i + 1) | 0; i !== head && rows < most; i = (i + 1) | 0) {
       const row = ring.row(i);
       const next = words[row + HEAD_LENGTH]! + words[row + LENGTH]!;
       if (next > length || words[row + PEER] !== peer || words[row + OUTER] !== outer) break;

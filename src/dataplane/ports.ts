@@ -67,6 +67,16 @@ export interface Underlay extends Port {
   readonly capabilities: UnderlayCapabilities;
   /** The source ports that a row's OUTER word may ask for; none where every datagram has the same. */
   readonly sourcePorts: Uint16Array;
+  /**
+   * TCP super-frames may be sent whole: rows with `SUPER` in OUTER. In front of their body is a head of
+   * `superHeadLength` bytes, of which the dataplane has filled the first twelve: the vnet header that the frame came
+   * with, its csum_start that of the TCP header from the start of the frame, in place of num_buffers (bytes 10 and 11)
+   * that of the inner IP header; the rest is zero. May become false while packets flow. Left out: false.
+   */
+  readonly takesSuperFrames?: boolean | undefined;
+  readonly superHeadLength?: number | undefined;
+  /** Why `takesSuperFrames` became false, in words. */
+  readonly superRefused?: string | undefined;
   /** Why `capabilities.gso` became false while packets flowed, in words. */
   readonly gsoRefused?: string | undefined;
   /** Sends of several datagrams that the kernel refused, and that then left one by one, ever. */

@@ -40,6 +40,8 @@ export const PEER = 5;
 export const OUTER = 6;
 /** Bit of a received row's OUTER word: the datagram was longer than its slot, and its end is lost. */
 export const TRUNCATED = 0x100;
+/** Bit of a row's OUTER word to send: an uncut super-frame, behind a head as `Underlay.takesSuperFrames` wants it. */
+export const SUPER = 0x200;
 /** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram), high 16 bits how many rows follow in the message. */
 export const SEGMENT = 7;
 /** Shifts the number of following rows to the low end of a SEGMENT word: `word >>> FOLLOW_SHIFT`. */

@@ -17,13 +17,26 @@ import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 import { IPV6_LENGTH, TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
+import { VNET_LENGTH } from "./arena.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, OUTER, PEER, type Ring, SLOT, WORDS } from "./ring.ts";
 import { RANGE_WORDS, type SumRanges } from "./sums.ts";
-import { GSO_ECN, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from "./vnet.ts";
+import {
+  GSO_ECN,
+  GSO_TCPV4,
+  GSO_TCPV6,
+  GSO_UDP_L4,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
+  VNET_HEADER_LENGTH,
+  VNET_INNER_L3,
+} from "./vnet.ts";
 
 /** Bytes per entry of the header slab: VXLAN 8, Ethernet with tags 22, IPv6 with some extensions, TCP up to 60. */
 const STRIDE = 256;
+/** Largest UDP payload over IPv4. */
+const LARGEST_PAYLOAD = 65_507;
+const TCP_CSUM = 16;
 const TCP_FIN = 0x01;
 const TCP_PSH = 0x08;
 const TCP_CWR = 0x80;
@@ -128,6 +141,36 @@ export class Segmenter {
     this.#sumHeaders(where);
     this.#write(ready, head, count, size, payload);
     return count;
+  }
+
+  /**
+   * Pushes a TCP super-frame uncut, for an underlay that takes those. Its VXLAN header is written, and its vnet header
+   * kept in the head of the row as `Underlay.takesSuperFrames` says.
+   * @param headLength bytes of the head
+   * @returns 1, `NO_ROOM`, or `CANNOT_CUT` when it is none that the kernel could carry
+   */
+  whole(frame: number, where: Location, type: number, headLength: number, ready: Ring): number {
+    if (!this.#understand(frame, where, type & ~GSO_ECN) || !this.#tcp) return CANNOT_CUT;
+    const length = where.l4At + where.l4Length - this.#start;
+    if (length > LARGEST_PAYLOAD) return CANNOT_CUT;
+    if (ready.room === 0) return NO_ROOM;
+    const row = ready.push(-1, this.#start, length);
+    const head = this.#slab + (row / WORDS) * STRIDE;
+    const bytes = this.#bytes;
+    for (let i = 0; i < VNET_LENGTH; i++) bytes[head + i] = bytes[frame - VNET_LENGTH + i]!;
+    bytes.fill(0, head + VNET_LENGTH, head + headLength);
+    bytes[head + VNET_CSUM_START] = where.l4At - frame;
+    bytes[head + VNET_CSUM_START + 1] = 0;
+    bytes[head + VNET_CSUM_OFFSET] = TCP_CSUM;
+    bytes[head + VNET_CSUM_OFFSET + 1] = 0;
+    bytes[head + VNET_HEADER_LENGTH] = this.#headerLength - VXLAN_LENGTH;
+    bytes[head + VNET_HEADER_LENGTH + 1] = 0;
+    bytes[head + VNET_INNER_L3] = where.l3At - frame;
+    bytes[head + VNET_INNER_L3 + 1] = 0;
+    writeVxlanHeader(bytes, this.#start, this.#vni);
+    ready.words[row + HEAD_OFFSET] = head;
+    ready.words[row + HEAD_LENGTH] = headLength;
+    return 1;
   }
 
   /** Where the headers are; false when the frame is none of the kind that its vnet header says. */

@@ -26,6 +26,8 @@ export const VNET_HEADER_LENGTH = 2;
 export const VNET_GSO_SIZE = 4;
 export const VNET_CSUM_START = 6;
 export const VNET_CSUM_OFFSET = 8;
+/** Ours, in place of num_buffers: where the inner IP header of a super-frame to send whole starts. */
+export const VNET_INNER_L3 = 10;
 
 /**
  * Writes a vnet header at `at`.

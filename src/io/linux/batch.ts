@@ -87,9 +87,14 @@ export class BatchUnderlay implements Underlay {
   }
 
   sendBatch(ring: Ring, addresses: Uint8Array): number {
+    return this.sendRows(ring, ring.length, addresses);
+  }
+
+  /** As `sendBatch`, for the oldest `count` rows: whole messages. */
+  sendRows(ring: Ring, count: number, addresses: Uint8Array): number {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
-    if (ring.length === 0) return 0;
-    const sent = this.#send(ring, ring.length, addresses, false);
+    if (count === 0) return 0;
+    const sent = this.#send(ring, count, addresses, false);
     if (sent >= 0) {
       this.#refusals = 0;
       return sent;

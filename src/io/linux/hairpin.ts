@@ -1,0 +1,192 @@
+/**
+ * Hairpin transmit: super-frames leave uncut. The kernel (6.17 and later) takes a VXLAN packet of up to 64 KB that
+ * holds one inner TCP super-frame at a TAP, as a card would deliver it (TUN_F_UDP_TUNNEL_GSO), forwards it to the
+ * underlay like any packet that has come in, and cuts it where the way out cannot take it whole. So nobody sums or cuts
+ * anything here; the price is a way through IP forwarding, with all that hooks into that (firewall, conntrack).
+ *
+ *   row   vnet header (24) │ Ethernet │ IPv4 │ UDP │ VXLAN │ inner super-frame
+ *         └────────────────── head ──────────────┘ └──────── body ───────────┘
+ *
+ * All else, and super-frames that would not fit an IPv4 packet, goes by the batch underlay. Both ways end in the same
+ * call to the underlay's device, so the order stays.
+ *
+ * Limits: IPv4 underlay. The TAP's network namespace must forward from it (`host/hairpin.ts`).
+ */
+import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
+import { ADDRESS_BYTES, HEAD_OFFSET, LENGTH, OUTER, PEER, type Ring, SUPER } from "../../dataplane/ring.ts";
+import { VNET_CSUM_START, VNET_GSO_TYPE, VNET_HEADER_LENGTH, VNET_INNER_L3 } from "../../dataplane/vnet.ts";
+import { putU16 } from "../../wire/bytes.ts";
+import { checksum, fold, pseudoSumV4 } from "../../wire/checksum.ts";
+import { PROTOCOL_UDP } from "../../wire/numbers.ts";
+import { ETHERNET_LENGTH, IPV4_LENGTH, UDP_LENGTH } from "../../wire/views.ts";
+import { OuterHeaders, type OuterOptions } from "../raw/outer.ts";
+import type { BatchUnderlay } from "./batch.ts";
+import { loadShim } from "./shim.ts";
+
+const EINVAL = 22;
+const ENOBUFS = 105;
+/** struct virtio_net_hdr_v1_hash_tunnel, `include/uapi/linux/virtio_net.h` */
+export const TUNNEL_VNET_LENGTH = 24;
+const OUTER_TH_OFFSET = 20;
+const INNER_NH_OFFSET = 22;
+/** VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 */
+const TUNNEL_IPV4 = 0x20;
+/** VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM: the outer UDP checksum, too, is to be finished. */
+const TUNNEL_CSUM = 8;
+const VXLAN_LENGTH = 8;
+
+const OUTER_UDP = ETHERNET_LENGTH + IPV4_LENGTH;
+/** Bytes in front of the inner frame, on the wire. */
+const BEFORE_INNER = OUTER_UDP + UDP_LENGTH + VXLAN_LENGTH;
+const HEAD_LENGTH = TUNNEL_VNET_LENGTH + OUTER_UDP + UDP_LENGTH;
+
+/** The TAP to write to, and what stands in every outer header. */
+export interface HairpinOptions extends OuterOptions {
+  /** A TAP that was opened for tunnels (`openTunnelTap`). */
+  readonly fd: number;
+  /** Its MAC, 6 bytes: only a frame for this host is forwarded. */
+  readonly mac: Uint8Array;
+  readonly checksum: "computed" | "zero";
+}
+
+export class HairpinUnderlay implements Underlay {
+  readonly kind = "batch";
+  readonly fd: number;
+  readonly family = 4;
+  readonly capabilities: UnderlayCapabilities;
+  readonly sourcePorts: Uint16Array;
+  readonly superHeadLength = HEAD_LENGTH;
+  takesSuperFrames = true;
+  superRefused: string | undefined;
+  readonly #inner: BatchUnderlay;
+  readonly #tap: number;
+  readonly #computed: boolean;
+  readonly #shim = loadShim();
+  readonly #template = new Uint8Array(OUTER_UDP + UDP_LENGTH);
+  readonly #headers: OuterHeaders;
+  #id = 0;
+
+  /** Takes over the batch underlay; the TAP stays the caller's to close. */
+  constructor(inner: BatchUnderlay, options: HairpinOptions) {
+    this.#inner = inner;
+    this.fd = inner.fd;
+    this.capabilities = inner.capabilities;
+    this.sourcePorts = inner.sourcePorts;
+    this.#tap = options.fd;
+    this.#computed = options.checksum === "computed";
+    this.#template.set(options.mac);
+    this.#template.set([2, 0, 0, 0, 0, 1, 0x08, 0x00], 6); // from nobody in particular, IPv4
+    this.#headers = new OuterHeaders(this.#template.subarray(ETHERNET_LENGTH), options);
+  }
+
+  recvBatch(ring: Ring, max: number): number {
+    return this.#inner.recvBatch(ring, max);
+  }
+
+  sendBatch(ring: Ring, addresses: Uint8Array): number {
+    const count = ring.length;
+    if (count === 0) return 0;
+    const whole = this.#run(ring, count, SUPER);
+    if (whole === 0) return this.#inner.sendRows(ring, this.#run(ring, count, 0), addresses);
+    for (let i = 0; i < whole; i++) this.#write(ring, ring.row(ring.tail + i), addresses);
+    const { bytes, words, mask, tail } = ring;
+    const written = this.#shim.writeBatch(this.#tap, bytes, words, mask, tail, whole);
+    if (written > 0) ring.complete(written);
+    else if (written === -EINVAL || written === -ENOBUFS) this.#refused(written);
+    return written;
+  }
+
+  overflows(): number {
+    return this.#inner.overflows();
+  }
+
+  get gsoRefused(): string | undefined {
+    return this.#inner.gsoRefused;
+  }
+
+  get gsoFallbacks(): number {
+    return this.#inner.gsoFallbacks;
+  }
+
+  setWake(wake: (() => void) | null): void {
+    this.#inner.setWake(wake);
+  }
+
+  setInterest(readable: boolean, writable: boolean): void {
+    this.#inner.setInterest(readable, writable);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+
+  /** How many of the oldest rows have SUPER as `kind` has it: rows of one way, one behind another. */
+  #run(ring: Ring, count: number, kind: number): number {
+    let n = 0;
+    while (n < count && (ring.words[ring.row(ring.tail + n) + OUTER]! & SUPER) === kind) n++;
+    return n;
+  }
+
+  /** Writes the outer headers and the rest of the vnet header into the head of a row. */
+  #write(ring: Ring, row: number, addresses: Uint8Array): void {
+    const { bytes, words } = ring;
+    const head = words[row + HEAD_OFFSET]!;
+    if (bytes[head + OUTER_TH_OFFSET] !== 0) return; // it has waited since an earlier call
+    const outer = words[row + OUTER]!;
+    const length = words[row + LENGTH]!;
+    this.#headers.write(outer & 0xff, outer >>> 16, addresses, words[row + PEER]! * ADDRESS_BYTES, length);
+    const ethernet = head + TUNNEL_VNET_LENGTH;
+    bytes.set(this.#template, ethernet);
+    const ip = ethernet + ETHERNET_LENGTH;
+    // Forwarding takes one off.
+    bytes[ip + 8]! = Math.min(255, bytes[ip + 8]! + 1);
+    this.#id = (this.#id + 1) & 0xffff;
+    putU16(bytes, ip + 4, this.#id);
+    putU16(bytes, ip + 10, checksum(bytes, ip, IPV4_LENGTH));
+    const udp = ip + IPV4_LENGTH;
+    const pseudo = pseudoSumV4(bytes, ip, PROTOCOL_UDP, UDP_LENGTH + length);
+    putU16(bytes, udp + 6, this.#computed ? fold(pseudo) : 0);
+    this.#writeVnet(bytes, head);
+  }
+
+  /** The dataplane's twelve bytes count from the inner frame; the kernel's from the outer Ethernet header. */
+  #writeVnet(bytes: Uint8Array, head: number): void {
+    const l3 = bytes[head + VNET_INNER_L3]!;
+    if (this.#computed) bytes[head]! |= TUNNEL_CSUM;
+    bytes[head + VNET_GSO_TYPE]! |= TUNNEL_IPV4;
+    bytes[head + VNET_HEADER_LENGTH]! += BEFORE_INNER;
+    bytes[head + VNET_CSUM_START]! += BEFORE_INNER;
+    bytes.fill(0, head + VNET_INNER_L3, head + TUNNEL_VNET_LENGTH);
+    bytes[head + OUTER_TH_OFFSET] = OUTER_UDP;
+    bytes[head + INNER_NH_OFFSET] = BEFORE_INNER + l3;
+  }
+
+  #refused(errno: number): void {
+    this.takesSuperFrames = false;
+    this.superRefused = `the kernel refused it while packets flowed (errno ${-errno})`;
+  }
+}
+
+/** The MAC and the rest of what `openTunnelTap` found. */
+export interface TunnelTap {
+  readonly fd: number;
+  readonly name: string;
+}
+
+const IFF_TAP = 0x0002;
+const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+const TUN_F_CSUM = 0x01;
+const TUN_F_TSO = 0x02 | 0x04;
+const TUN_F_UDP_TUNNEL_GSO = 0x80;
+const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
+
+/**
+ * Makes a TAP that takes VXLAN packets with super-frames inside. It goes with its descriptor.
+ * @param name "%d" in it becomes the next free number
+ * @throws the shim's error; EINVAL where the kernel knows no GSO over UDP tunnels at a TAP (before 6.17)
+ */
+export function openTunnelTap(name: string): TunnelTap {
+  const offloads = TUN_F_CSUM | TUN_F_TSO | TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM;
+  return loadShim().tapOpen(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, TUNNEL_VNET_LENGTH, offloads);
+}
