@@ -1,10 +1,12 @@
 /**
  * What one operation of the hot path costs: nanoseconds, and bytes allocated (which should be none).
  *
- *   npm run bench                        builds first, then runs this with --expose-gc
- *   npm run bench -- --json              for a machine to read
- *   npm run bench -- --only fdb,vxlan    groups by name
- *   npm run bench -- --rounds 21         more rounds, narrower ranges
+ *   npm run bench:micro                        builds first, then runs this with --expose-gc
+ *   npm run bench:micro -- --json              for a machine to read
+ *   npm run bench:micro -- --only fdb,vxlan    groups by name
+ *   npm run bench:micro -- --rounds 21         more rounds, narrower ranges
+ *
+ * It is also the suite `micro` of `npm run bench`.
  *
  * It measures and judges nothing: the exit code is 0 whatever the figures. An aim is what we hope for on an ordinary
  * machine. Cases live in bench/micro/, a file per group, each a list of `{ name, aim?, prepare }` (see harness.mjs).

@@ -4,7 +4,7 @@
  * silent and quick when there is nothing to do. It runs before anything is installed, so it uses nothing but
  * Node's own modules.
  *
- *   node scripts/setup.mjs [--for demo|test|ci] [--only dependencies|shim|build]
+ *   node scripts/setup.mjs [--for demo|test|bench|ci] [--only dependencies|shim|build]
  *
  * In an installed package, which has everything but the shim: node scripts/setup.mjs --only shim
  *

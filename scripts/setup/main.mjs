@@ -6,7 +6,7 @@ import { fail, INSTALLED, SetupError } from "./run.mjs";
 import { shimStep } from "./shim.mjs";
 import { systemStep } from "./system.mjs";
 
-const PURPOSES = ["demo", "test", "ci"];
+const PURPOSES = ["demo", "test", "bench", "ci"];
 
 /** A step: `due()` is quick and changes nothing; `run()` does the work and runs under the lock. */
 const STEPS = { dependencies: dependenciesStep, shim: shimStep, build: buildStep };

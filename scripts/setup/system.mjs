@@ -23,6 +23,8 @@ const PACKAGES = {
 const LAB = ["iproute2", "iputils-ping", "iperf3"];
 const BY_PURPOSE = {
   demo: LAB,
+  // What other tunnels need, the bench names when they are missing: their packages start services of their own.
+  bench: [...LAB, "ethtool"],
   test: [...LAB, "ethtool", "tcpdump", "tshark"],
   ci: [...LAB, "ethtool", "tcpdump", "tshark"],
 };

@@ -1,0 +1,55 @@
+/**
+ * TCP by iperf3, which sends and receives as much as goes. Throughput is what the receiver got. CPU is counted from
+ * before iperf3's start to after its end and divided by all bits that it got; memory is looked at in the middle.
+ */
+import { cpuTime, residentMemory, since } from "../measure/cpu.mjs";
+
+export const METRICS = ["gbps", "cpuPerGbit", "agentCpuPerGbit", "rss", "retransmits"];
+
+/** Seconds beside the transfer itself: both ends start, connect and report. */
+const AROUND = 0.5;
+
+export const tests = [
+  tcp("tcp1", "TCP, 1 stream", ["-P", "1"], { shared: true, quick: true }),
+  tcp("tcp1r", "TCP, 1 stream, reverse", ["-P", "1", "-R"], { shared: true, quick: true }),
+  tcp("tcp4", "TCP, 4 streams", ["-P", "4"], { shared: true, quick: true }),
+  tcp("tcp4r", "TCP, 4 streams, reverse", ["-P", "4", "-R"]),
+  tcp("tcp16", "TCP, 16 streams", ["-P", "16"], { quick: true }),
+  tcp("tcp16r", "TCP, 16 streams, reverse", ["-P", "16", "-R"]),
+  tcp("tcp64", "TCP, 64 streams", ["-P", "64"]),
+  tcp("tcp6", "TCP, 1 stream, IPv6 inside", ["-P", "1"], { family: 6, quick: true }),
+  tcp("rows-tcp", "TCP, 1 stream, 1,000 peers in the tables", ["-P", "1"], { rows: true, quick: true }),
+];
+
+function tcp(name, title, args, { family = 4, ...more } = {}) {
+  return {
+    ...{ name, title, family, metrics: METRICS, ...more },
+    cost: (seconds) => seconds + AROUND,
+    run: (bed, { seconds }) => stream(bed, { seconds, args, family }),
+  };
+}
+
+/** One run of iperf3. @returns figures */
+export async function stream(bed, { seconds, args = [], family = 4 }) {
+  const { pids } = bed;
+  let rss = 0;
+  const look = setTimeout(() => {
+    rss = Math.max(residentMemory(bed.agents.a), residentMemory(bed.agents.b));
+  }, seconds * 600);
+  const before = cpuTime(pids);
+  const words = ["--client", bed.target(family), "--json", "--time", String(seconds), ...args];
+  const timeout = seconds * 1000 + 30_000;
+  const { stdout } = await bed.a.exec("iperf3", words, { timeout, check: false });
+  const cpu = since(before, pids);
+  clearTimeout(look);
+  const { end, error } = JSON.parse(stdout);
+  if (error !== undefined) throw new Error(`iperf3: ${error}`);
+  const gbit = (end.sum_received.bytes * 8) / 1e9;
+  if (gbit === 0) throw new Error("iperf3: nothing was received");
+  return {
+    gbps: end.sum_received.bits_per_second / 1e9,
+    cpuPerGbit: cpu.machine / gbit,
+    ...(pids.length > 0 && { agentCpuPerGbit: cpu.agents / gbit, rss }),
+    retransmits: end.sum_sent.retransmits ?? 0,
+  };
+}
