@@ -16,8 +16,8 @@ const KERNEL = {
 };
 
 const PEERS = [
-  kernel("kernel-cut", "kernel VXLAN, underlay offloads off", "underlay-off"),
-  kernel("kernel-off", "kernel VXLAN, all offloads off", "off"),
+  kernel("kernel-cut", "kernel, no underlay offloads", "underlay-off"),
+  kernel("kernel-off", "kernel, no offloads", "off"),
   peer("naive", "Node, a packet at a time", 1450),
   peer("wireguard", "wireguard-go (encrypts)", 1420, ["wireguard-go"], "wireguard-go"),
   peer(

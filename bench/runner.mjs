@@ -5,8 +5,9 @@
 import { ratio, summary } from "./measure/stats.mjs";
 import { METRICS } from "./tests/metrics.mjs";
 
-/** What ratios are to. */
+/** What ratios are to: the first for everything, the second to tell other poplins and tunnels from this one. */
 export const REFERENCE = "kernel";
+export const POPLIN = "poplin";
 
 export class Runner {
   /** A row per test, configuration and metric: `{ test, config, metric, unit, runs, samples, … }`. */
@@ -56,22 +57,19 @@ export class Runner {
       this.measurements.push({
         ...{ test: test.name, config: config.name, metric, unit: METRICS[metric].unit, runs },
         ...summary(samples),
-        ratio: null,
+        ...{ ratio: null, toPoplin: null },
       });
     }
     this.details.push(detail(test, config, [...results.values()]));
     for (const row of this.measurements) {
-      if (row.test === test.name && row.config === config.name) row.ratio = this.ratioTo(REFERENCE, row);
+      if (row.test !== test.name || row.config !== config.name) continue;
+      row.ratio = ratioTo(this.measurements, REFERENCE, row);
+      row.toPoplin = ratioTo(this.measurements, POPLIN, row);
     }
-  }
-
-  /** @returns median and range of the ratio to another configuration, from the runs that both have; null without any */
-  ratioTo(config, row) {
-    return ratioTo(this.measurements, config, row);
   }
 }
 
-/** The same for measurements from a file. */
+/** @returns median and range of the ratio to another configuration, from the runs that both have; null without any */
 export function ratioTo(measurements, config, row) {
   const other = find(measurements, row.test, config, row.metric);
   if (other === undefined || row.config === config) return null;

@@ -66,7 +66,7 @@ function read(argv) {
   const text = { type: "string" };
   try {
     return parseArgs({
-      args: argv,
+      args: joined(argv),
       options: {
         ...{ quick: flag, list: flag, publish: flag, help: { ...flag, short: "h" } },
         ...{ only: text, tests: text, runs: text, seconds: text, compare: text, from: text, poplin: text },
@@ -77,6 +77,13 @@ function read(argv) {
   } catch (error) {
     throw new UsageError(error.message);
   }
+}
+
+/** parseArgs takes no value that starts with a dash unless it hangs on an equals sign: `--poplin '--spin off'`. */
+function joined(argv) {
+  const at = argv.indexOf("--poplin");
+  if (at < 0 || at + 1 === argv.length) return argv;
+  return [...argv.slice(0, at), `--poplin=${argv[at + 1]}`, ...argv.slice(at + 2)];
 }
 
 function list(text) {

@@ -12,14 +12,15 @@ import { readFileSync } from "node:fs";
 /** USER_HZ: 100 on every architecture that Node runs on. */
 const TICKS = 100;
 
-/** Seconds of CPU so far: `{ machine, agents }`. */
-export function cpuTime(pids) {
-  return { machine: machineTime(), agents: pids.reduce((sum, pid) => sum + processTime(pid), 0) };
+/** Seconds of CPU so far, of the machine and of each host's agents. @param agents `{ a: pids, b: pids }` */
+export function cpuTime(agents) {
+  const all = (pids) => pids.reduce((sum, pid) => sum + processTime(pid), 0);
+  return { machine: machineTime(), a: all(agents.a), b: all(agents.b) };
 }
 
-export function since(before, pids) {
-  const now = cpuTime(pids);
-  return { machine: now.machine - before.machine, agents: now.agents - before.agents };
+export function since(before, agents) {
+  const now = cpuTime(agents);
+  return { machine: now.machine - before.machine, a: now.a - before.a, b: now.b - before.b };
 }
 
 export function machineTime(text = readFileSync("/proc/stat", "latin1")) {

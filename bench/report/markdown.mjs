@@ -1,9 +1,11 @@
 /** The report as Markdown: tables, charts, and everything that one needs to judge them. */
 import { describe } from "../machine.mjs";
+import { median } from "../measure/stats.mjs";
 import { find } from "../runner.mjs";
 import { testNamed } from "../tests/index.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
+import { percent } from "./charts/soak.mjs";
 
 const COLUMNS = [
   ["TCP, 1 stream, Gbit/s", "tcp1", "gbps", true],
@@ -22,6 +24,7 @@ export function markdown(results, charts, folder) {
     head(results),
     ...section("Side by side", overview(results)),
     ...section("The bars", barTable(results)),
+    ...section("Other settings, other commits", besides(results)),
     ...charts.map((name) => `![${name}](${folder}${name}.svg)`),
     ...section("Every measurement", everything(results)),
     ...section("Micro benchmarks", microTable(results)),
@@ -46,9 +49,15 @@ function head({ machine, date, poplin, plan, command }) {
   ].join("\n");
 }
 
+/** The kernel first, then poplin, then the others. */
+export function inOrder(configurations) {
+  const kinds = ["kernel", "poplin", "peer"];
+  return [...configurations].sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
+}
+
 /** A row per configuration. */
 export function overview({ configurations = [], measurements = [] }) {
-  const rows = configurations.filter(({ skipped }) => skipped === undefined);
+  const rows = inOrder(configurations.filter(({ skipped }) => skipped === undefined));
   const columns = COLUMNS.filter(([, test]) => measurements.some((row) => row.test === test));
   if (rows.length === 0 || columns.length === 0) return "";
   return table(
@@ -81,6 +90,24 @@ export function barTable(results) {
   );
 }
 
+/** Other poplins of the run as ratios to this one: the first figure of each test. */
+function besides({ configurations = [], measurements = [] }) {
+  const others = configurations.filter(
+    ({ kind, name, skipped }) => kind === "poplin" && name !== "poplin" && !skipped,
+  );
+  const tests = [...new Set(measurements.map(({ test }) => test))];
+  if (others.length === 0) return "";
+  const rows = tests.map((test) => {
+    const { title, metrics } = testNamed(test);
+    const cells = others.map(({ name }) => {
+      const ratio = find(measurements, test, name, metrics[0])?.toPoplin;
+      return ratio ? `${digits(ratio.median)} (${digits(ratio.min)} … ${digits(ratio.max)})` : "–";
+    });
+    return [`${title}, ${METRICS[metrics[0]].title}`, ...cells];
+  });
+  return `Ratios to the poplin of this tree with its own settings, and their range.\n\n${table(["", ...others.map(({ title }) => title)], rows)}`;
+}
+
 function everything({ configurations = [], measurements = [] }) {
   if (measurements.length === 0) return "";
   const title = (name) => configurations.find((config) => config.name === name)?.title ?? name;
@@ -94,6 +121,7 @@ function everything({ configurations = [], measurements = [] }) {
       row.samples.length > 1 ? `${figure(row.min, row.metric)} … ${figure(row.max, row.metric)}` : "",
       row.ratio === null ? "" : digits(row.ratio.median),
     ]),
+    3,
   );
 }
 
@@ -106,24 +134,28 @@ function microTable({ micro }) {
   return table(["operation", "ns", "range", "bytes allocated", "aim, ns"], rows);
 }
 
-function soakLine({ soak }) {
+export function soakLine({ soak }) {
   if (!soak) return "";
   if (soak.flat === null || soak.flat === undefined) return soak.problem ?? "Too short to judge.";
-  const word = soak.flat ? "flat" : "**not flat**";
-  return `${digits(soak.minutes)} minutes of one TCP stream: memory is ${word} (${digits(soak.growth * 100)} % from the second quarter to the last).`;
+  const rates = soak.samples.map(({ gbps }) => gbps).filter((gbps) => gbps !== null);
+  return [
+    `Minutes of one TCP stream: ${digits(soak.minutes)}. Throughput, median: ${digits(median(rates))} Gbit/s.`,
+    `Memory is ${soak.flat ? "flat" : "**not flat**"}: ${percent(soak.growth)} from the second quarter to the last.`,
+  ].join("\n");
 }
 
 /** The offloads and settings in use, so that a slow node can be understood. */
 function configurations({ configurations = [] }) {
   const lines = configurations.map(({ title, skipped, about = {} }) => {
     if (skipped !== undefined) return `- ${title}: not measured: ${skipped.split("\n")[0]}`;
-    const { args, capabilities, offloads, version, note, ...rest } = about;
+    const { args, capabilities, offloads, version, note } = about;
     const words = [
       ...(version ? [`version ${version}`] : []),
       ...(args?.length > 0 ? [`arguments \`${args.join(" ")}\``] : []),
-      ...(offloads ? [`offloads \`${JSON.stringify(offloads)}\``] : []),
+      ...(offloads
+        ? [`offloads ${typeof offloads === "string" ? offloads : `\`${JSON.stringify(offloads)}\``}`]
+        : []),
       ...(capabilities ? [`underlay \`${JSON.stringify(capabilities)}\``] : []),
-      ...(rest.offloads ? [`offloads ${rest.offloads}`] : []),
       ...(note ? [note] : []),
     ];
     return `- ${title}${words.length > 0 ? `: ${words.join(", ")}` : ""}`;
@@ -138,11 +170,12 @@ function failures({ failures = [], configurations = [] }) {
     .join("\n");
 }
 
-function table(header, rows) {
+/** @param left how many of the first columns hold words */
+function table(header, rows, left = 1) {
   const line = (cells) => `| ${cells.map((text) => String(text).replaceAll("|", "\\|")).join(" | ")} |`;
   return [
     line(header),
-    `|${header.map((_, i) => (i === 0 ? "---" : "--:")).join("|")}|`,
+    `|${header.map((_, i) => (i < left ? "---" : "--:")).join("|")}|`,
     ...rows.map(line),
   ].join("\n");
 }

@@ -1,24 +1,35 @@
 /** Lines of at most 80 columns. */
+
+import { find } from "../runner.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
+import { inOrder, soakLine } from "./markdown.mjs";
 
 /** What one test found out, as soon as it has: the first metric of each configuration. */
 export function testLines(test, rows, configs) {
   const [metric] = test.metrics;
   const shown = rows.filter((row) => row.metric === metric);
   if (shown.length === 0) return [];
+  const several = configs.filter(({ kind }) => kind === "poplin").length > 1;
+  const title = `${test.name}: ${test.title}, ${METRICS[metric].unit}`;
   return [
-    `${test.name.padEnd(10)}${test.title}, ${METRICS[metric].unit}`,
+    `${title.padEnd(60)}${"× kernel".padStart(10)}${several ? "× poplin".padStart(10) : ""}`,
     ...shown.map((row) => rowLine(row, configs)),
   ];
 }
 
 function rowLine(row, configs) {
-  const title = configs.find(({ name }) => name === row.config)?.title ?? row.config;
+  const config = configs.find(({ name }) => name === row.config);
+  const title = `  ${config?.title ?? row.config}`.slice(0, 32).padEnd(33);
+  const value = figure(row.median, row.metric).padStart(9);
   const range =
-    row.samples.length > 1 ? `${figure(row.min, row.metric)} … ${figure(row.max, row.metric)}` : "";
-  const ratio = row.ratio === null ? "" : `${digits(row.ratio.median)} × kernel`;
-  return `  ${title.slice(0, 36).padEnd(38)}${figure(row.median, row.metric).padStart(7)}  ${range.padEnd(16)}${ratio}`.trimEnd();
+    row.samples.length > 1 ? `  ${figure(row.min, row.metric)} … ${figure(row.max, row.metric)}` : "";
+  const ratios = [row.ratio, config?.kind === "poplin" ? row.toPoplin : null];
+  return `${title}${value}${range.padEnd(18)}${ratios.map(times).join("")}`.trimEnd();
+}
+
+function times(ratio) {
+  return (ratio ? digits(ratio.median) : "").padStart(10);
 }
 
 /** The end of a run: the machine, the bars, and where poplin stands. */
@@ -32,7 +43,10 @@ export function summaryLines(results) {
     `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB${machine.virtual ? ", virtual" : ""}`,
     `${machine.kernel}, Node ${machine.node}, ${date.slice(0, 10)}, poplin ${poplin.version}${commit}`,
   ];
-  if (results.measurements) lines.push(...offloadLines(results), "", ...barLines(results));
+  if (results.measurements?.length > 0) {
+    lines.push(...offloadLines(results), "", ...sideBySide(results), "", ...barLines(results));
+  }
+  if (results.soak) lines.push("", ...soakLine(results).replaceAll("**", "").split("\n"));
   if (results.micro) lines.push("", ...microLines(results.micro));
   return lines;
 }
@@ -76,4 +90,25 @@ function wrap(text, width = 80) {
     else lines[lines.length - 1] = `${lines.at(-1)} ${word}`.trimStart();
   }
   return lines;
+}
+
+/** Of each configuration what one asks for first. */
+function sideBySide({ configurations, measurements }) {
+  const line = (title, ...cells) =>
+    `${title.slice(0, 29).padEnd(30)}${cells.map((cell) => cell.padStart(10)).join("")}`;
+  const cell = (config, test, metric) => {
+    const row = find(measurements, test, config.name, metric);
+    return row === undefined ? "–" : figure(row.median, metric);
+  };
+  const both = (config) => ["p50", "p99"].map((metric) => cell(config, "rtt", metric)).join("/");
+  return [
+    line("", "TCP 1", "TCP 4", "64 B UDP", "RTT, µs", "CPU-s"),
+    line("", "Gbit/s", "Gbit/s", "k/s", "p50/p99", "per Gbit"),
+    ...inOrder(configurations.filter(({ skipped }) => skipped === undefined)).map((config) =>
+      line(
+        ...[config.title, cell(config, "tcp1", "gbps"), cell(config, "tcp4", "gbps")],
+        ...[cell(config, "loss64", "lossless"), both(config), cell(config, "tcp1", "cpuPerGbit")],
+      ),
+    ),
+  ];
 }

@@ -28,24 +28,32 @@ export async function soak({ minutes }, configs, fleet, progress) {
   const looks = await watch(bed, seconds, step, progress);
   await transfer;
   const { intervals } = JSON.parse(readFileSync(file, "utf8"));
-  const samples = looks.map((look, i) => ({ ...look, gbps: (intervals[i]?.sum.bits_per_second ?? 0) / 1e9 }));
+  const samples = looks.map((look) => ({ ...look, gbps: rateAt(intervals, look.second - step / 2) }));
   return { minutes, config: "poplin", samples, ...growthOf(samples.map(({ rss }) => rss)) };
+}
+
+/** iperf3 leaves an interval out when it is held up: the one around a time, or null. */
+function rateAt(intervals, second) {
+  const found = intervals.find(({ sum }) => sum.start <= second && second < sum.end);
+  return found === undefined ? null : found.sum.bits_per_second / 1e9;
 }
 
 async function watch(bed, seconds, step, progress) {
   const start = performance.now();
   const looks = [];
-  let before = cpuTime(bed.pids);
+  let before = cpuTime(bed.agents);
   for (let second = step; second <= seconds; second += step) {
     progress.begin(`soak · minute ${Math.floor(second / 60)}`);
     await new Promise((resolve) => setTimeout(resolve, start + second * 1000 - performance.now()));
     const rss = Math.max(residentMemory(bed.agents.a), residentMemory(bed.agents.b));
-    looks.push({ second, rss, cpu: since(before, bed.pids).agents / step });
-    before = cpuTime(bed.pids);
+    looks.push({ second, rss, cpu: agentsOf(since(before, bed.agents)) / step });
+    before = cpuTime(bed.agents);
     progress.end(step);
   }
   return looks;
 }
+
+const agentsOf = ({ a, b }) => a + b;
 
 /** The start is left out: buffers are touched for the first time, and code is compiled. */
 export function growthOf(memory) {

@@ -4,6 +4,9 @@ export const METRICS = {
   gbps: { unit: "Gbit/s", title: "throughput", better: "more" },
   cpuPerGbit: { unit: "CPU-s/Gbit", title: "CPU of the whole machine", better: "less" },
   agentCpuPerGbit: { unit: "CPU-s/Gbit", title: "CPU of the agents", better: "less" },
+  agentACpuPerGbit: { unit: "CPU-s/Gbit", title: "CPU of the agent beside iperf3's client", better: "less" },
+  agentBCpuPerGbit: { unit: "CPU-s/Gbit", title: "CPU of the agent beside iperf3's server", better: "less" },
+  iperfCpuPerGbit: { unit: "CPU-s/Gbit", title: "CPU of both ends of iperf3", better: "less" },
   rss: { unit: "bytes", title: "resident memory of an agent under load", better: "less" },
   retransmits: { unit: "segments", title: "retransmitted", better: "less" },
   kpps: { unit: "k/s", title: "packets received", better: "more" },
@@ -26,7 +29,7 @@ export function figure(value, metric) {
 }
 
 export function digits(value) {
-  if (value === 0) return "0";
+  if (Number.isInteger(value)) return value.toLocaleString("en-US");
   const size = Math.abs(value);
   if (size >= 100) return Math.round(value).toLocaleString("en-US");
   return value.toFixed(size >= 10 ? 1 : size >= 0.1 ? 2 : 3);

@@ -4,7 +4,10 @@
  */
 import { cpuTime, residentMemory, since } from "../measure/cpu.mjs";
 
-export const METRICS = ["gbps", "cpuPerGbit", "agentCpuPerGbit", "rss", "retransmits"];
+export const METRICS = [
+  ...["gbps", "cpuPerGbit", "agentCpuPerGbit", "agentACpuPerGbit", "agentBCpuPerGbit", "iperfCpuPerGbit"],
+  ...["rss", "retransmits"],
+];
 
 /** Seconds beside the transfer itself: both ends start, connect and report. */
 const AROUND = 0.5;
@@ -31,16 +34,16 @@ function tcp(name, title, args, { family = 4, ...more } = {}) {
 
 /** One run of iperf3. @returns figures */
 export async function stream(bed, { seconds, args = [], family = 4 }) {
-  const { pids } = bed;
+  const { agents } = bed;
   let rss = 0;
   const look = setTimeout(() => {
-    rss = Math.max(residentMemory(bed.agents.a), residentMemory(bed.agents.b));
+    rss = Math.max(residentMemory(agents.a), residentMemory(agents.b));
   }, seconds * 600);
-  const before = cpuTime(pids);
+  const before = cpuTime(agents);
   const words = ["--client", bed.target(family), "--json", "--time", String(seconds), ...args];
   const timeout = seconds * 1000 + 30_000;
   const { stdout } = await bed.a.exec("iperf3", words, { timeout, check: false });
-  const cpu = since(before, pids);
+  const cpu = since(before, agents);
   clearTimeout(look);
   const { end, error } = JSON.parse(stdout);
   if (error !== undefined) throw new Error(`iperf3: ${error}`);
@@ -49,7 +52,16 @@ export async function stream(bed, { seconds, args = [], family = 4 }) {
   return {
     gbps: end.sum_received.bits_per_second / 1e9,
     cpuPerGbit: cpu.machine / gbit,
-    ...(pids.length > 0 && { agentCpuPerGbit: cpu.agents / gbit, rss }),
+    iperfCpuPerGbit: iperfSeconds(end) / gbit,
+    ...(bed.pids.length > 0 && {
+      ...{ agentCpuPerGbit: (cpu.a + cpu.b) / gbit, rss },
+      ...{ agentACpuPerGbit: cpu.a / gbit, agentBCpuPerGbit: cpu.b / gbit },
+    }),
     retransmits: end.sum_sent.retransmits ?? 0,
   };
+}
+
+/** CPU-seconds of both ends of iperf3, which it counts itself. */
+function iperfSeconds({ cpu_utilization_percent: { host_total, remote_total }, sum_sent: { seconds } }) {
+  return ((host_total + remote_total) / 100) * seconds;
 }

@@ -79,9 +79,9 @@ function flood(name, title, sizes, { flows = 1, ...more } = {}) {
     ...{ name, title, metrics: ["kpps", "sentKpps", "loss", "cpuPerPacket"], ...more },
     cost: (seconds) => seconds + GRACE / 1000,
     async run(bed, { seconds }) {
-      const before = cpuTime(bed.pids);
+      const before = cpuTime(bed.agents);
       const result = await transmit(bed, { sizes, seconds, flows });
-      const cpu = since(before, bed.pids);
+      const cpu = since(before, bed.agents);
       return {
         kpps: result.receivedRate / 1000,
         sentKpps: result.sentRate / 1000,

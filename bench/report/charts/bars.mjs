@@ -102,9 +102,12 @@ function bars(results, configs, { test, metric, scale = 1 }, index) {
   };
 }
 
-const RICH = { v: { fontWeight: 600, fontSize: 12, color: INK }, r: { fontSize: 11.5, color: FAINT } };
+const RICH = {
+  v: { fontWeight: 600, fontSize: 12, color: INK },
+  r: { fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
+};
 
 function label(row, scale) {
   const value = `{v|${digits(row.median * scale)}}`;
-  return row.ratio ? `${value} {r| ${digits(row.ratio.median)}×}` : value;
+  return row.ratio ? `${value} {r|${digits(row.ratio.median)}×}` : value;
 }

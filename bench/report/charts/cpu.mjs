@@ -44,7 +44,7 @@ function dots(results, rows, kernel) {
     ...{ type: "scatter", symbolSize: 13 },
     data: rows.map((row, i) => ({
       value: [row.median, i],
-      itemStyle: { color: colour(row.config, results.configurations) },
+      itemStyle: { color: colour(row.config, results.configurations), opacity: 1 },
       label: { show: true, position: "right", distance: 8, formatter: label(row), rich: RICH },
     })),
     ...(kernel && {
@@ -56,9 +56,12 @@ function dots(results, rows, kernel) {
   };
 }
 
-const RICH = { v: { fontWeight: 600, fontSize: 12, color: INK }, r: { fontSize: 11.5, color: FAINT } };
+const RICH = {
+  v: { fontWeight: 600, fontSize: 12, color: INK },
+  r: { fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
+};
 
 function label(row) {
   const value = `{v|${digits(row.median)}}`;
-  return row.ratio ? `${value} {r| ${digits(row.ratio.median)}×}` : value;
+  return row.ratio ? `${value} {r|${digits(row.ratio.median)}×}` : value;
 }

@@ -2,11 +2,13 @@
 
 import { find } from "../../runner.mjs";
 import { digits } from "../../tests/metrics.mjs";
-import { AXIS, colour, FAINT, FOOT, grid, howOften, INK, sheet, TOP, text, WIDTH } from "./theme.mjs";
+import { AXIS, colour, FAINT, FOOT, grid, HALO, howOften, INK, sheet, TOP, text, WIDTH } from "./theme.mjs";
 
 const PANEL = 190;
 const GAP = 66;
 const LEFT = 66;
+/** So many names find room beside their peaks. */
+const BESIDE = 2;
 const PANELS = [
   { test: "rtt", title: "nothing else on the machine" },
   { test: "rtt-load", title: "beside one TCP stream" },
@@ -28,9 +30,10 @@ export function chart(results) {
     },
     {
       grid: tops.map((top) => grid({ left: LEFT, width: WIDTH - LEFT - 50, top, height: PANEL })),
-      graphic: panels.map((panel, i) =>
-        text(panel.title, { left: LEFT, top: tops[i] - 24 }, { fill: INK, fontWeight: 600, fontSize: 12.5 }),
-      ),
+      graphic: panels.flatMap((panel, i) => [
+        text(panel.title, { left: LEFT, top: tops[i] - 24 }, { fill: INK, ...NAME }),
+        ...column(results, panel, tops[i]),
+      ]),
       xAxis: panels.map((_, i) => ({
         ...AXIS,
         ...{ type: "log", gridIndex: i, min: from, max: to, nameLocation: "middle", nameGap: 28 },
@@ -80,12 +83,8 @@ function visible(bins) {
   return bins.filter(([, share]) => share > 0.1).map(([time]) => time);
 }
 
-function series(results, { test }, { config, bins }, index) {
+function series(results, { test, lines }, { config, bins }, index) {
   const color = colour(config, results.configurations);
-  const [p50, p99] = ["p50", "p99"].map(
-    (metric) => find(results.measurements, test, config.name, metric)?.median,
-  );
-  const peak = bins.reduce((best, bin) => (bin[1] > best[1] ? bin : best));
   return {
     ...{
       type: "line",
@@ -97,17 +96,47 @@ function series(results, { test }, { config, bins }, index) {
       yAxisIndex: index,
     },
     ...{ lineStyle: { width: 2 }, areaStyle: { opacity: 0.16 }, clip: true },
-    markPoint: {
-      ...{ symbol: "circle", symbolSize: 1, silent: true },
-      label: {
-        ...{ show: true, position: [8, -12], align: "left", fontSize: 12, color },
-        formatter: `{n|${config.title}}\n{f|p50 ${digits(p50)} · p99 ${digits(p99)} µs}`,
-        rich: {
-          n: { fontWeight: 600, fontSize: 12.5, color, lineHeight: 17 },
-          f: { fontSize: 11.5, color: FAINT },
-        },
+    ...(lines.length <= BESIDE && { markPoint: atPeak(results, test, config, bins, color) }),
+  };
+}
+
+/** The name where the most answers are. */
+function atPeak(results, test, config, bins, color) {
+  const peak = bins.reduce((best, bin) => (bin[1] > best[1] ? bin : best));
+  return {
+    ...{ symbol: "circle", symbolSize: 1, silent: true, data: [{ coord: peak }] },
+    label: {
+      ...{ show: true, position: [8, -12], align: "left" },
+      formatter: `{n|${config.title}}\n{f|${percentiles(results, test, config)}}`,
+      rich: {
+        n: { ...HALO, fontWeight: 600, fontSize: 12.5, color, lineHeight: 17 },
+        f: { ...HALO, fontSize: 11.5, color: FAINT },
       },
-      data: [{ coord: peak }],
     },
   };
+}
+
+/** The names in a column at the right, where there are more than fit beside their peaks. */
+function column(results, { test, lines }, top) {
+  if (lines.length <= BESIDE) return [];
+  return lines.flatMap(({ config }, i) => {
+    const place = { right: 60, top: top + 4 + i * 34 };
+    const style = { textAlign: "right", ...STROKE };
+    return [
+      text(config.title, place, { ...style, ...NAME, fill: colour(config, results.configurations) }),
+      text(
+        percentiles(results, test, config),
+        { ...place, top: place.top + 16 },
+        { ...style, fontSize: 11.5 },
+      ),
+    ];
+  });
+}
+
+const NAME = { fontWeight: 600, fontSize: 12.5 };
+const STROKE = { stroke: HALO.textBorderColor, lineWidth: HALO.textBorderWidth };
+
+function percentiles({ measurements }, test, { name }) {
+  const [p50, p99] = ["p50", "p99"].map((metric) => find(measurements, test, name, metric)?.median);
+  return `p50 ${digits(p50)} · p99 ${digits(p99)} µs`;
 }

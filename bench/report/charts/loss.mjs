@@ -5,6 +5,8 @@ const HEIGHT = 430;
 const TESTS = ["sweep64", "loss64", "udp64"];
 /** Rates closer than this are one point, with their median loss. */
 const BIN = 10;
+/** Losses below are drawn here, since the scale is logarithmic. */
+const LEAST = 0.1;
 
 export function chart(results) {
   const lines = results.configurations
@@ -17,11 +19,11 @@ export function chart(results) {
     {
       title: "Loss by packet rate, 64-byte UDP",
       subtitle:
-        "one sender at a steady rate, up to as fast as it goes; a line ends where the sender can do no more",
+        "one sender at a steady rate, then as fast as it goes: a line ends where the sender can do no more",
       height: HEIGHT,
     },
     {
-      grid: grid({ left: 66, width: WIDTH - 66 - 120, top: TOP + 6, height: HEIGHT - TOP - 6 - 48 - FOOT }),
+      grid: grid({ left: 76, width: WIDTH - 76 - 120, top: TOP + 6, height: HEIGHT - TOP - 6 - 48 - FOOT }),
       xAxis: {
         ...AXIS,
         ...{
@@ -34,8 +36,12 @@ export function chart(results) {
       },
       yAxis: {
         ...AXIS,
-        ...{ type: "value", min: 0, name: "lost, %", nameLocation: "end", nameGap: 12 },
+        ...{ type: "log", min: LEAST, max: 100, name: "lost", nameLocation: "end", nameGap: 10 },
         nameTextStyle: { ...AXIS.nameTextStyle, align: "right", padding: [0, 8, 0, 0] },
+        axisLabel: {
+          ...AXIS.axisLabel,
+          formatter: (value) => (value === LEAST ? `≤ ${value} %` : `${value} %`),
+        },
       },
       series: lines.map((line, i) => series(results, line, i === 0)),
     },
@@ -47,13 +53,21 @@ function series(results, { config, points }, marked) {
   return {
     ...{ type: "line", name: config.title, data: points, color, symbol: "circle", symbolSize: 6 },
     ...{ lineStyle: { width: 2.5 }, z: config.name === "poplin" ? 5 : 3 },
-    endLabel: { show: true, formatter: config.title, color, fontSize: 12.5, fontWeight: 600, distance: 8 },
+    endLabel: {
+      show: true,
+      formatter: config.title,
+      color,
+      fontSize: 12.5,
+      fontWeight: 600,
+      distance: 8,
+      offset: [0, points.at(-1)[1] > LEAST ? 0 : -9],
+    },
     labelLayout: { moveOverlap: "shiftY" },
     ...(marked && {
       markLine: {
         ...{ silent: true, symbol: "none", data: [{ yAxis: 1 }] },
         lineStyle: { color: FAINT, type: [3, 3], width: 1 },
-        label: { formatter: "1 %", position: "start", color: INK, fontSize: 11 },
+        label: { formatter: "the bar: 1 %", position: "insideStartTop", color: INK, fontSize: 11 },
       },
     }),
   };
@@ -72,7 +86,7 @@ function curve({ details }, name) {
   return [...bins.values()]
     .map((points) => [middle(points.map(({ sent }) => sent)), middle(points.map(({ loss }) => loss))])
     .sort(([a], [b]) => a - b)
-    .map(([sent, loss]) => [Number(sent.toFixed(1)), Number(loss.toFixed(2))]);
+    .map(([sent, loss]) => [Number(sent.toFixed(1)), Math.max(LEAST, Number(loss.toFixed(2)))]);
 }
 
 function middle(values) {

@@ -19,12 +19,11 @@ export function chart(results) {
     },
   ];
   const tops = panels.map((_, i) => TOP + 24 + i * (PANEL + GAP));
-  const grown =
-    soak.growth === null ? "" : ` · memory ${soak.growth < 0 ? "" : "+"}${digits(soak.growth * 100)} %`;
+  const grown = soak.growth === null ? "" : ` · memory ${percent(soak.growth)}`;
   return sheet(
     results,
     {
-      title: `${digits(soak.minutes)} minutes of one TCP stream through poplin`,
+      title: `${digits(soak.minutes)} ${soak.minutes === 1 ? "minute" : "minutes"} of one TCP stream through poplin`,
       subtitle: `throughput, and resident memory of the larger of both agents${grown} from the second quarter to the last`,
       height: tops.at(-1) + PANEL + 50 + FOOT,
     },
@@ -45,4 +44,9 @@ export function chart(results) {
       })),
     },
   );
+}
+
+/** "+1.20 %", with a true minus. */
+export function percent(part) {
+  return `${part < 0 ? "−" : "+"}${digits(Math.abs(part) * 100)} %`;
 }

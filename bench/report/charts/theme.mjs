@@ -36,7 +36,7 @@ export function sheet(results, { title, subtitle, height }, option) {
       backgroundColor: "#ffffff",
       textStyle: { fontFamily: FONT, color: INK },
       title: {
-        ...{ text: title, subtext: subtitle, left: 20, top: 16, itemGap: 6 },
+        ...{ text: title, subtext: subtitle, left: 20, top: 18, itemGap: 6, padding: 0 },
         textStyle: { fontSize: 18, fontWeight: 600, color: INK },
         subtextStyle: { fontSize: 12.5, color: FAINT, lineHeight: 17 },
       },
@@ -50,7 +50,7 @@ export function sheet(results, { title, subtitle, height }, option) {
 export function text(words, place, style = {}) {
   const { fontSize = 12, fill = FAINT, fontWeight = "normal", ...rest } = style;
   return {
-    ...{ type: "text", silent: true, ...place },
+    ...{ type: "text", silent: true, z: 10, ...place },
     style: { text: words, fill, font: `${fontWeight} ${fontSize}px ${FONT}`, ...rest },
   };
 }
@@ -67,6 +67,9 @@ export function howOften({ plan }) {
   const runs = plan.runs === 1 ? "one run" : `medians of ${plan.runs} interleaved runs`;
   return `${runs} of ${plan.seconds} s`;
 }
+
+/** Behind words that lie over lines. */
+export const HALO = { textBorderColor: "#ffffff", textBorderWidth: 3 };
 
 export const AXIS = {
   axisLine: { show: false },
