@@ -9,7 +9,9 @@
  *   missing()     what to install when it is not there; undefined when it is
  *   mtu           of the overlay
  */
+
 import { which } from "../scripts/setup/run.mjs";
+import { UsageError } from "./cli/options.mjs";
 
 const KERNEL = {
   ...{ name: "kernel", title: "kernel VXLAN", kind: "kernel", module: "kernel", own: true, mtu: 1450 },
@@ -34,7 +36,7 @@ const PEERS = [
 /** @param options what `cli/options.mjs` returns @param other `{ name, root, args }` of --compare, or null */
 export function configurations({ only, poplinArgs, variants }, other) {
   const poplin = { kind: "poplin", module: "poplin", own: true, mtu: 1450 };
-  return [
+  const all = [
     KERNEL,
     { ...poplin, name: "poplin", title: "poplin", spec: { args: poplinArgs } },
     ...variants.map(({ name, args }) => ({
@@ -43,6 +45,10 @@ export function configurations({ only, poplinArgs, variants }, other) {
     ...(other === null ? [] : [{ ...poplin, name: other.name, title: other.name, spec: other }]),
     ...(only.includes("peers") ? PEERS : []),
   ];
+  const names = all.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`there is another "${twice}": give the variant another name`);
+  return all;
 }
 
 function kernel(name, title, offloads) {

@@ -6,6 +6,7 @@ import { Lab } from "../dist/lab/lab.js";
 import { Bed } from "./beds/bed.mjs";
 
 const ROWS = 1000;
+const ATTEMPTS = 2;
 
 export class Fleet {
   #lab = Lab.create();
@@ -39,14 +40,19 @@ export class Fleet {
     const missing = config.missing?.();
     if (missing !== undefined) return this.#skip(config, missing);
     this.#progress.begin(`starting ${key}`);
-    const bed = new Bed(this.#lab, key.replace(/[^\w-]/g, "-"));
-    try {
-      const { start } = await import(`./beds/${config.module}.mjs`);
-      await bed.start(start, { ...config.spec, ...(rows && { rows: ROWS }) });
-      return bed;
-    } catch (error) {
-      kill(bed.pids);
-      return this.#skip(config, error.message);
+    const { start } = await import(`./beds/${config.module}.mjs`);
+    const spec = { ...config.spec, ...(rows && { rows: ROWS }) };
+    const name = key.replace(/[^\w-]/g, "-");
+    for (let attempt = 1; ; attempt++) {
+      const bed = new Bed(this.#lab, attempt === 1 ? name : `${name}-${attempt}`);
+      try {
+        await bed.start(start, spec);
+        return bed;
+      } catch (error) {
+        for (const host of [bed.a, bed.b]) kill(host.pids());
+        // Others' programs have races of their own when they start on a busy machine.
+        if (config.kind !== "peer" || attempt === ATTEMPTS) return this.#skip(config, error.message);
+      }
     }
   }
 

@@ -30,7 +30,10 @@ try {
   await main();
   process.exit(0);
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${HELP}`);
-  process.exit(2);
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\n\`npm run bench -- --help\` shows the options.`);
+    process.exit(2);
+  }
+  console.error(error);
+  process.exit(1);
 }

@@ -15,7 +15,7 @@ import { ifIpv6, planNode, UNDERLAY } from "../../dist/lab/plan.js";
 import { Traffic } from "../traffic/client.mjs";
 
 /** Milliseconds in which the first packet has to get through. */
-const FIRST_PACKET = 20_000;
+const FIRST_PACKET = 10_000;
 
 export class Bed {
   /** As results call it: "kernel", "poplin". */

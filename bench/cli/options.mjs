@@ -26,7 +26,8 @@ export const HELP = `usage: npm run bench -- [options]      (as root)
                          may be repeated
   --compare REF          the poplin of another commit, in the same run
   --from FILE            measure nothing: reports and charts of an older result
-  --publish              put the report where README shows it from
+  --out DIR              where the report goes (bench/results)
+  --publish              put it where README shows it from, too
   --help
 
 Writes bench/results/DATE.json, .md and charts. The exit code is 0 whatever the
@@ -57,6 +58,7 @@ export function parse(argv) {
     variants: (values.variant ?? []).map(variant),
     compare: values.compare ?? null,
     from: values.from ?? null,
+    out: values.out ?? null,
     publish: values.publish,
   };
 }
@@ -69,7 +71,16 @@ function read(argv) {
       args: joined(argv),
       options: {
         ...{ quick: flag, list: flag, publish: flag, help: { ...flag, short: "h" } },
-        ...{ only: text, tests: text, runs: text, seconds: text, compare: text, from: text, poplin: text },
+        ...{
+          only: text,
+          tests: text,
+          runs: text,
+          seconds: text,
+          compare: text,
+          from: text,
+          out: text,
+          poplin: text,
+        },
         minutes: { ...text, default: "60" },
         variant: { ...text, multiple: true },
       },

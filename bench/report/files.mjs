@@ -15,12 +15,14 @@ const RESULTS = fileURLToPath(new URL("../results", import.meta.url));
 const PUBLISHED = "published";
 
 /** Writes everything, and prints what a person wants to know first. */
-export async function writeReport(results, { publish, from }) {
+export async function writeReport(results, { publish, from, out }) {
   for (const line of summaryLines(results)) console.log(line);
   const drawn = results.measurements ? charts(results) : [];
   const stamp = results.date.slice(0, 16).replace("T", "-").replace(":", "");
-  const written = write(RESULTS, stamp, `${stamp}/`, results, drawn);
+  const written = write(out ?? RESULTS, stamp, `${stamp}/`, results, drawn);
   if (publish) {
+    if (results.poplin.dirty)
+      console.log("\nThe tree had changes: the published figures belong to no commit.");
     const folder = join(RESULTS, PUBLISHED);
     rmSync(folder, { recursive: true, force: true });
     written.push(...write(folder, "results", "", results, drawn));

@@ -123,7 +123,7 @@ export async function search(probe, guess) {
     return probes.at(-1);
   };
   let rate = guess;
-  let [best, worst] = [0, Number.POSITIVE_INFINITY];
+  let [best, worst, stride] = [0, Number.POSITIVE_INFINITY, 1.2];
   if (rate === undefined) {
     const flooded = await run(null);
     if (flooded.loss <= MOST_LOSS) best = flooded.sentRate;
@@ -136,8 +136,12 @@ export async function search(probe, guess) {
       // The sender can do no more.
       if (sentRate < rate * 0.95) break;
     } else worst = Math.min(worst, rate);
-    if (worst === Number.POSITIVE_INFINITY) rate = best * 1.2;
-    else rate = best === 0 ? worst * 0.7 : Math.sqrt(best * worst);
+    if (best > 0 && worst < Number.POSITIVE_INFINITY) rate = Math.sqrt(best * worst);
+    else {
+      // Still on one side of the limit: the further away it seems to be, the longer the steps.
+      rate *= best > 0 ? stride : 1 / stride;
+      stride *= 1.2;
+    }
   }
   return { best, probes };
 }
