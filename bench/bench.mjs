@@ -57,7 +57,7 @@ async function measure(options, other, results, progress) {
     for (const test of tests) {
       const wanted = configs.filter((config) => isMeasured(config, test));
       const rows = await runner.run(test, await fleet.entries(wanted, test));
-      for (const line of testLines(test, rows, configs)) progress.say(line);
+      progress.print(testLines(test, rows, configs));
       if (test.rows && !tests.slice(tests.indexOf(test) + 1).some(({ rows }) => rows)) fleet.endRows();
     }
     if (options.only.includes("soak")) results.soak = await soak(options, configs, fleet, progress);

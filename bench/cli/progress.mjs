@@ -1,6 +1,6 @@
 /**
  * What happens meanwhile, on standard error: on a terminal one line that is written over again and again, with the time
- * that is left; elsewhere only what is said for good.
+ * that is left; elsewhere only what is said for good. Results go to standard output.
  */
 
 const WIDTH = 79;
@@ -35,6 +35,12 @@ export class Progress {
   /** @param seconds how much of the plan is done */
   end(seconds) {
     this.#done += seconds;
+  }
+
+  /** Lines of results. */
+  print(lines) {
+    this.clear();
+    for (const line of lines) console.log(line);
   }
 
   /** A line that stays. */

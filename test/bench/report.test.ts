@@ -15,7 +15,7 @@ const { timeLeft } = await load("cli/progress.mjs");
 const { testNamed } = await load("tests/index.mjs");
 
 const run = await results();
-const chartNames = ["throughput", "ratios", "loss", "latency", "cpu", "memory", "soak"];
+const chartNames = ["throughput", "packets", "ratios", "loss", "latency", "cpu", "memory", "soak"];
 
 describe("the bars", () => {
   it("are measured as the issue says, each with where it stands", () => {

@@ -4,13 +4,14 @@ import * as cpu from "./cpu.mjs";
 import * as latency from "./latency.mjs";
 import * as loss from "./loss.mjs";
 import * as memory from "./memory.mjs";
+import * as packets from "./packets.mjs";
 import * as ratios from "./ratios.mjs";
 import * as soak from "./soak.mjs";
 import { WIDTH } from "./theme.mjs";
 import * as throughput from "./throughput.mjs";
 
 /** In the order in which a report shows them. */
-const CHARTS = { throughput, ratios, loss, latency, cpu, memory, soak };
+const CHARTS = { throughput, packets, ratios, loss, latency, cpu, memory, soak };
 
 /** @returns `[{ name, svg }]`, without those for which nothing was measured */
 export function charts(results) {
