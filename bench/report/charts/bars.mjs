@@ -1,6 +1,6 @@
 /** Horizontal bars, a row per configuration, with the value and its ratio to the kernel at their ends. */
 import { digits } from "../../tests/metrics.mjs";
-import { AXIS, colour, FAINT, FOOT, grid, howOften, INK, sheet, TOP, text, WIDTH } from "./theme.mjs";
+import { AXIS, colour, FAINT, FOOT, grid, HALO, howOften, INK, sheet, TOP, text, WIDTH } from "./theme.mjs";
 
 const ROW = 30;
 const LEFT = 218;
@@ -103,8 +103,8 @@ function bars(results, configs, { test, metric, scale = 1 }, index) {
 }
 
 const RICH = {
-  v: { fontWeight: 600, fontSize: 12, color: INK },
-  r: { fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
+  v: { ...HALO, fontWeight: 600, fontSize: 12, color: INK },
+  r: { ...HALO, fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
 };
 
 function label(row, scale) {

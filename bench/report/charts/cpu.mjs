@@ -1,7 +1,7 @@
 /** CPU per Gbit: a dot per configuration on a logarithmic scale, since the slowest takes a hundred times the best. */
 import { digits } from "../../tests/metrics.mjs";
 import { rowsOf } from "./bars.mjs";
-import { AXIS, colour, FAINT, FOOT, GRID, grid, howOften, INK, sheet, TOP, WIDTH } from "./theme.mjs";
+import { AXIS, colour, FAINT, FOOT, GRID, grid, HALO, howOften, INK, sheet, TOP, WIDTH } from "./theme.mjs";
 
 const ROW = 30;
 const LEFT = 218;
@@ -57,8 +57,8 @@ function dots(results, rows, kernel) {
 }
 
 const RICH = {
-  v: { fontWeight: 600, fontSize: 12, color: INK },
-  r: { fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
+  v: { ...HALO, fontWeight: 600, fontSize: 12, color: INK },
+  r: { ...HALO, fontSize: 11.5, color: FAINT, padding: [0, 0, 0, 6] },
 };
 
 function label(row) {
