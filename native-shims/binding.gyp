@@ -6,6 +6,7 @@
         "src/module.c",
         "src/args.c",
         "src/tap.c",
+        "src/link.c",
         "src/udp.c",
         "src/batch.c",
         "src/message.c",

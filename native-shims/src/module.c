@@ -17,7 +17,11 @@ struct entry {
 static const struct entry CALLS[] = {
     {"tapOpen", tap_open},
     {"tapPersist", tap_persist},
+    {"tapOffload", tap_offload},
+    {"linkUp", link_up},
+    {"bindDevice", bind_device},
     {"udpOpen", udp_open},
+    {"reusePort", reuse_port},
     {"eventOpen", event_open},
     {"eventSignal", event_signal},
     {"eventClear", event_clear},

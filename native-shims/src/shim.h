@@ -11,9 +11,15 @@
 /* tap.c */
 napi_value tap_open(napi_env env, napi_callback_info info);
 napi_value tap_persist(napi_env env, napi_callback_info info);
+napi_value tap_offload(napi_env env, napi_callback_info info);
+
+/* link.c */
+napi_value link_up(napi_env env, napi_callback_info info);
+napi_value bind_device(napi_env env, napi_callback_info info);
 
 /* udp.c */
 napi_value udp_open(napi_env env, napi_callback_info info);
+napi_value reuse_port(napi_env env, napi_callback_info info);
 
 /* batch.c */
 napi_value read_batch(napi_env env, napi_callback_info info);

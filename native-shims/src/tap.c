@@ -45,6 +45,17 @@ napi_value tap_open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value tap_offload(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  int32_t fd, offloads;
+  if (!args_get(env, info, 2, argv, NULL) || !arg_int(env, argv[0], "fd", &fd) ||
+      !arg_int(env, argv[1], "offloads", &offloads))
+    return NULL;
+  if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)(unsigned)offloads) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETOFFLOAD)");
+  return make_undefined(env);
+}
+
 napi_value tap_persist(napi_env env, napi_callback_info info) {
   napi_value argv[2];
   int32_t fd;

@@ -188,6 +188,16 @@ static napi_value describe(struct opening *o, bool gro) {
   return result;
 }
 
+napi_value reuse_port(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  int32_t fd;
+  int on = 1;
+  if (!args_get(env, info, 1, argv, NULL) || !arg_int(env, argv[0], "fd", &fd)) return NULL;
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
+    return throw_errno(env, errno, "setsockopt(SO_REUSEPORT)");
+  return make_undefined(env);
+}
+
 napi_value udp_open(napi_env env, napi_callback_info info) {
   napi_value argv[1];
   struct options want;

@@ -1,8 +1,8 @@
 /**
  * The agent's life, from configuration to forwarding and back.
  *
- *   start   claim the API socket → find the uplink → make or take over the device → open the underlay
- *           → run the dataplane → put the peers' rows in place → running
+ *   start   claim the API socket → find the uplink → try the offloads → make or take over the device
+ *           → open the underlay → run the dataplane → put the peers' rows in place → running
  *   reload  read the configuration again → refuse it whole if anything needs a restart → apply the difference
  *   keep    every half minute, put right what somebody has changed
  *   stop    close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
@@ -12,7 +12,9 @@
  * everything anew.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
+import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
 import { describeDiff, diffConfig } from "./config/diff.ts";
@@ -23,6 +25,7 @@ import type { Engine } from "./engine/engine.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
+import { decideOffloads, inUse, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
 import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
@@ -43,6 +46,8 @@ export interface Loaded {
 interface Running {
   readonly device: Device;
   readonly underlay: OpenUnderlay;
+  /** Why each offload is not in use, as of the start; null for one that is. */
+  readonly offloads: OffloadReport;
   readonly engine: Engine;
   readonly peers: Peers;
 }
@@ -98,31 +103,36 @@ export class Agent implements AgentView {
     const config = this.#config;
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
     this.#api = await startApiServer({ path: config.socket, view: this, onError });
-    const device = await openDevice(config, this.#log);
+    // First, as its device goes in the background while others work.
+    const tried = tryTap(config);
+    const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
+    const offloads = decideOffloads(config, { ...tried, ...tryUdp(config, uplink.address) });
+    const device = await openDevice(config, uplink, inUse(offloads), this.#log);
     try {
-      await this.#startOn(device);
+      await this.#startOn(device, offloads);
     } catch (error) {
       if (this.#running === undefined) device.close();
       throw error;
     }
   }
 
-  async #startOn(device: Device): Promise<void> {
+  async #startOn(device: Device, offloads: OffloadReport): Promise<void> {
     const config = this.#config;
-    const underlay = await openUnderlay(config, device.uplink.address);
+    const underlay = await openUnderlay(config, device.uplink.address, offloads);
     const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
     for (const warning of warnings) this.#log.warn(warning);
-    const { vni, reservedBits, senderCheck, tos, offload: offloads } = config;
+    const { vni, reservedBits, senderCheck, tos } = config;
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      engine = await underlay.start({ vni, mac, mtu, reservedBits, senderCheck, tos, offloads }, device.tap);
+      const options = { vni, mac, mtu, reservedBits, senderCheck, tos, offloads: inUse(offloads) };
+      engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
       throw error;
     }
     const peers = new Peers(engine, device, config.port, this.#log);
-    this.#running = { device, underlay: { ...underlay, warnings }, engine, peers };
+    this.#running = { device, underlay: { ...underlay, warnings }, offloads, engine, peers };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
@@ -231,7 +241,7 @@ export class Agent implements AgentView {
 
   stats(): CounterSnapshot {
     const { engine, device } = this.#up();
-    const { drops, ...counters } = engine.counters.snapshot();
+    const { drops, ...counters } = engine.snapshot();
     const full = device.queueDrops();
     return {
       ...counters,

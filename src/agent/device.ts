@@ -1,28 +1,31 @@
 /**
- * The agent's device: found, made or made anew, with the MAC, MTU and addresses it should have, and a queue of it open.
+ * The agent's device: found, made or made anew, with the MAC, MTU and addresses it should have, and its queues open.
  * Once the agent is up it is persistent, and outlives the agent with its addresses and rows, unless it is ephemeral:
  * then the kernel removes it with its last descriptor, however the process ends. So one that was made for an agent
  * which then does not start goes with it.
  */
 import { addressesToReplay } from "../control/difference.ts";
 import { overlayMtu } from "../control/mtu.ts";
+import type { Offloads } from "../dataplane/offloads.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
 import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
 import { transmitDrops } from "../host/netdev.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
-import { findUplink, type Uplink } from "../host/uplink.ts";
+import type { Uplink } from "../host/uplink.ts";
 import { tapHolders } from "../io/linux/holders.ts";
 import { loadShim } from "../io/linux/shim.ts";
-import { type OpenTap, openTap } from "../io/linux/tap.ts";
+import { type OpenTap, openTap, openTapQueue } from "../io/linux/tap.ts";
 import { sharedTap } from "../io/linux/tap-errors.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Log } from "./log.ts";
-import { checkUnderlay } from "./underlay.ts";
+import { checkUnderlay, queueCount } from "./underlay.ts";
 
 export interface Device {
-  readonly tap: OpenTap;
+  readonly name: string;
+  /** Its queues: the first made or found the device. */
+  readonly taps: readonly [OpenTap, ...OpenTap[]];
   readonly mac: string;
   readonly mtu: number;
   /** The interface that carries the underlay, and our address there. */
@@ -35,16 +38,21 @@ export interface Device {
   repair(log: Log): Promise<void>;
   /** Frames that the kernel dropped since we hold the device because its queue to us was full. */
   queueDrops(): number;
-  /** Closes the queue. The engine has been stopped before. */
+  /** Closes the queues. The engine has been stopped before. */
   close(): void;
 }
 
 /**
  * Opens the device.
- * @throws HostError when there is no uplink, or the name is somebody else's; SystemCallError when no TAP can be had
+ * @param offloads what frames from it may need done
+ * @throws HostError when the name is somebody else's; SystemCallError when no TAP can be had
  */
-export async function openDevice(config: AgentConfig, log: Log): Promise<Device> {
-  const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
+export async function openDevice(
+  config: AgentConfig,
+  uplink: Uplink,
+  offloads: Offloads,
+  log: Log,
+): Promise<Device> {
   const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
   const rehearse = async (): Promise<void> => {
     probeTap();
@@ -54,17 +62,19 @@ export async function openDevice(config: AgentConfig, log: Log): Promise<Device>
     throw withHolders(error, config.device);
   });
   if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
-  const tap = openTap(config.device, config.offload);
+  const tap = openTap(config.device, offloads);
+  const taps: [OpenTap, ...OpenTap[]] = [tap];
   try {
+    while (taps.length < queueCount(config)) taps.push(openTapQueue(tap.name, offloads));
     const mac = config.vtepMac ?? before?.mac ?? randomMac();
     await repair(config.device, { mac, mtu }, tap.existed ? log : null);
     if (before !== null && !tap.existed) await replayAddresses(config, before, log);
     const advertisements = refuseRouterAdvertisements(config.device);
     const warnings = [warning, advertisements].filter((text) => text !== null);
     for (const text of warnings) log.warn(text);
-    return deviceOf(tap, mac, mtu, uplink, warnings);
+    return deviceOf(taps, mac, mtu, uplink, warnings);
   } catch (error) {
-    loadShim().close(tap.fd);
+    for (const { fd } of taps) loadShim().close(fd);
     throw error;
   }
 }
@@ -101,25 +111,27 @@ async function replayAddresses(config: AgentConfig, before: Link, log: Log): Pro
 }
 
 function deviceOf(
-  tap: OpenTap,
+  taps: Device["taps"],
   mac: string,
   mtu: number,
   uplink: Uplink,
   warnings: readonly string[],
 ): Device {
   let open = true;
-  const droppedBefore = transmitDrops(tap.name);
+  const [{ fd, name }] = taps;
+  const droppedBefore = transmitDrops(name);
   return {
-    tap,
+    name,
+    taps,
     mac,
     mtu,
     uplink,
     warnings,
-    repair: (log) => repair(tap.name, { mac, mtu }, log),
-    setEphemeral: (ephemeral) => loadShim().tapPersist(tap.fd, !ephemeral),
-    queueDrops: () => Math.max(0, transmitDrops(tap.name) - droppedBefore),
+    repair: (log) => repair(name, { mac, mtu }, log),
+    setEphemeral: (ephemeral) => loadShim().tapPersist(fd, !ephemeral),
+    queueDrops: () => Math.max(0, transmitDrops(name) - droppedBefore),
     close: () => {
-      if (open) loadShim().close(tap.fd);
+      if (open) for (const tap of taps) loadShim().close(tap.fd);
       open = false;
     },
   };

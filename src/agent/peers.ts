@@ -87,7 +87,7 @@ export class Peers {
    */
   async inspect(): Promise<string[]> {
     const wrong: string[] = [];
-    const { name } = this.#device.tap;
+    const { name } = this.#device;
     const state = await readDevice(name);
     if (state === null) return [`there is no device ${name}`];
     const repairs = linkRepairs(state.link, this.#device);
@@ -115,7 +115,7 @@ export class Peers {
   }
 
   async #reconcile(addresses: readonly string[]): Promise<Outcome> {
-    const { name } = this.#device.tap;
+    const { name } = this.#device;
     const state = await readDevice(name);
     if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${name}`);
     const plan = await this.#plan(state);
@@ -138,7 +138,7 @@ export class Peers {
   }
 
   readonly #executor: Executor = {
-    host: (steps) => applyHostSteps(this.#device.tap.name, steps),
+    host: (steps) => applyHostSteps(this.#device.name, steps),
     fdb: async (steps: readonly FdbStep[]) => {
       const changes = steps.map((step) => this.#update(toFdbChange(step)));
       const refusals: (FdbRefusal | null)[] = [];

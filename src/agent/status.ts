@@ -2,18 +2,21 @@
 import { getSystemErrorName } from "node:util";
 import type { DataplaneHealth } from "../dataplane/dataplane.ts";
 import type { Refusal } from "../dataplane/loop.ts";
+import { OFFLOAD_NAMES, type OffloadName, type OffloadReport } from "../dataplane/offloads.ts";
 import {
   type AgentState,
   type AgentStatus,
   type HealthLine,
+  type OffloadStatus,
   type ReloadStatus,
   SCHEMA,
 } from "./api/types.ts";
 import type { AgentConfig } from "./config/load.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
+import { reportAtThisMoment } from "./offloads.ts";
 import type { Peers } from "./peers.ts";
-import type { OpenUnderlay } from "./underlay.ts";
+import { type OpenUnderlay, queueCount } from "./underlay.ts";
 import { version } from "./version.ts";
 
 /** Milliseconds for which a refused packet is worth a health line. */
@@ -31,6 +34,7 @@ export interface StatusParts {
     | {
         readonly device: Device;
         readonly underlay: OpenUnderlay;
+        readonly offloads: OffloadReport;
         readonly engine: Engine;
         readonly peers: Peers;
       }
@@ -43,6 +47,7 @@ export interface StatusParts {
 
 export function describeStatus(parts: StatusParts): AgentStatus {
   const { config, running, health } = parts;
+  const offloads = running && reportAtThisMoment(running.offloads, health?.offloads);
   const lines = healthLines(parts);
   const peers = config.peers.map(({ publicIp, vtepMac, subnets }, i) => {
     const state = running?.peers.stateOf(config.peers[i]!) ?? "not in place yet";
@@ -63,7 +68,7 @@ export function describeStatus(parts: StatusParts): AgentStatus {
       vni: config.vni,
       addresses: config.address,
     },
-    underlay: underlayOf(config, running),
+    underlay: underlayOf(config, running, offloads),
     policy: {
       senderCheck: config.senderCheck,
       reservedBits: config.reservedBits,
@@ -73,7 +78,13 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     },
     peers,
     memory: { rss: process.memoryUsage.rss() },
-    dataplane: { driver: running?.engine.driver ?? "worker", slots: health?.slots ?? null },
+    dataplane: {
+      driver: running?.engine.driver ?? "worker",
+      queues: queueCount(config),
+      spin: running?.engine.driver === "event-loop" ? "off" : config.spin,
+      slots: health?.slots ?? null,
+    },
+    offloads: offloadsOf(offloads),
     config: { file: config.file, loadedAt: parts.loadedAt.toISOString(), lastReload: parts.lastReload },
     health: lines,
   };
@@ -96,14 +107,27 @@ const NOTHING = {
   checksum: "computed",
 } as const;
 
-function underlayOf(config: AgentConfig, running: StatusParts["running"]): AgentStatus["underlay"] {
+function offloadsOf(report: OffloadReport | undefined): AgentStatus["offloads"] {
+  const status = (name: OffloadName): OffloadStatus => {
+    const why = report === undefined ? "the dataplane is not up yet" : report[name];
+    return { on: why === null, why };
+  };
+  return Object.fromEntries(OFFLOAD_NAMES.map((name) => [name, status(name)])) as AgentStatus["offloads"];
+}
+
+function underlayOf(
+  config: AgentConfig,
+  running: StatusParts["running"],
+  offloads: OffloadReport | undefined,
+): AgentStatus["underlay"] {
+  const capabilities = running?.underlay.capabilities ?? NOTHING;
   return {
     kind: config.underlay,
     family: config.family,
     local: running?.device.uplink.address ?? config.local ?? "",
     port: config.port,
     uplink: running?.device.uplink.device ?? null,
-    capabilities: running?.underlay.capabilities ?? NOTHING,
+    capabilities: { ...capabilities, gso: capabilities.gso && offloads?.["udp-gso"] === null },
     receiveBuffer: running?.underlay.receiveBuffer ?? 0,
     sendBuffer: running?.underlay.sendBuffer ?? 0,
     warnings: running?.underlay.warnings ?? [],

@@ -2,6 +2,8 @@
  * The underlay's socket, opened by the kind that the configuration names, and the engine that runs on it: `batch` on a
  * worker thread, `dgram` and `raw` on this thread's event loop.
  */
+import { availableParallelism } from "node:os";
+import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { DataplaneOptions } from "../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
@@ -10,13 +12,14 @@ import { openSenders } from "../io/linux/senders.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
 import { nativeSums } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
-import { checkPort, openUdp } from "../io/linux/udp.ts";
+import { checkPort, openUdpGroup } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { type SettingName, settingOf } from "./config/schema.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
-import { startWorkerEngine } from "./engine/worker-engine.ts";
+import { joinQueues } from "./engine/queues.ts";
+import { startWorkerEngine, type WorkerPorts } from "./engine/worker-engine.ts";
 
 /** The kernel doubles a buffer size for its own bookkeeping and reports the double (sock_setsockopt, socket(7)). */
 const DOUBLED = 2;
@@ -29,29 +32,47 @@ export interface OpenUnderlay {
   readonly sendBuffer: number;
   /** What the kernel granted only in part. */
   readonly warnings: readonly string[];
-  /** Runs the dataplane between `tap` and this underlay. */
-  start(options: DataplaneOptions, tap: OpenTap): Promise<Engine>;
-  /** Closes the socket; the engine has been stopped before. */
+  /** Runs the dataplane between the queues of a TAP, `queueCount` of them, and this underlay. */
+  start(options: DataplaneOptions, taps: readonly [OpenTap, ...OpenTap[]]): Promise<Engine>;
+  /** Closes the sockets; the engine has been stopped before. */
   close(): void;
 }
 
+/** CPUs from which on one thread may not be enough. */
+const FEW_CPUS = 4;
+const MOST_QUEUES = 4;
+
+/** How many queues the TAP needs: one for each thread that moves packets. */
+export function queueCount({ underlay, queues }: Pick<AgentConfig, "underlay" | "queues">): number {
+  if (underlay !== "batch") return 1;
+  if (queues !== "auto") return queues;
+  const cpus = availableParallelism();
+  return cpus < FEW_CPUS ? 1 : Math.min(MOST_QUEUES, Math.floor(cpus / 2));
+}
+
 /**
- * Opens the socket.
- * @param local our address in the underlay, which it is bound to
+ * Opens the sockets.
+ * @param local our address in the underlay, which they are bound to
+ * @param offloads null for those that may be used
  * @throws PortTakenError, AddressNotLocalError, SystemCallError; for `raw` what it needs and does not find
  */
-export async function openUnderlay(config: AgentConfig, local: string): Promise<OpenUnderlay> {
+export async function openUnderlay(
+  config: AgentConfig,
+  local: string,
+  offloads: OffloadReport,
+): Promise<OpenUnderlay> {
+  const options = socketOptions(config, local, offloads["udp-gro"] === null);
   switch (config.underlay) {
     case "batch":
-      return openBatch(config, local);
+      return openBatch(config, options, offloads["udp-gso"] === null);
     case "dgram": {
       const { DgramUnderlay } = await import("../io/dgram.ts");
-      return inline(await DgramUnderlay.open(socketOptions(config, local)));
+      return inline(await DgramUnderlay.open(options));
     }
     case "raw": {
       const { RawUnderlay } = await import("../io/raw.ts");
       const sourcePorts = config.sourcePorts === "fixed" ? null : config.sourcePorts;
-      return inline(await RawUnderlay.open({ ...socketOptions(config, local), sourcePorts }));
+      return inline(RawUnderlay.open({ ...options, sourcePorts }));
     }
   }
 }
@@ -88,14 +109,14 @@ export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): s
     });
 }
 
-function socketOptions(config: AgentConfig, local: string): UdpSocketOptions {
+function socketOptions(config: AgentConfig, local: string, gro: boolean): UdpSocketOptions {
   return {
     family: config.family,
     address: local,
     port: config.port,
     receiveBuffer: config.receiveBuffer,
     sendBuffer: config.sendBuffer,
-    gro: config.offload["udp-gro"],
+    gro,
     reusePort: false,
     noCheck: config.udpChecksum === "zero",
     dontFragment: config.df === "set",
@@ -111,37 +132,48 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
     receiveBuffer: receiveBuffer / DOUBLED,
     sendBuffer: sendBuffer / DOUBLED,
     warnings,
-    start: async (options, tap) =>
+    start: async (options, [tap]) =>
       startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay, nativeSums()),
     close: () => underlay.close(),
   };
 }
 
-function openBatch(config: AgentConfig, local: string): OpenUnderlay {
-  const { family, udpChecksum: checksum } = config;
-  const wanted = socketOptions(config, local);
-  const socket: UdpSocket = openUdp(wanted);
-  const senders = openPool(config, wanted, socket);
-  const options = { family, checksum, senders, gso: config.offload["udp-gso"] && checksum === "computed" };
+/** A socket for each queue of the TAP, all on one port; the sockets to send from are shared. */
+function openBatch(config: AgentConfig, options: UdpSocketOptions, gso: boolean): OpenUnderlay {
+  const { family, udpChecksum: checksum, sourcePorts, spin } = config;
+  const sockets = openUdpGroup(options, queueCount(config));
+  const [first] = sockets as [UdpSocket, ...UdpSocket[]];
+  const senders: UdpSocket[] = [];
+  const close = (): void => {
+    for (const { fd } of [...sockets, ...senders]) loadShim().close(fd);
+  };
+  try {
+    if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const underlay = { family, checksum, senders, gso };
   return {
-    capabilities: new BatchUnderlay(socket, options).capabilities,
-    receiveBuffer: socket.receiveBuffer / DOUBLED,
-    sendBuffer: socket.sendBuffer / DOUBLED,
-    warnings: socket.warnings,
-    start: (dataplane, tap) => startWorkerEngine(dataplane, { tap, socket, underlay: options }),
-    close: () => {
-      for (const { fd } of [socket, ...senders]) loadShim().close(fd);
-    },
+    capabilities: new BatchUnderlay(first, underlay).capabilities,
+    receiveBuffer: first.receiveBuffer / DOUBLED,
+    sendBuffer: first.sendBuffer / DOUBLED,
+    warnings: first.warnings,
+    start: (dataplane, taps) =>
+      startQueues(
+        dataplane,
+        sockets.map((socket, i) => ({ tap: taps[i]!, socket, underlay, spin })),
+      ),
+    close,
   };
 }
 
-/** The sockets to send from; none where everything leaves by the one that receives. */
-function openPool(config: AgentConfig, wanted: UdpSocketOptions, socket: UdpSocket): UdpSocket[] {
-  if (config.sourcePorts === "fixed") return [];
-  try {
-    return openSenders(wanted, config.sourcePorts);
-  } catch (error) {
-    loadShim().close(socket.fd);
-    throw error;
-  }
+/** Starts a thread for each queue. @returns once all forward; when one does not start, none does */
+async function startQueues(options: DataplaneOptions, queues: readonly WorkerPorts[]): Promise<Engine> {
+  const started = await Promise.allSettled(queues.map((ports) => startWorkerEngine(options, ports)));
+  const engines = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failure = started.find((one) => one.status === "rejected");
+  if (failure === undefined) return joinQueues(engines);
+  await Promise.all(engines.map((engine) => engine.stop()));
+  throw failure.reason;
 }

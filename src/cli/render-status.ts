@@ -13,6 +13,7 @@ import {
   type StatsAnswer,
   type UnderlayStatus,
 } from "../agent/api/types.ts";
+import { OFFLOAD_NAMES } from "../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import {
   ago,
@@ -68,6 +69,7 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
   const rows = [
     ...deviceRows(status),
     ...policyRows(status.policy),
+    ...offloadRows(status),
     ...workRows(status, stats),
     ...configRows(status.config, style, now),
   ];
@@ -105,6 +107,17 @@ function policyRows({ senderCheck, reservedBits, tos, ttl, df }: PolicyStatus): 
   return [
     ["policy", `senderCheck ${senderCheck}, reservedBits ${reservedBits}`],
     ["outer", `TOS ${tosText(tos)}, TTL ${ttl}, DF ${df}`],
+  ];
+}
+
+/** What is on in one line, then a line for each that is not. */
+function offloadRows({ state, offloads }: AgentStatus): Row[] {
+  if (state === "starting") return [];
+  const on = OFFLOAD_NAMES.filter((name) => offloads[name].on);
+  const off = OFFLOAD_NAMES.filter((name) => !offloads[name].on);
+  return [
+    ["offloads", off.length === 0 ? "all on" : on.join(", ") || "none"],
+    ...off.map((name): Row => ["  off", `${name}: ${offloads[name].why}`]),
   ];
 }
 
@@ -151,10 +164,15 @@ function tosText(tos: "inherit" | number): string {
   return tos === "inherit" ? tos : `0x${tos.toString(16).padStart(2, "0")}`;
 }
 
-function dataplaneText({ driver, slots }: DataplaneStatus): string {
-  if (slots === null) return driver;
+function dataplaneText({ driver, queues, spin, slots }: DataplaneStatus): string {
+  const how = driver === "worker" ? `worker, ${plural(queues, "queue")}, spin ${spinText(spin)}` : driver;
+  if (slots === null) return how;
   const part = (name: string, free: number, all: number): string => `${count(free)} of ${count(all)} ${name}`;
-  return `${driver}, slots free: ${part("tx", slots.tx.free, slots.tx.count)}, ${part("rx", slots.rx.free, slots.rx.count)}`;
+  return `${how}, slots free: ${part("tx", slots.tx.free, slots.tx.count)}, ${part("rx", slots.rx.free, slots.rx.count)}`;
+}
+
+function spinText(spin: DataplaneStatus["spin"]): string {
+  return typeof spin === "number" ? `${spin} µs` : spin;
 }
 
 function trafficText(stats: StatsAnswer): string {

@@ -6,7 +6,7 @@ import { deviceOf, fdbJson, fdbLines, parseChange } from "../../src/cli/fdb-word
 import { plain, widthOf } from "../../src/cli/output.ts";
 import { renderStats } from "../../src/cli/render-stats.ts";
 import { renderBrief, renderStatus } from "../../src/cli/render-status.ts";
-import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
+import { FakeAgent, healthyStatus, offloadsWithout } from "../agent/api/fake-agent.ts";
 
 const STYLE = { width: 80, color: false };
 const NOW = Date.parse("2026-11-23T04:00:05Z");
@@ -45,7 +45,11 @@ function sickStatus(): AgentStatus {
       warnings: ["the receive buffer is 416.0 KiB instead of 7.0 MiB"],
     },
     policy: { senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
-    dataplane: { driver: "event-loop", slots: null },
+    dataplane: { driver: "event-loop", queues: 1, spin: "off", slots: null },
+    offloads: offloadsWithout({
+      "tap-tso": "switched off",
+      "udp-gso": "the kernel refused it while packets flowed (EIO), and this reason is longer than the line",
+    }),
     config: {
       file: null,
       loadedAt: "2026-11-23T03:00:05Z",
@@ -79,7 +83,8 @@ describe("status", () => {
       "  buffers    receive 7.0 MiB, send 7.0 MiB",
       "  policy     senderCheck strict, reservedBits rfc",
       "  outer      TOS inherit, TTL auto, DF unset",
-      "  dataplane  worker, slots free: 256 of 256 tx, 31 of 32 rx",
+      "  offloads   all on",
+      "  dataplane  worker, 1 queue, spin auto, slots free: 256 of 256 tx, 31 of 32 rx",
       "  traffic    3.0 GiB in 1,234,567 frames sent, 98 B in 1 frame received, 0",
       "             dropped",
       "  memory     61.2 MiB",
@@ -105,6 +110,13 @@ describe("status", () => {
     expect(lines).toContain("  policy     senderCheck off, reservedBits linux");
     expect(lines).toContain("  outer      TOS 0xb8, TTL 64, DF set");
     expect(lines).toContain("  dataplane  event-loop");
+    const offloads = lines.findIndex((line) => line.startsWith("  offloads"));
+    expect(lines.slice(offloads, offloads + 4)).toEqual([
+      "  offloads   tap-csum, tap-uso, udp-gro, tcp-coalesce, udp-coalesce",
+      "    off      tap-tso: switched off",
+      "    off      udp-gso: the kernel refused it while packets flowed (EIO), and this",
+      "             reason is longer than the line",
+    ]);
     expect(lines).toContain("  config     flags and environment, loaded 1 hour ago");
     expect(text).toContain("  reload     failed 1 minute, 5 seconds ago: peers[1].vtepMac");
     expect(lines.slice(lines.indexOf("2 peers"))).toEqual([
@@ -150,7 +162,7 @@ describe("status", () => {
       uptime: 0.1,
       device: { ...device, mac: "", mtu: 0, addresses: [] },
       underlay: { ...underlay, local: "", uplink: null, receiveBuffer: 0, sendBuffer: 0 },
-      dataplane: { driver: "worker", slots: null },
+      dataplane: { driver: "worker", queues: 1, spin: "auto", slots: null },
       peers: [],
     });
     expect(renderStatus(status, null, STYLE, NOW).slice(0, 5)).toEqual([

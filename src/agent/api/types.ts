@@ -6,6 +6,7 @@
  * time. Times are ISO 8601 in UTC, durations seconds, sizes bytes.
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { OffloadName } from "../../dataplane/offloads.ts";
 import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
 
@@ -77,8 +78,19 @@ export interface SlotStatus {
 export interface DataplaneStatus {
   /** `worker`: a blocking loop in a thread of its own. `event-loop`: libuv turns it. */
   readonly driver: "worker" | "event-loop";
+  /** Threads that move packets, each with a queue of the TAP and a socket of its own. */
+  readonly queues: number;
+  /** Microseconds that a thread looks for a packet before it sleeps. */
+  readonly spin: "auto" | "off" | number;
   /** Null while the dataplane is not up, or did not answer. */
   readonly slots: { readonly tx: SlotStatus; readonly rx: SlotStatus } | null;
+}
+
+/** One offload (`dataplane/offloads.ts`). */
+export interface OffloadStatus {
+  readonly on: boolean;
+  /** Why it is not on, in words; null when it is. */
+  readonly why: string | null;
 }
 
 export interface ReloadStatus {
@@ -120,6 +132,8 @@ export interface AgentStatus {
   readonly peers: readonly PeerStatus[];
   readonly memory: { readonly rss: number };
   readonly dataplane: DataplaneStatus;
+  /** At this moment; all off until the dataplane is up. */
+  readonly offloads: Readonly<Record<OffloadName, OffloadStatus>>;
   readonly config: ConfigStatus;
   readonly health: readonly HealthLine[];
 }

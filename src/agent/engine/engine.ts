@@ -1,14 +1,15 @@
 /**
  * The agent's hold on a running dataplane, whichever thread it turns in: `worker-engine.ts` for the `batch` underlay,
- * `inline-engine.ts` for ports that live on this thread's event loop.
+ * `queues.ts` for several of those, `inline-engine.ts` for ports that live on this thread's event loop.
  */
-import type { Counters } from "../../dataplane/counters.ts";
+import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { Command, ReplyTo } from "./protocol.ts";
 
 export interface Engine {
   readonly driver: "worker" | "event-loop";
-  readonly counters: Counters;
+  /** What has happened so far, in numbers. */
+  snapshot(): CounterSnapshot;
   /** Sends a command and waits for its reply. Rejects once the dataplane has ended. */
   ask<C extends Command>(command: C): Promise<ReplyTo<C>>;
   /** Stops the loop; resolves when no packet moves any more. Descriptors stay open: they are the caller's. */

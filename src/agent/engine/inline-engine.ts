@@ -12,6 +12,7 @@ import type { SumRanges } from "../../dataplane/sums.ts";
 import { type Engine, ended } from "./engine.ts";
 import { type Command, execute, type ReplyTo } from "./protocol.ts";
 
+/** @param sums how payloads are summed; left out, in TypeScript */
 export function startInlineEngine(
   options: DataplaneOptions,
   tap: Tap,
@@ -31,7 +32,7 @@ export function startInlineEngine(
   driver.start();
   return {
     driver: "event-loop",
-    counters: dataplane.counters,
+    snapshot: () => dataplane.counters.snapshot(),
     failed,
     async ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
       if (over) throw ended();

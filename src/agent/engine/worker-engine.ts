@@ -3,7 +3,7 @@
  * and wakes the worker's poll after each (an eventfd; the word `attention` tells a busy worker that never sleeps).
  */
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { Counters } from "../../dataplane/counters.ts";
+import { type CounterSnapshot, Counters } from "../../dataplane/counters.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import { loadShim } from "../../io/linux/shim.ts";
@@ -12,7 +12,7 @@ import type { Command, ReplyTo } from "./protocol.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
 
 /** Open descriptors, which stay the caller's. */
-export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "underlay">;
+export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "underlay" | "spin">;
 
 interface Question {
   resolve(reply: unknown): void;
@@ -28,10 +28,10 @@ export async function startWorkerEngine(options: DataplaneOptions, ports: Worker
 
 class WorkerEngine implements Engine {
   readonly driver = "worker";
-  readonly counters = new Counters();
   readonly ready: Promise<void>;
   readonly failed: Promise<PortFailure | Error>;
   readonly #shim = loadShim();
+  readonly #counters = new Counters();
   readonly #wakeFd = this.#shim.eventOpen();
   readonly #attention = new Int32Array(new SharedArrayBuffer(4));
   readonly #questions = new Map<number, Question>();
@@ -50,7 +50,7 @@ class WorkerEngine implements Engine {
       ...ports,
       wakeFd: this.#wakeFd,
       attention: this.#attention.buffer as SharedArrayBuffer,
-      counters: this.counters.shared,
+      counters: this.#counters.shared,
       port: this.#channel.port2,
     };
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
@@ -85,6 +85,10 @@ class WorkerEngine implements Engine {
       this.#questions.set(id, { resolve: resolve as (reply: unknown) => void, reject });
       this.#tell({ id, command });
     });
+  }
+
+  snapshot(): CounterSnapshot {
+    return this.#counters.snapshot();
   }
 
   async stop(): Promise<void> {

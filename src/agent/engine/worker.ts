@@ -22,6 +22,8 @@ export interface WorkerInput {
   readonly tap: { readonly fd: number; readonly name: string };
   readonly socket: UdpSocket;
   readonly underlay: BatchOptions;
+  /** The setting: microseconds to look for a packet before sleeping. */
+  readonly spin: "auto" | "off" | number;
   readonly wakeFd: number;
   readonly attention: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;

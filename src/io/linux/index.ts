@@ -2,6 +2,6 @@
 export { BatchUnderlay } from "./batch.ts";
 export * from "./errors.ts";
 export { loadShim, type UdpSocket, type UdpSocketOptions } from "./shim.ts";
-export { LinuxTap, type OpenTap, openTap } from "./tap.ts";
-export { openUdp } from "./udp.ts";
+export { LinuxTap, type OpenTap, openTap, openTapQueue } from "./tap.ts";
+export { openUdp, openUdpGroup } from "./udp.ts";
 export { LinuxWaiter } from "./waiter.ts";

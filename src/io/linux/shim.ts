@@ -67,7 +67,15 @@ export interface Shim {
   ): { fd: number; name: string };
   /** TUNSETPERSIST: whether the device outlives its last descriptor. */
   tapPersist(fd: number, persistent: boolean): void;
+  /** TUNSETOFFLOAD: what the kernel may leave to whoever reads the device. */
+  tapOffload(fd: number, offloads: number): void;
+  /** Switches a network device on. */
+  linkUp(name: string): void;
+  /** SO_BINDTODEVICE: what the socket sends goes out of that device. Takes CAP_NET_RAW before kernel 5.7. */
+  bindDevice(fd: number, name: string): void;
   udpOpen(options: UdpSocketOptions): UdpSocket;
+  /** SO_REUSEPORT on a socket that is bound already: from now on others may join it on its port. */
+  reusePort(fd: number): void;
   /** An eventfd(2): what wakes a sleeping `poll` from another thread. */
   eventOpen(): number;
   eventSignal(fd: number): void;

@@ -67,6 +67,14 @@ export function openTap(name: string, offloads?: Offloads): OpenTap {
   return { ...found!, existed: true };
 }
 
+/**
+ * Opens one more queue of a TAP that we hold already: the kernel gives each flow to one of them.
+ * @throws as `openTap`
+ */
+export function openTapQueue(name: string, offloads?: Offloads): OpenTap {
+  return { ...tryOpen(name, TAP_FLAGS, tapOffloads(offloads), explainOld)!, existed: true };
+}
+
 export class LinuxTap implements Tap {
   readonly fd: number;
   readonly name: string;

@@ -25,6 +25,25 @@ export function openUdp(options: UdpSocketOptions): UdpSocket {
   }
 }
 
+/**
+ * Opens several sockets on one port, among which the kernel spreads what comes, each sender's port always to the same one.
+ * The first is bound alone, so that it meets whoever has the port, also somebody who would share it (SO_REUSEPORT).
+ * @returns them; with one, a socket as `openUdp` opens it
+ * @throws as `openUdp`, with none left open
+ */
+export function openUdpGroup(options: UdpSocketOptions, count: number): UdpSocket[] {
+  const first = openUdp({ ...options, reusePort: false });
+  const sockets = [first];
+  try {
+    if (count > 1) loadShim().reusePort(first.fd);
+    while (sockets.length < count) sockets.push(openUdp({ ...options, port: first.port, reusePort: true }));
+    return sockets;
+  } catch (error) {
+    for (const { fd } of sockets) loadShim().close(fd);
+    throw error;
+  }
+}
+
 /** Why a UDP socket could not be opened or bound, and what to do; for sockets that others opened, too. */
 export function explainUdp(
   options: Pick<UdpSocketOptions, "address" | "family" | "port">,

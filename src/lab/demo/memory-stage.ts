@@ -64,7 +64,7 @@ export class MemoryStage implements Stage {
 
   async report(index: number): Promise<NodeReport> {
     const { plan, engine } = this.#node(index);
-    const stats = engine.counters.snapshot();
+    const stats = engine.snapshot();
     const rows = await engine.ask({ type: "rows" });
     const plans = this.#nodes.map((node) => node.plan);
     return {

@@ -1,6 +1,7 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
 import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
+import { OFFLOAD_NAMES, type OffloadName } from "../../../src/dataplane/offloads.ts";
 import type { FdbChange, FdbRow } from "../../../src/dataplane/options.ts";
 
 /** A healthy agent of two peers, as the study has it. */
@@ -57,12 +58,21 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
     memory: { rss: 64_172_851 },
     dataplane: {
       driver: "worker",
+      queues: 1,
+      spin: "auto",
       slots: { tx: { free: 256, count: 256 }, rx: { free: 31, count: 32 } },
     },
+    offloads: offloadsWithout({}),
     config: { file: "/etc/poplin/node.yaml", loadedAt: "2026-11-20T00:00:00.000Z", lastReload: null },
     health: [],
     ...changes,
   };
+}
+
+/** All on but these, each with its reason. */
+export function offloadsWithout(off: Partial<Record<OffloadName, string>>): AgentStatus["offloads"] {
+  const entries = OFFLOAD_NAMES.map((name) => [name, { on: !(name in off), why: off[name] ?? null }]);
+  return Object.fromEntries(entries) as AgentStatus["offloads"];
 }
 
 export class FakeAgent implements AgentView {

@@ -27,7 +27,8 @@ const dataplane = {
   senderCheck: "off",
   tos: 0,
 };
-const engine = await startWorkerEngine(dataplane, { tap, socket, underlay: { family: 4, checksum: "computed" } });
+const underlay = { family: 4, checksum: "computed" };
+const engine = await startWorkerEngine(dataplane, { tap, socket, underlay, spin: "off" });
 console.log(JSON.stringify(await engine.ask({ type: "rows" })));
 if (process.argv[2] === "throw") {
   setTimeout(() => {
