@@ -40,6 +40,8 @@ export function parse(address) {
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 
+const NO_SENDERS = new Int32Array(0);
+
 /** A table of rows to send, whose lengths follow `sizes` in turn. */
 export class Outgoing {
   #arena = new Uint8Array(ROOM);
@@ -65,6 +67,8 @@ export class Outgoing {
       this.#next,
       Math.min(count, ROWS),
       this.#slab,
+      NO_SENDERS,
+      false,
     );
     if (n > 0) this.#next = (this.#next + n) & MASK;
     return n;
@@ -90,7 +94,7 @@ export class Incoming {
   /** Sends row 0 back to where it came from. */
   answer(fd) {
     this.#words[PEER] = 0;
-    return shim.sendBatch(fd, this.#arena, this.#words, MASK, 0, 1, this.#addresses);
+    return shim.sendBatch(fd, this.#arena, this.#words, MASK, 0, 1, this.#addresses, NO_SENDERS, false);
   }
 }
 
