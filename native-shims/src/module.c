@@ -16,6 +16,7 @@ struct entry {
 
 static const struct entry CALLS[] = {
     {"tapOpen", tap_open},
+    {"tapMac", tap_mac},
     {"tapPersist", tap_persist},
     {"tapOffload", tap_offload},
     {"linkUp", link_up},

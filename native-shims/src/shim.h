@@ -10,6 +10,7 @@
 
 /* tap.c */
 napi_value tap_open(napi_env env, napi_callback_info info);
+napi_value tap_mac(napi_env env, napi_callback_info info);
 napi_value tap_persist(napi_env env, napi_callback_info info);
 napi_value tap_offload(napi_env env, napi_callback_info info);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -43,6 +44,18 @@ napi_value tap_open(napi_env env, napi_callback_info info) {
   set_int(env, result, "fd", fd);
   napi_set_named_property(env, result, "name", name);
   return result;
+}
+
+napi_value tap_mac(napi_env env, napi_callback_info info) {
+  napi_value argv[1], text;
+  int32_t fd;
+  struct ifreq request = {0};
+  if (!args_get(env, info, 1, argv, NULL) || !arg_int(env, argv[0], "fd", &fd)) return NULL;
+  if (ioctl(fd, SIOCGIFHWADDR, &request) < 0) return throw_errno(env, errno, "ioctl(SIOCGIFHWADDR)");
+  const uint8_t *mac = (const uint8_t *)request.ifr_hwaddr.sa_data;
+  char digits[18];
+  snprintf(digits, sizeof digits, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+  return napi_create_string_utf8(env, digits, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
 napi_value tap_offload(napi_env env, napi_callback_info info) {

@@ -25,7 +25,7 @@ import type { Engine } from "./engine/engine.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
-import { decideOffloads, inUse, tryTap, tryUdp } from "./offloads.ts";
+import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
 import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
@@ -106,7 +106,9 @@ export class Agent implements AgentView {
     // First, as its device goes in the background while others work.
     const tried = tryTap(config);
     const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
-    const offloads = decideOffloads(config, { ...tried, ...tryUdp(config, uplink.address) });
+    const { address } = uplink;
+    const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
+    const offloads = decideOffloads(config, found);
     const device = await openDevice(config, uplink, inUse(offloads), this.#log);
     try {
       await this.#startOn(device, offloads);

@@ -20,6 +20,7 @@ import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
 import { joinQueues } from "./engine/queues.ts";
 import { startWorkerEngine, type WorkerPorts } from "./engine/worker-engine.ts";
+import { type Hairpin, openHairpin } from "./hairpin.ts";
 
 /** The kernel doubles a buffer size for its own bookkeeping and reports the double (sock_setsockopt, socket(7)). */
 const DOUBLED = 2;
@@ -64,7 +65,7 @@ export async function openUnderlay(
   const options = socketOptions(config, local, offloads["udp-gro"] === null);
   switch (config.underlay) {
     case "batch":
-      return openBatch(config, options, offloads["udp-gso"] === null);
+      return openBatch(config, options, offloads);
     case "dgram": {
       const { DgramUnderlay } = await import("../io/dgram.ts");
       return inline(await DgramUnderlay.open(options));
@@ -139,21 +140,24 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
 }
 
 /** A socket for each queue of the TAP, all on one port; the sockets to send from are shared. */
-function openBatch(config: AgentConfig, options: UdpSocketOptions, gso: boolean): OpenUnderlay {
+function openBatch(config: AgentConfig, options: UdpSocketOptions, offloads: OffloadReport): OpenUnderlay {
   const { family, udpChecksum: checksum, sourcePorts, spin } = config;
   const sockets = openUdpGroup(options, queueCount(config));
   const [first] = sockets as [UdpSocket, ...UdpSocket[]];
   const senders: UdpSocket[] = [];
+  let hairpin: Hairpin | null = null;
   const close = (): void => {
     for (const { fd } of [...sockets, ...senders]) loadShim().close(fd);
+    hairpin?.close();
   };
   try {
     if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
+    if (offloads.hairpin === null) hairpin = openHairpin(options);
   } catch (error) {
     close();
     throw error;
   }
-  const underlay = { family, checksum, senders, gso };
+  const underlay = { family, checksum, senders, gso: offloads["udp-gso"] === null };
   return {
     capabilities: new BatchUnderlay(first, underlay).capabilities,
     receiveBuffer: first.receiveBuffer / DOUBLED,
@@ -162,7 +166,13 @@ function openBatch(config: AgentConfig, options: UdpSocketOptions, gso: boolean)
     start: (dataplane, taps) =>
       startQueues(
         dataplane,
-        sockets.map((socket, i) => ({ tap: taps[i]!, socket, underlay, spin })),
+        sockets.map((socket, i) => ({
+          tap: taps[i]!,
+          socket,
+          underlay,
+          hairpin: hairpin?.options ?? null,
+          spin,
+        })),
       ),
     close,
   };

@@ -13,7 +13,7 @@ import {
   type StatsAnswer,
   type UnderlayStatus,
 } from "../agent/api/types.ts";
-import { OFFLOAD_NAMES } from "../dataplane/offloads.ts";
+import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF, usualOffloads } from "../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import {
   ago,
@@ -110,15 +110,20 @@ function policyRows({ senderCheck, reservedBits, tos, ttl, df }: PolicyStatus): 
   ];
 }
 
-/** What is on in one line, then a line for each that is not. */
+/** What is on in one line, then a line for each that is not, but for what nobody has asked for. */
 function offloadRows({ state, offloads }: AgentStatus): Row[] {
   if (state === "starting") return [];
   const on = OFFLOAD_NAMES.filter((name) => offloads[name].on);
-  const off = OFFLOAD_NAMES.filter((name) => !offloads[name].on);
+  const off = OFFLOAD_NAMES.filter((name) => !offloads[name].on && !notAskedFor(name, offloads[name].why));
+  const all = offloads.hairpin.on ? "all on, hairpin too" : "all on";
   return [
-    ["offloads", off.length === 0 ? "all on" : on.join(", ") || "none"],
+    ["offloads", off.length === 0 ? all : on.join(", ") || "none"],
     ...off.map((name): Row => ["  off", `${name}: ${offloads[name].why}`]),
   ];
+}
+
+function notAskedFor(name: OffloadName, why: string | null): boolean {
+  return !usualOffloads()[name] && why === SWITCHED_OFF;
 }
 
 function workRows({ dataplane, memory }: AgentStatus, stats: StatsAnswer | null): Row[] {

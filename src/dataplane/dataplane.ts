@@ -148,10 +148,11 @@ export class Dataplane {
   }
 
   #fallbacks(): Partial<OffloadReport> {
-    const { gsoRefused } = this.#underlay;
+    const { gsoRefused, superRefused } = this.#underlay;
     const { coalesceRefused } = this.loop;
     return {
       ...(gsoRefused === undefined ? {} : { "udp-gso": gsoRefused }),
+      ...(superRefused === undefined ? {} : { hairpin: superRefused }),
       ...(coalesceRefused === undefined
         ? {}
         : { "tcp-coalesce": coalesceRefused, "udp-coalesce": coalesceRefused }),

@@ -19,6 +19,7 @@ export {
   type OffloadName,
   type OffloadReport,
   type Offloads,
+  usualOffloads,
 } from "./offloads.ts";
 export type {
   DataplaneOptions,

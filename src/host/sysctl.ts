@@ -23,6 +23,35 @@ export function refuseRouterAdvertisements(device: string, options: HostOptions 
   }
 }
 
+/**
+ * Lets the kernel forward what comes in on `device` although its source is our own address: a device that nobody but we
+ * write to.
+ * @throws Error saying which setting is in the way
+ */
+export function forwardOwn(device: string): void {
+  const conf = "/proc/sys/net/ipv4/conf";
+  if (read(`${conf}/all/rp_filter`) === "1") {
+    throw new Error("net.ipv4.conf.all.rp_filter is 1, and drops what comes in with our own source address");
+  }
+  for (const [name, value] of [
+    ["rp_filter", "0"],
+    ["accept_local", "1"],
+    ["forwarding", "1"],
+  ] as const) {
+    try {
+      writeFileSync(`${conf}/${device}/${name}`, value);
+    } catch (error) {
+      throw new Error(
+        `net.ipv4.conf.${device}.${name} cannot be set to ${value} (${(error as NodeJS.ErrnoException).code})`,
+      );
+    }
+  }
+}
+
+function read(path: string): string {
+  return readFileSync(path, "utf8").trim();
+}
+
 function inNamespace(netns: string, path: string): string | null {
   const script = '[ ! -e "$0" ] || echo 0 > "$0"';
   const { status } = spawnSync("ip", ["netns", "exec", netns, "sh", "-c", script, path]);

@@ -1,8 +1,14 @@
 /**
- * The setting `offload`: words as `tap-tso=off`, the later refining the earlier, starting from everything on. `all=off`
- * stands for each of them.
+ * The setting `offload`: words as `tap-tso=off`, the later refining the earlier, starting from what is usually on.
+ * `all=off` stands for each of them, `all=on` for the usual ones.
  */
-import { everyOffload, OFFLOAD_NAMES, type OffloadName, type Offloads } from "../../dataplane/offloads.ts";
+import {
+  everyOffload,
+  OFFLOAD_NAMES,
+  type OffloadName,
+  type Offloads,
+  usualOffloads,
+} from "../../dataplane/offloads.ts";
 import { didYouMean } from "./problems.ts";
 import { bad, good, type Reader, show, yesOrNo } from "./values.ts";
 
@@ -32,15 +38,19 @@ export const offloadSwitch: Reader<OffloadSwitch> = (raw) => {
 
 /** What the words come to. */
 export function switchOffloads(words: readonly OffloadSwitch[]): Offloads {
-  let result = everyOffload(true);
-  for (const { name, on } of words) result = name === "all" ? everyOffload(on) : { ...result, [name]: on };
+  let result = usualOffloads();
+  for (const { name, on } of words) {
+    if (name === "all") result = on ? usualOffloads() : everyOffload(false);
+    else result = { ...result, [name]: on };
+  }
   return result;
 }
 
 /** @returns the shortest words that come to the same */
 export function formatOffloads(offloads: Offloads): string {
-  const off = OFFLOAD_NAMES.filter((name) => !offloads[name]);
-  if (off.length === 0) return "all=on";
-  if (off.length === OFFLOAD_NAMES.length) return "all=off";
-  return off.map((name) => `${name}=off`).join(",");
+  if (!OFFLOAD_NAMES.some((name) => offloads[name])) return "all=off";
+  const usual = usualOffloads();
+  const other = OFFLOAD_NAMES.filter((name) => offloads[name] !== usual[name]);
+  if (other.length === 0) return "all=on";
+  return other.map((name) => `${name}=${offloads[name] ? "on" : "off"}`).join(",");
 }

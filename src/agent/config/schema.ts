@@ -5,7 +5,7 @@
  */
 
 import type { Lease } from "../../control/lease.ts";
-import { everyOffload, OFFLOAD_NAMES, type Offloads } from "../../dataplane/offloads.ts";
+import { OFFLOAD_NAMES, type Offloads, usualOffloads } from "../../dataplane/offloads.ts";
 import type { PortRange } from "../../io/linux/senders.ts";
 import { DEFAULT_SOCKET } from "../api/types.ts";
 import { deviceAddress, deviceName, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
@@ -259,10 +259,10 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     read: offloadSwitch,
     gather: switchOffloads,
     format: formatOffloads,
-    fallback: everyOffload(true),
+    fallback: usualOffloads(),
     example: "tap-tso=off",
     placeholder: "NAME=off",
-    description: `Switches for work that is done for many packets at once, each \`on\` or \`off\`: ${OFFLOAD_NAMES.join(", ")}; \`all=off\` stands for all of them, and what comes later refines it. Each is tried at start with a packet of its own and left out where the kernel cannot do it; \`poplin status\` says why.`,
+    description: `Switches for work that is done for many packets at once, each \`on\` or \`off\`: ${OFFLOAD_NAMES.join(", ")}; \`all=off\` stands for all of them, and what comes later refines it. All but hairpin are on unless switched off. Each is tried at start with a packet of its own and left out where the kernel cannot do it; \`poplin status\` says why.`,
     reload: "restart",
   },
   queues: {

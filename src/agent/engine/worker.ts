@@ -10,6 +10,7 @@ import { driveBlocking } from "../../dataplane/drive-blocking.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import { type BatchOptions, BatchUnderlay } from "../../io/linux/batch.ts";
+import { type HairpinOptions, HairpinUnderlay } from "../../io/linux/hairpin.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
 import { nativeSums } from "../../io/linux/sums.ts";
 import { LinuxTap } from "../../io/linux/tap.ts";
@@ -22,6 +23,8 @@ export interface WorkerInput {
   readonly tap: { readonly fd: number; readonly name: string };
   readonly socket: UdpSocket;
   readonly underlay: BatchOptions;
+  /** Where super-frames leave uncut; null where they are cut. */
+  readonly hairpin: HairpinOptions | null;
   /** The setting: microseconds to look for a packet before sleeping. */
   readonly spin: "auto" | "off" | number;
   readonly wakeFd: number;
@@ -43,7 +46,8 @@ export type FromWorker =
 function main(input: WorkerInput): void {
   const { port } = input;
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
-  const underlay = new BatchUnderlay(input.socket, input.underlay);
+  const batch = new BatchUnderlay(input.socket, input.underlay);
+  const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
   const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), nativeSums());
   const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd);
   const say = (message: FromWorker): void => port.postMessage(message);

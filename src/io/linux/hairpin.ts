@@ -166,27 +166,3 @@ export class HairpinUnderlay implements Underlay {
     this.superRefused = `the kernel refused it while packets flowed (errno ${-errno})`;
   }
 }
-
-/** The MAC and the rest of what `openTunnelTap` found. */
-export interface TunnelTap {
-  readonly fd: number;
-  readonly name: string;
-}
-
-const IFF_TAP = 0x0002;
-const IFF_NO_PI = 0x1000;
-const IFF_VNET_HDR = 0x4000;
-const TUN_F_CSUM = 0x01;
-const TUN_F_TSO = 0x02 | 0x04;
-const TUN_F_UDP_TUNNEL_GSO = 0x80;
-const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
-
-/**
- * Makes a TAP that takes VXLAN packets with super-frames inside. It goes with its descriptor.
- * @param name "%d" in it becomes the next free number
- * @throws the shim's error; EINVAL where the kernel knows no GSO over UDP tunnels at a TAP (before 6.17)
- */
-export function openTunnelTap(name: string): TunnelTap {
-  const offloads = TUN_F_CSUM | TUN_F_TSO | TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM;
-  return loadShim().tapOpen(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, TUNNEL_VNET_LENGTH, offloads);
-}

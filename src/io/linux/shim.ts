@@ -65,6 +65,8 @@ export interface Shim {
     vnetHeaderSize: number,
     offloads: number,
   ): { fd: number; name: string };
+  /** The MAC of the device behind a queue, as "aa:bb:cc:dd:ee:ff". */
+  tapMac(fd: number): string;
   /** TUNSETPERSIST: whether the device outlives its last descriptor. */
   tapPersist(fd: number, persistent: boolean): void;
   /** TUNSETOFFLOAD: what the kernel may leave to whoever reads the device. */

@@ -1,7 +1,7 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
 import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
-import { OFFLOAD_NAMES, type OffloadName } from "../../../src/dataplane/offloads.ts";
+import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
 import type { FdbChange, FdbRow } from "../../../src/dataplane/options.ts";
 
 /** A healthy agent of two peers, as the study has it. */
@@ -69,8 +69,9 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
   };
 }
 
-/** All on but these, each with its reason. */
-export function offloadsWithout(off: Partial<Record<OffloadName, string>>): AgentStatus["offloads"] {
+/** The usual ones on but these, each with its reason. */
+export function offloadsWithout(without: Partial<Record<OffloadName, string>>): AgentStatus["offloads"] {
+  const off: typeof without = { hairpin: SWITCHED_OFF, ...without };
   const entries = OFFLOAD_NAMES.map((name) => [name, { on: !(name in off), why: off[name] ?? null }]);
   return Object.fromEntries(entries) as AgentStatus["offloads"];
 }

@@ -10,7 +10,7 @@ import { type ConfigTexts, loadConfig, resolveConfig } from "../../../src/agent/
 import { ConfigError, formatPlace, formatProblem } from "../../../src/agent/config/problems.ts";
 import { settingsReference } from "../../../src/agent/config/reference.ts";
 import { SETTINGS, type SettingName, settingOf } from "../../../src/agent/config/schema.ts";
-import { everyOffload, OFFLOAD_NAMES } from "../../../src/dataplane/offloads.ts";
+import { everyOffload, OFFLOAD_NAMES, usualOffloads } from "../../../src/dataplane/offloads.ts";
 
 function fromText(text: string, more: Omit<ConfigTexts, "file"> = {}) {
   return resolveConfig({ file: { name: "node.yaml", text }, ...more });
@@ -45,7 +45,7 @@ describe("what nobody gives", () => {
       receiveBuffer: 8 * 2 ** 20,
       sendBuffer: 8 * 2 ** 20,
       sourcePorts: { first: 49152, last: 65535 },
-      offload: everyOffload(true),
+      offload: usualOffloads(),
       queues: "auto",
       spin: "auto",
       socket: "/run/poplin/agent.sock",
@@ -140,12 +140,12 @@ describe("where a value comes from", () => {
   ])("offloads as %j", (text) => {
     const { config, problems } = fromText(text);
     expect(problems.map(formatProblem)).toEqual([]);
-    expect(config?.offload).toEqual({ ...everyOffload(true), "tap-tso": false, "udp-gso": false });
+    expect(config?.offload).toEqual({ ...usualOffloads(), "tap-tso": false, "udp-gso": false });
   });
 
   it("offloads: the variable takes commas, and what it gives replaces what the file gives", () => {
     const { config } = fromText("offload: all=off", { env: { POPLIN_OFFLOAD: "tap-csum=off, udp-gro=off" } });
-    expect(config?.offload).toEqual({ ...everyOffload(true), "tap-csum": false, "udp-gro": false });
+    expect(config?.offload).toEqual({ ...usualOffloads(), "tap-csum": false, "udp-gro": false });
   });
 
   it.each([

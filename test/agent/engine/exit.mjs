@@ -28,7 +28,7 @@ const dataplane = {
   tos: 0,
 };
 const underlay = { family: 4, checksum: "computed" };
-const engine = await startWorkerEngine(dataplane, { tap, socket, underlay, spin: "off" });
+const engine = await startWorkerEngine(dataplane, { tap, socket, underlay, hairpin: null, spin: "off" });
 console.log(JSON.stringify(await engine.ask({ type: "rows" })));
 if (process.argv[2] === "throw") {
   setTimeout(() => {
