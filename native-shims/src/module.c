@@ -33,6 +33,7 @@ static const struct entry CALLS[] = {
     {"recvBatch", recv_batch},
     {"sumRanges", sum_ranges},
     {"poll", poll_set},
+    {"pollSpinning", poll_spinning},
     {"watch", watch_open},
     {"packetDrops", packet_drops},
 };

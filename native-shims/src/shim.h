@@ -42,6 +42,7 @@ napi_value event_open(napi_env env, napi_callback_info info);
 napi_value event_signal(napi_env env, napi_callback_info info);
 napi_value event_clear(napi_env env, napi_callback_info info);
 napi_value poll_set(napi_env env, napi_callback_info info);
+napi_value poll_spinning(napi_env env, napi_callback_info info);
 napi_value close_fd(napi_env env, napi_callback_info info);
 
 /* watch.c */

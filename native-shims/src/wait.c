@@ -1,8 +1,10 @@
-/* Sleeping until a descriptor is ready, being woken from another thread (eventfd(2)), and closing. */
+/* Waiting until a descriptor is ready, asleep or spinning, being woken from another thread (eventfd(2)), and closing. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -40,27 +42,106 @@ napi_value event_clear(napi_env env, napi_callback_info info) {
   return make_undefined(env);
 }
 
-napi_value poll_set(napi_env env, napi_callback_info info) {
-  napi_value argv[2];
+/* The rows of a set, as poll(2) has them. */
+struct set {
+  int32_t *words;
+  size_t count;
+  struct pollfd fds[MAX_POLL];
+};
+
+static bool set_get(napi_env env, napi_value value, struct set *s) {
   void *data;
   size_t length;
-  int32_t timeout;
-  if (!args_get(env, info, 2, argv, NULL) || !arg_array(env, argv[0], "set", napi_int32_array, &data, &length) ||
-      !arg_int(env, argv[1], "timeout", &timeout))
-    return NULL;
-  size_t count = length / POLL_WORDS;
-  if (count > MAX_POLL) {
+  if (!arg_array(env, value, "set", napi_int32_array, &data, &length)) return false;
+  s->words = data;
+  s->count = length / POLL_WORDS;
+  if (s->count > MAX_POLL) {
     napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "poll: at most 16 rows");
+    return false;
+  }
+  for (size_t i = 0; i < s->count; i++)
+    s->fds[i] = (struct pollfd){.fd = s->words[i * POLL_WORDS], .events = (short)s->words[i * POLL_WORDS + 1]};
+  return true;
+}
+
+/* Writes what came to the rows. `ready` is what poll(2) has returned. */
+static napi_value set_result(napi_env env, struct set *s, int ready) {
+  if (ready < 0 && errno != EINTR) return throw_errno(env, errno, "poll");
+  for (size_t i = 0; i < s->count; i++) s->words[i * POLL_WORDS + 2] = ready > 0 ? s->fds[i].revents : 0;
+  return make_int(env, ready > 0 ? ready : 0);
+}
+
+napi_value poll_set(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  struct set s;
+  int32_t timeout;
+  if (!args_get(env, info, 2, argv, NULL) || !set_get(env, argv[0], &s) || !arg_int(env, argv[1], "timeout", &timeout))
+    return NULL;
+  return set_result(env, &s, poll(s.fds, s.count, timeout));
+}
+
+static int64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+/* How a wait ended; the same numbers stand in `src/dataplane/spin.ts`. */
+enum { AT_ONCE, SPINNING, ASLEEP };
+
+/* What a wait was like, in the order of the words it is written to. */
+struct wait {
+  int32_t how, micros, wanted;
+};
+
+/*
+ * Looks again and again, and gives the CPU to whoever waits for it in between. A look that comes late because somebody
+ * had the CPU for `patience` is the last one. Returns what the last look found.
+ */
+static int spin(struct set *s, int64_t start, int32_t budget, int32_t patience, struct wait *w) {
+  int64_t before = start;
+  for (;;) {
+    sched_yield();
+    int64_t now = now_us();
+    if (now - before > patience) w->wanted = 1;
+    before = now;
+    int ready = poll(s->fds, s->count, 0);
+    if (ready != 0 || w->wanted || now - start >= budget) return ready;
+  }
+}
+
+napi_value poll_spinning(napi_env env, napi_callback_info info) {
+  napi_value argv[5];
+  struct set s;
+  void *out;
+  size_t words;
+  int32_t timeout, budget, patience;
+  if (!args_get(env, info, 5, argv, NULL) || !set_get(env, argv[0], &s) ||
+      !arg_int(env, argv[1], "timeout", &timeout) || !arg_int(env, argv[2], "budget", &budget) ||
+      !arg_int(env, argv[3], "patience", &patience) ||
+      !arg_array(env, argv[4], "report", napi_int32_array, &out, &words))
+    return NULL;
+  if (words * sizeof(int32_t) < sizeof(struct wait)) {
+    napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "report: three words wanted");
     return NULL;
   }
-  int32_t *set = data;
-  struct pollfd fds[MAX_POLL];
-  for (size_t i = 0; i < count; i++)
-    fds[i] = (struct pollfd){.fd = set[i * POLL_WORDS], .events = (short)set[i * POLL_WORDS + 1]};
-  int ready = poll(fds, count, timeout);
-  if (ready < 0 && errno != EINTR) return throw_errno(env, errno, "poll");
-  for (size_t i = 0; i < count; i++) set[i * POLL_WORDS + 2] = ready > 0 ? fds[i].revents : 0;
-  return make_int(env, ready > 0 ? ready : 0);
+  struct wait w = {AT_ONCE, 0, 0};
+  int64_t start = now_us();
+  int ready = poll(s.fds, s.count, 0);
+  if (ready == 0 && budget > 0) {
+    w.how = SPINNING;
+    ready = spin(&s, start, budget, patience, &w);
+  }
+  if (ready == 0 && timeout != 0) {
+    w.how = ASLEEP;
+    ready = poll(s.fds, s.count, timeout);
+  }
+  int64_t micros = now_us() - start;
+  w.micros = micros > INT32_MAX ? INT32_MAX : (int32_t)micros;
+  int err = errno;
+  memcpy(out, &w, sizeof w);
+  errno = err;
+  return set_result(env, &s, ready);
 }
 
 napi_value close_fd(napi_env env, napi_callback_info info) {

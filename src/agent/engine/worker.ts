@@ -9,6 +9,7 @@ import { Dataplane } from "../../dataplane/dataplane.ts";
 import { driveBlocking } from "../../dataplane/drive-blocking.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
+import { spinPolicy } from "../../dataplane/spin.ts";
 import { type BatchOptions, BatchUnderlay } from "../../io/linux/batch.ts";
 import { type HairpinOptions, HairpinUnderlay } from "../../io/linux/hairpin.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
@@ -49,7 +50,7 @@ function main(input: WorkerInput): void {
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
   const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), nativeSums());
-  const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd);
+  const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd, spinPolicy(input.spin));
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });
   driveBlocking(dataplane.loop, waiter, new Int32Array(input.attention), () => control(port, dataplane, say));

@@ -153,6 +153,18 @@ export interface Shim {
    */
   poll(set: Int32Array, timeout: number): number;
   /**
+   * The same, but looks for `budget` microseconds before it sleeps, and gives the CPU away in between; it sleeps sooner
+   * when somebody else had the CPU for `patience` microseconds.
+   * @param report becomes how the wait ended (`dataplane/spin.ts`), its microseconds, and 1 when the CPU was wanted
+   */
+  pollSpinning(
+    set: Int32Array,
+    timeout: number,
+    budget: number,
+    patience: number,
+    report: Int32Array,
+  ): number;
+  /**
    * uv_poll: watches a descriptor from the calling thread's event loop, which it keeps alive until `stop`. It starts
    * paused. `callback` gets the events that came, or −errno when the descriptor has failed: then it is paused again.
    * A descriptor has one watch per thread (EEXIST), and the watch is stopped before the descriptor is closed.

@@ -1,11 +1,13 @@
 /**
- * What the blocking driver sleeps on: one poll(2) over the TAP, the socket and the wake-up.
+ * What the blocking driver waits on: one poll(2) over the TAP, the socket and the wake-up, after a spin as long as its
+ * policy says.
  *
  * A port of which nothing is wanted is left out of the set altogether. poll(2) reports an error (a deleted TAP, a
  * socket with a pending error) whether it was asked for or not; with the port left out, the sleep ends early only
  * when the loop's next call on the port takes that error away, or learns that the port is gone. So it never spins.
  */
 import type { Waiter } from "../../dataplane/ports.ts";
+import { type HowItEnded, type SpinPolicy, spinPolicy } from "../../dataplane/spin.ts";
 import { loadShim, POLLIN, POLLOUT } from "./shim.ts";
 
 const ROW = 3;
@@ -21,9 +23,16 @@ export class LinuxWaiter implements Waiter {
   readonly #underlayFd: number;
   readonly #wakeFd: number;
   readonly #set = new Int32Array(3 * ROW);
+  readonly #spin: SpinPolicy;
+  /** How the last wait ended, its microseconds, and whether the CPU was wanted. */
+  readonly #report = new Int32Array(3);
 
-  /** @param wakeFd an eventfd (`eventOpen`): another thread signals it to end the sleep. All three stay the caller's. */
-  constructor(tapFd: number, underlayFd: number, wakeFd: number) {
+  /**
+   * @param wakeFd an eventfd (`eventOpen`): another thread signals it to end the wait. All three stay the caller's.
+   * @param spin how long to look before sleeping; left out: not at all
+   */
+  constructor(tapFd: number, underlayFd: number, wakeFd: number, spin: SpinPolicy = spinPolicy("off")) {
+    this.#spin = spin;
     this.#tapFd = tapFd;
     this.#underlayFd = underlayFd;
     this.#wakeFd = wakeFd;
@@ -40,9 +49,14 @@ export class LinuxWaiter implements Waiter {
   ): boolean {
     this.#want(TAP, this.#tapFd, tapReadable, tapWritable);
     this.#want(UNDERLAY, this.#underlayFd, underlayReadable, underlayWritable);
-    if (this.#shim.poll(this.#set, timeout) === 0 || this.#set[WAKE + CAME] === 0) return true;
-    this.#shim.eventClear(this.#wakeFd);
-    return false;
+    const { budget, patience } = this.#spin;
+    const ready = this.#shim.pollSpinning(this.#set, timeout, budget, patience, this.#report);
+    const woken = this.#set[WAKE + CAME] !== 0;
+    if (woken) this.#shim.eventClear(this.#wakeFd);
+    else if (ready > 0) {
+      this.#spin.learn(this.#report[0] as HowItEnded, this.#report[1]!, this.#report[2] === 1);
+    }
+    return !woken;
   }
 
   #want(row: number, fd: number, readable: boolean, writable: boolean): void {
