@@ -80,7 +80,6 @@ export class Incoming {
   #arena = new Uint8Array(ROWS * ROOM);
   #words = new Int32Array(ROWS * WORDS);
   #addresses = new Uint8Array(ROWS * ADDRESS_BYTES);
-  #overflow = new Uint32Array(1);
 
   /** @returns how many datagrams there were, at most ROWS; it never waits */
   receive(fd, rows = ROWS) {
@@ -88,7 +87,7 @@ export class Incoming {
       this.#words[row * WORDS + OFFSET] = row * ROOM;
       this.#words[row * WORDS + LENGTH] = ROOM;
     }
-    return shim.recvBatch(fd, this.#arena, this.#words, MASK, 0, rows, this.#addresses, this.#overflow);
+    return shim.recvBatch(fd, this.#arena, this.#words, MASK, 0, rows, this.#addresses);
   }
 
   /** Sends row 0 back to where it came from. */

@@ -212,24 +212,27 @@ static bool fill_recv(const struct batch *b, int i, const int32_t *row, uint8_t 
   return true;
 }
 
-/* What the socket has dropped so far, for want of room or with a wrong checksum; left alone where nobody knows. */
-static void take_drops(int fd, uint32_t *overflow) {
-  uint32_t info[SK_MEMINFO_VARS] = {0};
-  socklen_t length = sizeof info;
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) == 0) *overflow = info[SK_MEMINFO_DROPS];
+/* What the socket has dropped so far, for want of room or with a wrong checksum; 0 where nobody knows. */
+napi_value socket_drops(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  int32_t fd;
+  if (!args_get(env, info, 1, argv, NULL) || !arg_int(env, argv[0], "fd", &fd)) return NULL;
+  uint32_t memory[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof memory;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0) return make_int(env, 0);
+  return make_int(env, memory[SK_MEMINFO_DROPS]);
 }
 
 napi_value recv_batch(napi_env env, napi_callback_info info) {
-  napi_value argv[BATCH_ARGS + 2];
+  napi_value argv[BATCH_ARGS + 1];
   struct batch b;
-  void *addresses, *overflow;
-  size_t address_bytes, overflow_length;
-  if (!batch_get(env, info, BATCH_ARGS + 2, argv, &b) ||
-      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes) ||
-      !arg_array(env, argv[BATCH_ARGS + 1], "overflow", napi_uint32_array, &overflow, &overflow_length))
+  void *addresses;
+  size_t address_bytes;
+  if (!batch_get(env, info, BATCH_ARGS + 1, argv, &b) ||
+      !arg_array(env, argv[BATCH_ARGS], "addresses", napi_uint8_array, &addresses, &address_bytes))
     return NULL;
-  if (address_bytes / ADDRESS_BYTES <= b.mask || overflow_length < 1) {
-    out_of_range(env, "addresses: a row for each descriptor; overflow: one element");
+  if (address_bytes / ADDRESS_BYTES <= b.mask) {
+    out_of_range(env, "addresses: a row for each descriptor");
     return NULL;
   }
   struct mmsghdr *messages = b.scratch->recv;
@@ -251,7 +254,6 @@ napi_value recv_batch(napi_env env, napi_callback_info info) {
       row[LENGTH] = (int32_t)messages[i].msg_len;
       take_control(&messages[i].msg_hdr, row);
     }
-    take_drops(b.fd, overflow);
     done += got;
     if (got < n) break;
   }

@@ -31,6 +31,7 @@ static const struct entry CALLS[] = {
     {"writeBatch", write_batch},
     {"sendBatch", send_batch},
     {"recvBatch", recv_batch},
+    {"socketDrops", socket_drops},
     {"sumRanges", sum_ranges},
     {"poll", poll_set},
     {"pollSpinning", poll_spinning},

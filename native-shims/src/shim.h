@@ -33,6 +33,7 @@ struct iovec;
 struct iovec *scratch_parts(struct scratch *scratch);
 napi_value send_batch(napi_env env, napi_callback_info info);
 napi_value recv_batch(napi_env env, napi_callback_info info);
+napi_value socket_drops(napi_env env, napi_callback_info info);
 
 /* sum.c */
 napi_value sum_ranges(napi_env env, napi_callback_info info);

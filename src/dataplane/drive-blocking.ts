@@ -18,14 +18,19 @@ export function driveBlocking(
   attention: Int32Array,
   control: () => boolean,
 ): void {
+  let tap = true;
+  let underlay = true;
   for (;;) {
     if (Atomics.load(attention, 0) !== 0) {
       Atomics.store(attention, 0, 0);
       if (!control()) return;
     }
-    loop.turn();
+    loop.turn(tap, underlay);
     if (loop.failure !== undefined) return;
+    tap = underlay = true;
     if (!loop.idle) continue;
     waiter.wait(loop.canReadTap, loop.tapBlocked, loop.canReadUnderlay, loop.underlayBlocked, -1);
+    tap = waiter.tapReady;
+    underlay = waiter.underlayReady;
   }
 }

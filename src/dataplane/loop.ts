@@ -21,6 +21,11 @@ export const TAP_BATCH = 64;
 /** Datagrams received in one turn, at most: trains of 64 KB, so that more would leave the cache before they are written. */
 export const UNDERLAY_BATCH = 16;
 
+/** The smallest batch that is asked for: to make many rows ready for the one packet of a ping would take longer than it. */
+const LEAST_BATCH = 4;
+/** Batches after which a busy loop asks how many datagrams found no room. */
+const ASK_EVERY = 64;
+
 /** errno values after which a descriptor is of no more use: EBADF, EBADFD (the TAP was deleted), ENOTSOCK, ENODEV. */
 const GONE = new Set([9, 77, 88, 19]);
 
@@ -77,6 +82,10 @@ export class Loop {
   readonly #txFallbacks = counterIndex("txGsoFallbacks");
   readonly #rxFallbacks = counterIndex("rxGsoFallbacks");
   #apart = 0;
+  /** Batches since we asked how many datagrams found no room. */
+  #unasked = 0;
+  #tapBatch = LEAST_BATCH;
+  #underlayBatch = LEAST_BATCH;
   #asyncErrors = 0;
   #readFailures = 0;
   /** What a port last refused a packet with: `poplin status` explains it. */
@@ -109,10 +118,24 @@ export class Loop {
     this.#values = counters.values;
   }
 
-  /** @returns how many packets were read or written; after it, `idle` says whether to wait. */
-  turn(): number {
+  /**
+   * Underlay to overlay goes first: what the kernel answers to a frame (an echo reply, an acknowledgement) stands in the
+   * TAP's queue as soon as the frame is written, and leaves in the same turn.
+   * @param tap and `underlay`: false where a read is known to bring nothing, and a system call can be spared
+   * @returns how many packets were read or written; after it, `idle` says whether to wait
+   */
+  turn(tap = true, underlay = true): number {
     this.idle = true;
-    return this.#transmit() + this.#receive();
+    const received = this.#receive(underlay);
+    const moved = received + this.#transmit(tap || received > 0);
+    if (this.#unasked > 0 && (this.idle || this.#unasked >= ASK_EVERY)) this.#askOverflows();
+    return moved;
+  }
+
+  /** How many datagrams found no room. It costs a system call, so it is asked when there is nothing else to do. */
+  #askOverflows(): void {
+    this.#unasked = 0;
+    this.#values[this.#overflowed] = this.#underlay.overflows();
   }
 
   /** A frame from the TAP would find a slot and a row. */
@@ -137,15 +160,17 @@ export class Loop {
     return this.#rings.txReady.length > 0;
   }
 
-  #transmit(): number {
+  #transmit(ready: boolean): number {
     const { txFilled, txReady } = this.#rings;
-    const read = this.#tap.readBatch(txFilled, TAP_BATCH);
+    const want = this.#tapBatch;
+    const read = ready ? this.#tap.readBatch(txFilled, want) : 0;
     if (read < 0) this.#unreadable("tap", "tx", -read);
     else if (read > 0) {
       this.#readFailures = 0;
       this.#values[this.#txBatches]! += 1;
     }
-    if (read === TAP_BATCH) this.idle = false;
+    if (read === want || (ready && this.#tap.more)) this.idle = false;
+    this.#tapBatch = nextBatch(read, want, TAP_BATCH);
     if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
     let written = 0;
     while (txReady.length > 0) {
@@ -178,17 +203,19 @@ export class Loop {
     this.#note("tx", this.#underlay.lastAsyncErrno ?? 0);
   }
 
-  #receive(): number {
+  #receive(ready: boolean): number {
     const { rxFilled, rxReady } = this.#rings;
-    const read = this.#underlay.recvBatch(rxFilled, UNDERLAY_BATCH);
+    const want = this.#underlayBatch;
+    const read = ready ? this.#underlay.recvBatch(rxFilled, want) : 0;
     if (read < 0) this.#unreadable("underlay", "rx", -read);
     else if (read > 0) {
       this.#readFailures = 0;
       this.#values[this.#rxBatches]! += 1;
       this.#values[this.#rxDatagrams]! += read;
-      this.#values[this.#overflowed] = this.#underlay.overflows();
+      this.#unasked++;
     }
-    if (read === UNDERLAY_BATCH) this.idle = false;
+    if (read === want) this.idle = false;
+    this.#underlayBatch = nextBatch(read, want, UNDERLAY_BATCH);
     if (rxFilled.length > 0) this.#decap.run(rxFilled, rxReady);
     let written = 0;
     while (rxReady.length > 0) {
@@ -246,4 +273,10 @@ export class Loop {
     this.failure ??= { port, errno };
     return true;
   }
+}
+
+/** Batches grow as long as they come full, and shrink to what comes. */
+function nextBatch(read: number, asked: number, most: number): number {
+  if (read === asked) return Math.min(asked * 2, most);
+  return read * 2 < asked && asked > LEAST_BATCH ? asked >> 1 : asked;
 }

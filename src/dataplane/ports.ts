@@ -29,6 +29,8 @@ export interface Tap extends Port {
    * @returns frames read, 0 when there is none (or no free slot or row), or −errno.
    */
   readBatch(ring: Ring, max: number): number;
+  /** The last read stopped because it had read enough: there may be more. Left out: a full batch says so. */
+  readonly more?: boolean | undefined;
   /**
    * Writes messages from the tail on; the head of the first row is the vnet header, all else the frame. Completes what
    * was written.
@@ -94,7 +96,7 @@ export interface Underlay extends Port {
    * still there, and the caller counts it and completes it.
    */
   sendBatch(ring: Ring, addresses: Uint8Array): number;
-  /** Datagrams the kernel dropped because our receive buffer was full, ever. */
+  /** Datagrams the kernel dropped because our receive buffer was full, ever. It may be a system call: ask now and then. */
   overflows(): number;
   /**
    * Of a port whose sends end in a callback: datagrams that `sendBatch` took over and that could not be sent, ever.
@@ -107,6 +109,9 @@ export interface Underlay extends Port {
 
 /** What the blocking driver sleeps on. */
 export interface Waiter {
+  /** Whether the last wait ended because the TAP, or the underlay, had something for us. */
+  readonly tapReady: boolean;
+  readonly underlayReady: boolean;
   /**
    * Sleeps until one of the wanted things is possible, somebody wakes it, or the time is over.
    * @param timeout milliseconds, −1 for ever

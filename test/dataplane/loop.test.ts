@@ -54,7 +54,8 @@ describe("Loop", () => {
     expect([counters.get("txFrames"), counters.get("rxFrames"), counters.get("rxDatagrams")]).toEqual([
       100, 100, 100,
     ]);
-    expect([counters.get("txBatches"), counters.get("rxBatches")]).toEqual([2, 7]);
+    // batches of 4, 8, 16 … as long as they come full
+    expect([counters.get("txBatches"), counters.get("rxBatches")]).toEqual([5, 8]);
     expect(counters.drops("rx", "SOCKET_RCVBUFF")).toBe(7);
     expect(slotsInUse(dataplane)).toBe(0);
   });
@@ -146,7 +147,7 @@ describe("a datagram that waits", () => {
 describe("what the loop says of going on", () => {
   it("is idle when both ports had less than a batch, and not while a stage waits for room that there is", () => {
     const { tap, underlay, loop } = setUp();
-    for (let i = 0; i < 64; i++) tap.incoming.push(tapFrame());
+    for (let i = 0; i < 4; i++) tap.incoming.push(tapFrame());
     loop.turn();
     expect(loop.idle).toBe(false);
     loop.turn();
@@ -210,6 +211,39 @@ describe("Dataplane.update", () => {
 });
 
 describe("the blocking driver", () => {
+  it("reads only what the wait has found to be ready, and the TAP after every write to it", () => {
+    const { tap, underlay, loop } = setUp();
+    const attention = new Int32Array(new SharedArrayBuffer(4));
+    const readTap = vi.spyOn(tap, "readBatch");
+    const receive = vi.spyOn(underlay, "recvBatch");
+    const reads: [number, number][] = [];
+    const script: (() => [boolean, boolean])[] = [
+      () => [false, false],
+      () => [tap.incoming.push(tapFrame()) > 0, false],
+      () => [false, underlay.incoming.push(vxlan(frame())) > 0],
+    ];
+    const waiter = {
+      tapReady: false,
+      underlayReady: false,
+      wait(): boolean {
+        reads.push([readTap.mock.calls.length, receive.mock.calls.length]);
+        const next = script.shift();
+        if (next === undefined) Atomics.store(attention, 0, 1);
+        else [this.tapReady, this.underlayReady] = next();
+        return true;
+      },
+    };
+    driveBlocking(loop, waiter, attention, () => false);
+    // At start both; then nothing; the TAP alone; the underlay, and the TAP for what the kernel answers.
+    expect(reads).toEqual([
+      [1, 1],
+      [1, 1],
+      [2, 1],
+      [3, 2],
+    ]);
+    expect([underlay.outgoing.length, tap.outgoing.length]).toEqual([1, 1]);
+  });
+
   it("sleeps only when nothing moves, waits for what can go on, and obeys control at once", () => {
     const { tap, underlay, loop } = setUp();
     const attention = new Int32Array(new SharedArrayBuffer(4));
@@ -217,6 +251,8 @@ describe("the blocking driver", () => {
     underlay.writes.push(0, 0);
     const waits: boolean[][] = [];
     const waiter = {
+      tapReady: false,
+      underlayReady: false,
       wait(...wanted: [boolean, boolean, boolean, boolean, number]): boolean {
         waits.push(wanted.slice(0, 4) as boolean[]);
         if (waits.length === 3) Atomics.store(attention, 0, 1);
@@ -236,7 +272,12 @@ describe("the blocking driver", () => {
     for (let i = 0; i < 100; i++) underlay.incoming.push(vxlan(frame()));
     tap.reads.push(-EBADFD);
     const wait = vi.fn(() => true);
-    driveBlocking(loop, { wait }, new Int32Array(new SharedArrayBuffer(4)), () => true);
+    driveBlocking(
+      loop,
+      { wait, tapReady: true, underlayReady: true },
+      new Int32Array(new SharedArrayBuffer(4)),
+      () => true,
+    );
     expect(wait).not.toHaveBeenCalled();
   });
 });

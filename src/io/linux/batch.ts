@@ -49,8 +49,6 @@ export class BatchUnderlay implements Underlay {
   readonly #watching: Watching;
   /** (port, descriptor) of each sender. */
   readonly #senders: Int32Array;
-  /** The socket's own count, as of the latest batch; it wraps at 2^32. */
-  readonly #overflow = new Uint32Array(1);
   #overflowSeen = 0;
   #overflows = 0;
   #refusals = 0;
@@ -81,7 +79,7 @@ export class BatchUnderlay implements Underlay {
     const prepared = ring.prepare(max, VXLAN_AT);
     if (prepared === 0) return 0;
     const { bytes, words, mask, head, addresses } = ring;
-    const got = this.#shim.recvBatch(this.fd, bytes, words, mask, head, prepared, addresses, this.#overflow);
+    const got = this.#shim.recvBatch(this.fd, bytes, words, mask, head, prepared, addresses);
     ring.publish(prepared, Math.max(got, 0));
     return got;
   }
@@ -105,7 +103,7 @@ export class BatchUnderlay implements Underlay {
   }
 
   overflows(): number {
-    const now = this.#overflow[0]!;
+    const now = this.#closed ? this.#overflowSeen : this.#shim.socketDrops(this.fd);
     this.#overflows += (now - this.#overflowSeen) >>> 0;
     this.#overflowSeen = now;
     return this.#overflows;

@@ -128,7 +128,7 @@ export interface Shim {
   ): number;
   /**
    * recvmmsg(2) into the bodies; LENGTH becomes the bytes received, OUTER the TOS, SEGMENT the GRO size, row i of
-   * `addresses` the sender. `overflow[0]` becomes the count of what the socket has dropped (SO_MEMINFO).
+   * `addresses` the sender.
    * A datagram that was longer than its room has the bit TRUNCATED (`ring.ts`) in OUTER, and LENGTH is the room.
    */
   recvBatch(
@@ -139,8 +139,9 @@ export interface Shim {
     start: number,
     count: number,
     addresses: Uint8Array,
-    overflow: Uint32Array,
   ): number;
+  /** Datagrams that a socket has dropped for want of room (SO_MEMINFO); it wraps at 2^32. */
+  socketDrops(fd: number): number;
   /**
    * Ones-complement sums of pieces of the arena (`wire/checksum.ts`: `fold(sum(…))`).
    * @param ranges (offset, length) after (offset, length), `count` of them; each offset becomes the sum in 16 bits

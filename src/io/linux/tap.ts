@@ -9,7 +9,7 @@
 import { VNET_AT, VNET_LENGTH } from "../../dataplane/arena.ts";
 import type { Offloads } from "../../dataplane/offloads.ts";
 import type { Tap } from "../../dataplane/ports.ts";
-import type { Ring } from "../../dataplane/ring.ts";
+import { LENGTH, type Ring } from "../../dataplane/ring.ts";
 import { isSystemCallFailure } from "./errors.ts";
 import { tapHolders } from "./holders.ts";
 import { loadShim } from "./shim.ts";
@@ -80,6 +80,7 @@ export class LinuxTap implements Tap {
   readonly name: string;
   readonly #shim = loadShim();
   readonly #watching: Watching;
+  more = false;
   #closed = false;
 
   /** Takes over a descriptor that `openTap` returned, in this thread or another. */
@@ -95,6 +96,9 @@ export class LinuxTap implements Tap {
     if (prepared === 0) return 0;
     const { bytes, words, mask, head } = ring;
     const read = this.#shim.readBatch(this.fd, bytes, words, mask, head, prepared, READ_BUDGET);
+    let octets = 0;
+    for (let i = 0; i < read; i++) octets += words[ring.row(head + i) + LENGTH]!;
+    this.more = octets >= READ_BUDGET;
     ring.publish(prepared, Math.max(read, 0));
     return read;
   }

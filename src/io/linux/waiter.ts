@@ -18,6 +18,8 @@ const UNDERLAY = ROW;
 const WAKE = 2 * ROW;
 
 export class LinuxWaiter implements Waiter {
+  tapReady = false;
+  underlayReady = false;
   readonly #shim = loadShim();
   readonly #tapFd: number;
   readonly #underlayFd: number;
@@ -52,6 +54,8 @@ export class LinuxWaiter implements Waiter {
     const { budget, patience } = this.#spin;
     const ready = this.#shim.pollSpinning(this.#set, timeout, budget, patience, this.#report);
     const woken = this.#set[WAKE + CAME] !== 0;
+    this.tapReady = this.#set[TAP] >= 0 && this.#set[TAP + CAME] !== 0;
+    this.underlayReady = this.#set[UNDERLAY] >= 0 && this.#set[UNDERLAY + CAME] !== 0;
     if (woken) this.#shim.eventClear(this.#wakeFd);
     else if (ready > 0) {
       this.#spin.learn(this.#report[0] as HowItEnded, this.#report[1]!, this.#report[2] === 1);

@@ -13,6 +13,10 @@ export class ForwardingTap implements Tap {
     this.inner = inner;
   }
 
+  get more(): boolean | undefined {
+    return this.inner.more;
+  }
+
   readBatch(ring: Ring, max: number): number {
     return this.inner.readBatch(ring, max);
   }

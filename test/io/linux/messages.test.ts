@@ -127,7 +127,6 @@ describe("the transmit sockets", () => {
       0,
       1,
       new Uint8Array(28),
-      new Uint32Array(1),
     );
     expect(none).toBe(0);
     expect(words[OUTER]).toBe(0);

@@ -18,7 +18,6 @@ const DEFAULTS = { gro: false, reusePort: false, noCheck: false, dontFragment: f
 export class Datagrams {
   #shim = loadShim();
   #ring = new Ring(new Arena(SLOTS * SLOT_BYTES).carvePool(SLOT_BYTES, SLOTS), SLOTS);
-  #overflow = new Uint32Array(1);
   #watch;
 
   /** @param port 0 for any free one */
@@ -66,7 +65,6 @@ export class Datagrams {
           ring.head,
           n,
           addresses,
-          this.#overflow,
         );
         ring.publish(n, Math.max(got, 0));
         if (got <= 0) return;

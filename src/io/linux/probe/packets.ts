@@ -40,9 +40,8 @@ export class Packets {
 
   /** Waits for datagrams. @returns them; none when nothing comes in time */
   receive(fd: number): Arrival[] {
-    const overflow = new Uint32Array(1);
     return this.#take(fd, (from, mask, count) =>
-      this.#shim.recvBatch(fd, this.#arena, this.#words, mask, from, count, this.#addresses, overflow),
+      this.#shim.recvBatch(fd, this.#arena, this.#words, mask, from, count, this.#addresses),
     );
   }
 
