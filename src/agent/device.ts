@@ -12,6 +12,7 @@ import { HostError } from "../host/ip.ts";
 import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
 import { transmitDrops } from "../host/netdev.ts";
+import { removeQueue } from "../host/qdisc.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
 import type { Uplink } from "../host/uplink.ts";
 import { tapHolders } from "../io/linux/holders.ts";
@@ -67,7 +68,10 @@ export async function openDevice(
   try {
     while (taps.length < queueCount(config)) taps.push(openTapQueue(tap.name, offloads));
     const mac = config.vtepMac ?? before?.mac ?? randomMac();
+    const unqueued = removeQueue(config.device);
     await repair(config.device, { mac, mtu }, tap.existed ? log : null);
+    const queued = await unqueued;
+    if (queued !== null) log.debug(queued);
     if (before !== null && !tap.existed) await replayAddresses(config, before, log);
     const advertisements = refuseRouterAdvertisements(config.device);
     const warnings = [warning, advertisements].filter((text) => text !== null);

@@ -47,7 +47,7 @@ export interface IpResult {
 const TIMEOUT_MS = 20_000;
 
 /** System services often have a PATH without the places where iproute2 is. */
-function searchPath(): string {
+export function searchPath(): string {
   return [process.env.PATH ?? "", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].join(delimiter);
 }
 
