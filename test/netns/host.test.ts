@@ -22,6 +22,7 @@ import { runBatch } from "../../src/host/batch.ts";
 import { HostError } from "../../src/host/ip.ts";
 import { decideDevice, deleteLink, prepareDevice, readLink, repairLink } from "../../src/host/link.ts";
 import { randomMac } from "../../src/host/mac.ts";
+import { removeQueue } from "../../src/host/qdisc.ts";
 import { readDevice } from "../../src/host/read.ts";
 import { refuseRouterAdvertisements } from "../../src/host/sysctl.ts";
 import { findUplink } from "../../src/host/uplink.ts";
@@ -307,6 +308,16 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
     expect(await bring(many)).toEqual({ done: 3001, failures: [] });
     expect(isEmpty(await plan(many, ["10.244.1.0/32"]))).toBe(true);
     expect(await bring([])).toEqual({ done: 3000, failures: [] });
+  });
+
+  it("our device gets no queueing discipline; where that fails it says why", async () => {
+    makeTap("multi_queue", "vnet_hdr");
+    expect(await removeQueue(DEVICE, options)).toBeNull();
+    const words = ["-netns", netns, "qdisc", "show", "dev", DEVICE];
+    expect(execFileSync("tc", words, { encoding: "utf8" })).toMatch(/^qdisc noqueue /);
+    expect(await removeQueue("no-such-device", options)).toMatch(
+      /^the queueing .* no-such-device stays .*: .+/,
+    );
   });
 
   it("router advertisements are refused on our device", async () => {
