@@ -7,17 +7,22 @@
  *
  * What a wait was like decides about the next one:
  *
- *   a packet came soon      a spin of that length would have met it: twice as long next time, up to `MOST`
- *   it came late, or never  half as long; below `LEAST` none at all: whoever is idle sleeps
- *   the CPU was wanted      none for a number of waits, which doubles each time that happens again
+ *   it slept, and not long      a trial: whoever answers may have slept as well, so how long it took says little about
+ *                               how long it would take if both were awake. The next wait spins for `MOST`
+ *   a spin met the packet       twice as long next time, up to `MOST`
+ *   a spin met nothing          half as long; below `LEAST` none at all
+ *   that has come to nothing,   none for a number of waits, which doubles each time that happens again
+ *   or the CPU was wanted
  */
 
 /** Microseconds of a spin, at least and at most. */
 const LEAST = 8;
 const MOST = 100;
+/** Microseconds of a sleep after which a spin is worth a trial: four wake-ups of idle CPUs, for a question and its answer. */
+const TRIAL = 400;
 /** Microseconds after which the CPU counts as wanted by somebody else: ten times what a ping needs to answer. */
 const PATIENCE = 50;
-/** Waits without a spin after the CPU was wanted. */
+/** Waits without a spin after the CPU was wanted, or a trial came to nothing. */
 const FIRST_PAUSE = 16;
 const LONGEST_PAUSE = 4096;
 
@@ -59,16 +64,25 @@ class AdaptiveSpin implements SpinPolicy {
   }
 
   learn(how: HowItEnded, micros: number, wanted: boolean): void {
+    const spun = this.budget > 0;
     if (wanted) {
-      this.#paused = this.#pause;
-      this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
+      this.#rest();
     } else if (this.#paused > 0) {
       this.#paused--;
     } else if (how === SPINNING) {
-      // Twice as slowly as it grows: a machine that is busy now and then stays wary.
+      this.#length = Math.min(2 * this.#length, MOST);
+      // Far more slowly than it grows: a machine that is busy now and then stays wary.
       this.#pause = Math.max(this.#pause - 1, FIRST_PAUSE);
+    } else if (how === ASLEEP && spun) {
+      this.#length >>= 1;
+      if (this.#length < LEAST) this.#rest();
+    } else if (how === ASLEEP && micros <= TRIAL) {
+      this.#length = MOST;
     }
-    if (micros > MOST) this.#length = this.#length >> 1;
-    else if (how !== AT_ONCE) this.#length = Math.min(Math.max(2 * this.#length, 2 * LEAST), MOST);
+  }
+
+  #rest(): void {
+    this.#paused = this.#pause;
+    this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
   }
 }

@@ -7,6 +7,7 @@ const ALL_ON: OffloadSettings = {
   underlay: "batch",
   udpChecksum: "computed",
   family: 4,
+  port: 8472,
 };
 
 /** What is off, with its reason. */
@@ -41,17 +42,21 @@ describe("offloads in use", () => {
       "tap-csum": "switched off",
       "tap-tso": "it needs tap-csum",
       "tap-uso": "it needs tap-csum",
+      hairpin: "it needs tap-tso",
     });
   });
 
   it("the underlay and a zero checksum rule some out", () => {
     expect(off({ underlay: "raw", udpChecksum: "zero" })).toEqual({
       "udp-gso": "the raw underlay sends datagrams one by one",
+      hairpin: "only the batch underlay over IPv4 can do it",
     });
     expect(off({ underlay: "dgram" }, { "udp-gro": null })).toEqual({
       "udp-gso": "the dgram underlay sends datagrams one by one",
       "udp-gro": "the dgram underlay receives datagrams one by one",
+      hairpin: "only the batch underlay over IPv4 can do it",
     });
+    expect(off({ family: 6 })).toEqual({ hairpin: "only the batch underlay over IPv4 can do it" });
     expect(off({ udpChecksum: "zero" })).toEqual({ "udp-gso": "impossible with `udpChecksum: zero`" });
   });
 

@@ -31,13 +31,28 @@ describe("spin: auto", () => {
     expect(policy.budget).toBe(100);
   });
 
-  it.each([150, 1000, 1_000_000])("a node that hears something every %i µs sleeps in between", (micros) => {
+  it.each([500, 1000, 1_000_000])("a node that hears something every %i µs sleeps in between", (micros) => {
     const policy = spinPolicy("auto");
     waits(policy, 100, 20);
     expect(policy.budget).toBe(100);
     // The end of the traffic costs a few spins, and what comes after it nothing.
     expect(waits(policy, 1000, micros)).toBeLessThan(200);
     expect(policy.budget).toBe(0);
+  });
+
+  it("tries a spin where answers take as long as two sleepers need to wake, and gives up where it meets nothing", () => {
+    const policy = spinPolicy("auto");
+    wait(policy, 300);
+    expect(policy.budget).toBe(100);
+    const spun = waits(policy, 10_000, 300);
+    expect(spun / (10_000 * 300)).toBeLessThan(0.001);
+  });
+
+  it("stays where the trial has shown that the others answer at once when they are awake", () => {
+    const policy = spinPolicy("auto");
+    wait(policy, 300);
+    waits(policy, 100, 30);
+    expect(policy.budget).toBe(100);
   });
 
   it("what is there at once says nothing about waiting", () => {

@@ -57,15 +57,7 @@ export class Datagrams {
     const drain = () => {
       for (;;) {
         const n = ring.prepare(SLOTS, 0);
-        const got = this.#shim.recvBatch(
-          this.fd,
-          bytes,
-          words,
-          mask,
-          ring.head,
-          n,
-          addresses,
-        );
+        const got = this.#shim.recvBatch(this.fd, bytes, words, mask, ring.head, n, addresses);
         ring.publish(n, Math.max(got, 0));
         if (got <= 0) return;
         for (let i = 0; i < got; i++) this.#take(take);
