@@ -22,9 +22,12 @@ const MOST = 100;
 const TRIAL = 400;
 /** Microseconds after which the CPU counts as wanted by somebody else: ten times what a ping needs to answer. */
 const PATIENCE = 50;
+/** Somebody else wants the CPU now and then on any machine: it counts as wanted when that is more than every eighth spin. */
+const CROWD_STEP = 8;
+const CROWDED = 24;
 /** Waits without a spin after the CPU was wanted, or a trial came to nothing. */
 const FIRST_PAUSE = 16;
-const LONGEST_PAUSE = 4096;
+const LONGEST_PAUSE = 8192;
 
 /** How a wait ended: what was waited for was there at once, came during the spin, or ended a sleep. */
 export const AT_ONCE = 0;
@@ -58,6 +61,8 @@ class AdaptiveSpin implements SpinPolicy {
   /** Waits that are left of the present pause, and the length of the next one. */
   #paused = 0;
   #pause = FIRST_PAUSE;
+  /** How often somebody else wanted the CPU of late. */
+  #crowd = 0;
 
   get budget(): number {
     return this.#paused > 0 || this.#length < LEAST ? 0 : this.#length;
@@ -66,13 +71,15 @@ class AdaptiveSpin implements SpinPolicy {
   learn(how: HowItEnded, micros: number, wanted: boolean): void {
     const spun = this.budget > 0;
     if (wanted) {
-      this.#rest();
+      this.#crowd += CROWD_STEP;
+      if (this.#crowd > CROWDED) this.#rest();
     } else if (this.#paused > 0) {
       this.#paused--;
     } else if (how === SPINNING) {
       this.#length = Math.min(2 * this.#length, MOST);
-      // Far more slowly than it grows: a machine that is busy now and then stays wary.
-      this.#pause = Math.max(this.#pause - 1, FIRST_PAUSE);
+      this.#crowd = Math.max(this.#crowd - 1, 0);
+      // More slowly than it grows: a machine that is busy now and then stays wary.
+      this.#pause = Math.max(this.#pause - 1 - (this.#pause >> 5), FIRST_PAUSE);
     } else if (how === ASLEEP && spun) {
       this.#length >>= 1;
       if (this.#length < LEAST) this.#rest();
@@ -82,6 +89,7 @@ class AdaptiveSpin implements SpinPolicy {
   }
 
   #rest(): void {
+    this.#crowd = 0;
     this.#paused = this.#pause;
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
   }

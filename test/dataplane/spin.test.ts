@@ -75,12 +75,22 @@ describe("spin: auto", () => {
     const policy = spinPolicy("auto");
     waits(policy, 8, 20);
     const pauses = Array.from({ length: 12 }, () => {
-      wait(policy, 20, true);
+      waits(policy, 4, 20, true);
       let pause = 0;
       for (; policy.budget === 0; pause++) wait(policy, 20);
       return pause;
     });
-    expect(pauses).toEqual([16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096, 4096]);
+    expect(pauses).toEqual([16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 8192, 8192]);
+  });
+
+  it("goes on where somebody wants the CPU once in a while", () => {
+    const policy = spinPolicy("auto");
+    waits(policy, 8, 20);
+    for (let i = 0; i < 200; i++) {
+      waits(policy, 20, 20);
+      waits(policy, 1, 20, true);
+      expect(policy.budget).toBeGreaterThan(0);
+    }
   });
 
   it("a machine that is always busy spins next to nothing", () => {
@@ -94,11 +104,11 @@ describe("spin: auto", () => {
     const policy = spinPolicy("auto");
     waits(policy, 8, 20);
     for (let i = 0; i < 4; i++) {
-      wait(policy, 20, true);
+      waits(policy, 4, 20, true);
       while (policy.budget === 0) wait(policy, 20);
     }
     waits(policy, 1000, 20);
-    wait(policy, 20, true);
+    waits(policy, 4, 20, true);
     let pause = 0;
     for (; policy.budget === 0; pause++) wait(policy, 20);
     expect(pause).toBe(16);
