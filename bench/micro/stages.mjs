@@ -11,7 +11,7 @@ import { portsBetween } from "../../dist/dataplane/entropy.js";
 import { LENGTH, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
 import { Segmenter, segmentSlabBytes } from "../../dist/dataplane/segment.js";
 import { Fdb, VtepTable } from "../../dist/fdb/index.js";
-import { nativeSums } from "../../dist/io/linux/sums.js";
+import { native } from "../../dist/io/linux/sums.js";
 import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
 
 export const cases = [
@@ -103,13 +103,13 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
 
 function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
-  const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, nativeSums());
+  const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().sums);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
   return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
 }
 
 function makeDecap({ arena, fdb, vteps, counters }, join) {
-  const coalescer = new Coalescer(arena.bytes, READY_ROWS, join, join, nativeSums());
+  const coalescer = new Coalescer(arena.bytes, READY_ROWS, join, join, native().sums);
   return new Decap(arena.bytes, arena.reserve(HEADER_SLAB_BYTES), fdb, vteps, coalescer, OPTIONS, counters);
 }
 

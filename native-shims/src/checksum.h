@@ -1,4 +1,4 @@
-/* The Internet checksum of RFC 1071, for bytes that JavaScript would take three to ten times as long to add up. */
+/* The Internet checksum of RFC 1071, for bytes that JavaScript would take ten to twenty times as long to add up. */
 #ifndef POPLIN_CHECKSUM_H
 #define POPLIN_CHECKSUM_H
 

@@ -5,6 +5,16 @@
 
 enum { RANGE_WORDS = 2 };
 
+/* Bytes above a multiple of 64. */
+napi_value misalignment(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  void *data;
+  size_t bytes;
+  if (!args_get(env, info, 1, argv, NULL) || !arg_array(env, argv[0], "arena", napi_uint8_array, &data, &bytes))
+    return NULL;
+  return make_int(env, (int64_t)((uintptr_t)data & 63));
+}
+
 /* `ranges`: (offset, length) after (offset, length); the offset becomes the sum. */
 napi_value sum_ranges(napi_env env, napi_callback_info info) {
   napi_value argv[3];

@@ -10,7 +10,7 @@ import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
 import { openSenders } from "../io/linux/senders.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
-import { nativeSums } from "../io/linux/sums.ts";
+import { native } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { checkPort, openUdpGroup } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
@@ -134,7 +134,7 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
     sendBuffer: sendBuffer / DOUBLED,
     warnings,
     start: async (options, [tap]) =>
-      startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay, nativeSums()),
+      startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay, native()),
     close: () => underlay.close(),
   };
 }

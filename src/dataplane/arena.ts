@@ -65,11 +65,18 @@ export class SlotPool {
 /** One buffer for everything a dataplane holds. Carve it at start; `bytes` never moves afterwards. */
 export class Arena {
   readonly bytes: Uint8Array;
-  #used = 0;
+  /** Where the first piece starts; the others are multiples of 64 behind it. */
+  readonly #lead: number;
+  #used: number;
 
-  /** @param size bytes to reserve; untouched pages cost nothing until a packet lands in them. */
-  constructor(size: number) {
+  /**
+   * @param size bytes to reserve; untouched pages cost nothing until a packet lands in them
+   * @param lead given the buffer, how many bytes to leave free before the first piece, 0 to 63
+   */
+  constructor(size: number, lead: (bytes: Uint8Array) => number = () => 0) {
     this.bytes = new Uint8Array(size);
+    this.#lead = lead(this.bytes);
+    this.#used = this.#lead;
   }
 
   /** Cuts the next `count` slots of `slotSize` bytes (rounded up to 64, a cache line). */
@@ -78,7 +85,7 @@ export class Arena {
     return new SlotPool(this.bytes, this.reserve(size * count), size, count);
   }
 
-  /** Cuts a plain region. @returns its byte offset, a multiple of 64. @throws RangeError when the arena is full. */
+  /** Cuts a plain region. @returns its byte offset, a multiple of 64 behind the first. @throws RangeError when the arena is full. */
   reserve(length: number): number {
     const at = this.#used;
     if (at + length > this.bytes.length) {
@@ -86,7 +93,7 @@ export class Arena {
         `arena of ${this.bytes.length} bytes is full: ${at} used, ${length} more asked for`,
       );
     }
-    this.#used = alignUp(at + length, 64);
+    this.#used = this.#lead + alignUp(at + length - this.#lead, 64);
     return at;
   }
 }

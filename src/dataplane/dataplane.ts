@@ -17,7 +17,7 @@ import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate }
 import type { Tap, Underlay } from "./ports.ts";
 import { PEER, Ring } from "./ring.ts";
 import { Segmenter, segmentSlabBytes } from "./segment.ts";
-import { type SumRanges, sumRanges } from "./sums.ts";
+import { type Native, PORTABLE } from "./sums.ts";
 
 /** Slots for frames from the TAP: what may wait for a socket that takes no more. */
 const TX_SLOTS = 4 * TAP_BATCH;
@@ -26,6 +26,12 @@ const TX_SUPER_SLOTS = 2 * TAP_BATCH;
 /** Rows for what is to be sent: a super-frame of the smallest segments that a TCP makes has some 1,400. */
 const TX_SUPER_ROWS = 2048;
 const LARGEST_IP = 65_535;
+/**
+ * Where slots start, modulo a cache line: then a datagram, at slot + 8, is aligned to one, and what the TAP gives us, at
+ * slot + 4, lies right before one. The kernel copies with `rep movsb`, which on some processors falls to a third of its
+ * speed where the target lies a few bytes above the source (`bench/NOTES.md`).
+ */
+const SLOT_PLACE = 64 - VXLAN_AT;
 /** Slots for datagrams. Few, so that those in use stay in the cache; each holds the largest datagram there is. */
 const RX_SLOTS = 2 * UNDERLAY_BATCH;
 /** The largest UDP payload over IPv4 is 65,507 bytes, over IPv6 65,527. One byte more shows what was cut off. */
@@ -62,7 +68,7 @@ export class Dataplane {
   readonly #underlay: Underlay;
 
   /**
-   * @param sums how payloads are summed; left out, in TypeScript
+   * @param native what this machine does better than TypeScript
    * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
    */
   constructor(
@@ -70,7 +76,7 @@ export class Dataplane {
     tap: Tap,
     underlay: Underlay,
     counters = new Counters(),
-    sums: SumRanges = sumRanges,
+    native: Native = PORTABLE,
   ) {
     const offloads = options.offloads ?? everyOffload(false);
     const superFrames = offloads["tap-tso"] || offloads["tap-uso"];
@@ -79,9 +85,9 @@ export class Dataplane {
     const largest = superFrames ? LARGEST_IP : options.mtu;
     const txSlotBytes = alignUp(FRAME_AT + ETHERNET_LENGTH + 2 * VLAN_LENGTH + largest + 1, 64);
     const slab = superFrames ? alignUp(segmentSlabBytes(txRows), 64) : 0;
-    const arena = new Arena(
-      txSlots * txSlotBytes + slab + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64),
-    );
+    const size =
+      txSlots * txSlotBytes + slab + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64);
+    const arena = new Arena(size + 64, (bytes) => (SLOT_PLACE - native.misalignment(bytes)) & 63);
     const txPool = arena.carvePool(txSlotBytes, txSlots);
     const rxPool = arena.carvePool(RX_SLOT_BYTES, RX_SLOTS);
     const rings = {
@@ -98,9 +104,9 @@ export class Dataplane {
     this.#vni = options.vni;
     this.#vteps = new VtepTable();
     const { bytes } = arena;
-    const segmenter = new Segmenter(bytes, arena.reserve(slab), options, sums);
+    const segmenter = new Segmenter(bytes, arena.reserve(slab), options, native.sums);
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
-    const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, sums);
+    const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
     this.#encap = new Encap(bytes, this.#fdb, segmenter, options, underlay, counters);
     this.#decap = new Decap(bytes, headers, this.#fdb, this.#vteps, coalescer, options, counters);

@@ -1,4 +1,6 @@
 /**
+ * What the native side can do better for a dataplane; without it, this file's TypeScript does.
+ *
  * Ones-complement sums of many pieces of the arena at once: the payloads of the segments of a super-frame, or the
  * packets that are about to become one. It is the one arithmetic over payload bytes that may live in C, in one native
  * call for all pieces (`io/linux/sums.ts`); this is the same in TypeScript.
@@ -19,3 +21,13 @@ export const sumRanges: SumRanges = (bytes, ranges, count) => {
     ranges[i] = fold(sum(bytes, ranges[i]!, ranges[i + 1]!));
   }
 };
+
+/** What a dataplane may be given by the machine it runs on. */
+export interface Native {
+  readonly sums: SumRanges;
+  /** How many bytes the memory of `bytes` starts above a multiple of 64, a cache line. */
+  misalignment(bytes: Uint8Array): number;
+}
+
+/** Any machine. */
+export const PORTABLE: Native = { sums: sumRanges, misalignment: () => 0 };

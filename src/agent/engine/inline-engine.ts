@@ -8,7 +8,7 @@ import { EventDriver } from "../../dataplane/drive-events.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import type { Tap, Underlay } from "../../dataplane/ports.ts";
-import type { SumRanges } from "../../dataplane/sums.ts";
+import type { Native } from "../../dataplane/sums.ts";
 import { type Engine, ended } from "./engine.ts";
 import { type Command, execute, type ReplyTo } from "./protocol.ts";
 
@@ -17,9 +17,9 @@ export function startInlineEngine(
   options: DataplaneOptions,
   tap: Tap,
   underlay: Underlay,
-  sums?: SumRanges,
+  native?: Native,
 ): Engine {
-  const dataplane = new Dataplane(options, tap, underlay, new Counters(), sums);
+  const dataplane = new Dataplane(options, tap, underlay, new Counters(), native);
   let over = false;
   let fail: (failure: PortFailure) => void;
   const failed = new Promise<PortFailure>((resolve) => {

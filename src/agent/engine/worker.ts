@@ -13,7 +13,7 @@ import { spinPolicy } from "../../dataplane/spin.ts";
 import { type BatchOptions, BatchUnderlay } from "../../io/linux/batch.ts";
 import { type HairpinOptions, HairpinUnderlay } from "../../io/linux/hairpin.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
-import { nativeSums } from "../../io/linux/sums.ts";
+import { native } from "../../io/linux/sums.ts";
 import { LinuxTap } from "../../io/linux/tap.ts";
 import { LinuxWaiter } from "../../io/linux/waiter.ts";
 import { type Command, execute } from "./protocol.ts";
@@ -49,7 +49,7 @@ function main(input: WorkerInput): void {
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
-  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), nativeSums());
+  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), native());
   const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd, spinPolicy(input.spin));
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });

@@ -147,6 +147,8 @@ export interface Shim {
    * @param ranges (offset, length) after (offset, length), `count` of them; each offset becomes the sum in 16 bits
    */
   sumRanges(arena: Uint8Array, ranges: Int32Array, count: number): void;
+  /** How many bytes the memory of `arena` starts above a multiple of 64. */
+  misalignment(arena: Uint8Array): number;
   /**
    * poll(2) over `set`, at most 16 rows of (fd, wanted events, events that came); a negative fd is passed over.
    * @param timeout milliseconds, −1 for ever

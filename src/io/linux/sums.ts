@@ -1,8 +1,11 @@
-/** `SumRanges` in C, by the widest registers this machine has. */
-import type { SumRanges } from "../../dataplane/sums.ts";
+/** What the shim does for a dataplane: sums by the widest registers this machine has. */
+import type { Native } from "../../dataplane/sums.ts";
 import { loadShim } from "./shim.ts";
 
-export function nativeSums(): SumRanges {
+export function native(): Native {
   const shim = loadShim();
-  return (bytes, ranges, count) => shim.sumRanges(bytes, ranges, count);
+  return {
+    sums: (bytes, ranges, count) => shim.sumRanges(bytes, ranges, count),
+    misalignment: (bytes) => shim.misalignment(bytes),
+  };
 }

@@ -1,15 +1,14 @@
 /** Sums in C against those in TypeScript: every length around the widths of registers, every alignment. */
 import { describe, expect, it } from "vitest";
 import { sumRanges } from "../../../src/dataplane/sums.ts";
-import { loadShim } from "../../../src/io/linux/shim.ts";
-import { nativeSums } from "../../../src/io/linux/sums.ts";
+import { native } from "../../../src/io/linux/sums.ts";
 
-const native = nativeSums();
+const { sums, misalignment } = native();
 
 function both(bytes: Uint8Array, pieces: readonly (readonly [number, number])[]): [Int32Array, Int32Array] {
   const inC = Int32Array.from(pieces.flat());
   const inTypeScript = inC.slice();
-  native(bytes, inC, pieces.length);
+  sums(bytes, inC, pieces.length);
   sumRanges(bytes, inTypeScript, pieces.length);
   return [inC, inTypeScript];
 }
@@ -34,7 +33,6 @@ describe("sums of ranges", () => {
   });
 
   it("are refused outside the arena", () => {
-    const { sumRanges: sums } = loadShim();
     const arena = new Uint8Array(100);
     const bad: [number, number][] = [
       [-1, 10],
@@ -46,5 +44,11 @@ describe("sums of ranges", () => {
     for (const range of bad) expect(() => sums(arena, Int32Array.from(range), 1)).toThrow(RangeError);
     expect(() => sums(arena, new Int32Array(2), 2)).toThrow(RangeError);
     expect(() => sums(arena, new Int32Array(2), -1)).toThrow(RangeError);
+  });
+
+  it("knows where memory lies", () => {
+    const buffer = new ArrayBuffer(4096);
+    const at = misalignment(new Uint8Array(buffer));
+    for (let i = 0; i < 130; i++) expect(misalignment(new Uint8Array(buffer, i))).toBe((at + i) % 64);
   });
 });
