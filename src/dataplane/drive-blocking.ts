@@ -7,6 +7,9 @@
 import type { Loop } from "./loop.ts";
 import type { Waiter } from "./ports.ts";
 
+/** Packets in a turn up to which it may be a question or an answer. Where more come at once, nobody waits for each. */
+const FEW = 4;
+
 /**
  * Runs until `control` says stop or a port fails.
  * @param attention one shared word: the other side stores 1 and then wakes the waiter; a turn costs one atomic load
@@ -25,11 +28,18 @@ export function driveBlocking(
       Atomics.store(attention, 0, 0);
       if (!control()) return;
     }
-    loop.turn(tap, underlay);
+    const moved = loop.turn(tap, underlay);
     if (loop.failure !== undefined) return;
     tap = underlay = true;
     if (!loop.idle) continue;
-    waiter.wait(loop.canReadTap, loop.tapBlocked, loop.canReadUnderlay, loop.underlayBlocked, -1);
+    waiter.wait(
+      loop.canReadTap,
+      loop.tapBlocked,
+      loop.canReadUnderlay,
+      loop.underlayBlocked,
+      -1,
+      moved <= FEW,
+    );
     tap = waiter.tapReady;
     underlay = waiter.underlayReady;
   }

@@ -115,6 +115,7 @@ export interface Waiter {
   /**
    * Sleeps until one of the wanted things is possible, somebody wakes it, or the time is over.
    * @param timeout milliseconds, −1 for ever
+   * @param hurry the next packet should be met at once, if it comes soon: it may look for it for a while before it sleeps
    * @returns false when the loop should look at its control messages (it was woken).
    */
   wait(
@@ -123,5 +124,6 @@ export interface Waiter {
     underlayReadable: boolean,
     underlayWritable: boolean,
     timeout: number,
+    hurry?: boolean,
   ): boolean;
 }

@@ -48,16 +48,18 @@ export class LinuxWaiter implements Waiter {
     underlayReadable: boolean,
     underlayWritable: boolean,
     timeout: number,
+    hurry = true,
   ): boolean {
     this.#want(TAP, this.#tapFd, tapReadable, tapWritable);
     this.#want(UNDERLAY, this.#underlayFd, underlayReadable, underlayWritable);
-    const { budget, patience } = this.#spin;
+    const { patience } = this.#spin;
+    const budget = hurry ? this.#spin.budget : 0;
     const ready = this.#shim.pollSpinning(this.#set, timeout, budget, patience, this.#report);
     const woken = this.#set[WAKE + CAME] !== 0;
     this.tapReady = this.#set[TAP] >= 0 && this.#set[TAP + CAME] !== 0;
     this.underlayReady = this.#set[UNDERLAY] >= 0 && this.#set[UNDERLAY + CAME] !== 0;
     if (woken) this.#shim.eventClear(this.#wakeFd);
-    else if (ready > 0) {
+    else if (ready > 0 && hurry) {
       this.#spin.learn(this.#report[0] as HowItEnded, this.#report[1]!, this.#report[2] === 1);
     }
     return !woken;
