@@ -2,34 +2,31 @@ import { describe, expect, it } from "vitest";
 import { decideOffloads, inUse, type OffloadSettings, reportAtThisMoment } from "../../src/agent/offloads.ts";
 import { everyOffload, OFFLOAD_NAMES, usualOffloads } from "../../src/dataplane/offloads.ts";
 
-const USUAL: OffloadSettings = {
-  offload: usualOffloads(),
+const ALL_ON: OffloadSettings = {
+  offload: everyOffload(true),
   underlay: "batch",
   udpChecksum: "computed",
   family: 4,
   port: 8472,
 };
 
-/** What is off, with its reason; hairpin, which nobody asks for here, apart. */
+/** What is off, with its reason. */
 function off(settings: Partial<OffloadSettings>, tried: Parameters<typeof decideOffloads>[1] = {}) {
-  const report = decideOffloads({ ...USUAL, ...settings }, tried);
+  const report = decideOffloads({ ...ALL_ON, ...settings }, tried);
   expect(Object.keys(report)).toEqual(OFFLOAD_NAMES);
-  const { hairpin: _hairpin, ...others } = report;
-  return Object.fromEntries(Object.entries(others).filter(([, why]) => why !== null));
+  return Object.fromEntries(Object.entries(report).filter(([, why]) => why !== null));
 }
 
 describe("offloads in use", () => {
   it("all, where nothing speaks against them", () => {
     expect(off({})).toEqual({});
-    expect(inUse(decideOffloads(USUAL, {}))).toEqual(usualOffloads());
-    const all = { ...USUAL, offload: everyOffload(true) };
-    expect(inUse(decideOffloads(all, {}))).toEqual(everyOffload(true));
+    expect(inUse(decideOffloads(ALL_ON, {}))).toEqual(everyOffload(true));
   });
 
   it("what is switched off says so, whatever the probes found", () => {
-    const report = off({ offload: { ...usualOffloads(), "udp-gso": false } }, { "udp-gso": "EIO" });
+    const report = off({ offload: { ...everyOffload(true), "udp-gso": false } }, { "udp-gso": "EIO" });
     expect(report).toEqual({ "udp-gso": "switched off" });
-    const none = decideOffloads({ ...USUAL, offload: everyOffload(false) }, {});
+    const none = decideOffloads({ ...ALL_ON, offload: everyOffload(false) }, {});
     expect(inUse(none)).toEqual(everyOffload(false));
   });
 
@@ -41,7 +38,7 @@ describe("offloads in use", () => {
   });
 
   it("super-frames need unfinished checksums", () => {
-    expect(off({ offload: { ...usualOffloads(), "tap-csum": false } })).toEqual({
+    expect(off({ offload: { ...everyOffload(true), "tap-csum": false } })).toEqual({
       "tap-csum": "switched off",
       "tap-tso": "it needs tap-csum",
       "tap-uso": "it needs tap-csum",
@@ -65,7 +62,7 @@ describe("offloads in use", () => {
 
   it("hairpin is for TCP super-frames of batch over IPv4", () => {
     const hairpin = (settings: Partial<OffloadSettings>, tried = {}) =>
-      decideOffloads({ ...USUAL, offload: everyOffload(true), ...settings }, tried).hairpin;
+      decideOffloads({ ...ALL_ON, offload: everyOffload(true), ...settings }, tried).hairpin;
     expect(hairpin({})).toBeNull();
     expect(hairpin({ offload: usualOffloads() })).toBe("switched off");
     expect(hairpin({ family: 6 })).toBe("only the batch underlay over IPv4 can do it");
@@ -75,7 +72,7 @@ describe("offloads in use", () => {
   });
 
   it("what the dataplane gives up while packets flow is off from then on; the first reason stays", () => {
-    const start = decideOffloads({ ...USUAL, udpChecksum: "zero" }, {});
+    const start = decideOffloads({ ...ALL_ON, udpChecksum: "zero" }, {});
     expect(reportAtThisMoment(start)).toEqual(start);
     const later = reportAtThisMoment(start, { "udp-gso": "EIO", "tcp-coalesce": "EINVAL" });
     expect(later).toEqual({ ...start, "tcp-coalesce": "EINVAL" });
