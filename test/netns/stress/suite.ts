@@ -1,0 +1,177 @@
+/**
+ * What is done to each pair of nodes with the bad network between them, and what has to hold:
+ *
+ *   TCP   every stream arrives as it was sent, whatever happened on the way
+ *   UDP   what arrives is what was sent; what is missing is no more than what the network took
+ *
+ * and that the bad network was really bad: its own counts say what it did.
+ */
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { describeWith, lab, tool } from "../../helpers/needs.ts";
+import { type Family, ipv6, podOf } from "../pods.ts";
+import { type Combination, configOf, titleOf } from "./combinations.ts";
+import { Pair } from "./pair.ts";
+import { type Counts, type Rates, total } from "./relay.ts";
+import { bulk, type CallsResult, call, serveBoth, small, type TrainsResult, trains } from "./traffic.ts";
+
+export interface Volume {
+  /** Bytes each way without faults, and with them, per inner family. */
+  readonly clean: number;
+  readonly faulty: number;
+  /** Short connections. */
+  readonly connections: number;
+  /** Datagrams in UDP_SEGMENT trains. */
+  readonly datagrams: number;
+}
+
+/** So rare that TCP still gets somewhere; so frequent that every kind happens often. */
+const BAD: Rates = { loss: 0.001, duplicate: 0.001, reorder: 0.002, flip: 0.001 };
+/** For traffic of which there is little, or that does not slow down. */
+const WORSE: Rates = { loss: 0.01, duplicate: 0.01, reorder: 0.02, flip: 0.01 };
+
+/** Payload of a datagram in a train: what QUIC starts with. */
+const SEGMENT = 1200;
+const BURST = 24;
+
+const KINDS = ["lost", "duplicated", "reordered", "flipped"] as const;
+
+/** Runs traffic while the relay works in some way. @returns what came of it, and what the relay did */
+export async function through<T>(
+  pair: Pair,
+  options: Parameters<Pair["network"]["start"]>[0],
+  run: () => Promise<T>,
+): Promise<{ result: T; counts: [Counts, Counts] }> {
+  const relay = await pair.network.start(options);
+  const started = performance.now();
+  const result = await run();
+  const seconds = (performance.now() - started) / 1000;
+  const counts = await relay.stop();
+  if (process.env.POPLIN_VERBOSE === "1") {
+    console.log(JSON.stringify({ seconds: Math.round(seconds * 100) / 100, result, counts }));
+  }
+  expect(total(counts).refused, "datagrams that the relay could not send").toBe(0);
+  return { result, counts };
+}
+
+export function expectIntact({ failures }: CallsResult): void {
+  expect(failures).toEqual([]);
+}
+
+/** Each kind of fault happened. */
+export function expectFaults(counts: readonly Counts[], kinds: readonly (keyof Counts)[] = KINDS): void {
+  const all = total(counts);
+  for (const kind of kinds) expect(all[kind], kind).toBeGreaterThan(0);
+}
+
+/** Nothing was damaged, and no more is missing than `share` of it. */
+function expectDelivery({ sent, arrived, damaged, strays }: TrainsResult, share: number): void {
+  expect({ damaged, strays }).toEqual({ damaged: 0, strays: 0 });
+  expect(arrived).toBeGreaterThanOrEqual(Math.floor(sent * share));
+}
+
+export function stress(one: Combination, volume: Volume): void {
+  describeWith([lab(), ipv6(), tool("ethtool")], titleOf(one), () => {
+    const { outer, peer } = one;
+    let pair: Pair;
+    let seed = 1;
+
+    beforeAll(async () => {
+      pair = await Pair.start({ peer, outer, config: configOf(one) });
+      await Promise.all([pair.a, pair.b].map(({ pod }) => serveBoth(pod)));
+    });
+    afterAll(() => pair?.destroy());
+    afterEach(async ({ task }) => {
+      if (task.result?.state === "fail") console.error(await report(pair));
+    });
+
+    const there = (inner: Family) => podOf(pair.b, inner);
+    const back = (inner: Family) => podOf(pair.a, inner);
+    const next = () => (seed += 1000);
+    /** TCP in `streams` connections, both directions of each at once. */
+    const streams = (inner: Family, count: number, bytes: number) =>
+      call(pair.a.pod, there(inner), bulk(count, bytes, next()), count);
+
+    for (const inner of [4, 6] as const) {
+      const count = inner === outer ? 1 : 4;
+      it(`TCP over IPv${inner}, ${count} at a time, nothing in its way`, async () => {
+        const { result, counts } = await through(pair, { family: outer, gro: true, gso: true }, () =>
+          streams(inner, count, volume.clean),
+        );
+        expectIntact(result);
+        expect(result.bytes).toBeGreaterThanOrEqual(2 * volume.clean - 2 * count);
+        expect(total(counts)).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, flipped: 0 });
+      });
+
+      it(`TCP over IPv${inner}, ${5 - count} at a time, faults inside trains`, async () => {
+        const options = { family: outer, gro: true, gso: true, rates: BAD, seed: next() };
+        const { result, counts } = await through(pair, options, () =>
+          streams(inner, 5 - count, volume.faulty),
+        );
+        expectIntact(result);
+        expectFaults(counts);
+        expect(total(counts).trainsOut).toBeGreaterThan(0);
+      });
+    }
+
+    it("TCP over both, faults to each datagram by itself", async () => {
+      const options = { family: outer, gro: false, gso: false, rates: BAD, seed: next() };
+      const { result, counts } = await through(pair, options, () =>
+        Promise.all([streams(4, 2, volume.faulty / 2), streams(6, 2, volume.faulty / 2)]),
+      );
+      for (const each of result) expectIntact(each);
+      expectFaults(counts);
+      expect(total(counts)).toMatchObject({ trainsIn: 0, trainsOut: 0 });
+    });
+
+    it("short connections, faults inside trains", async () => {
+      const options = { family: outer, gro: true, gso: true, rates: WORSE, seed: next() };
+      const { result, counts } = await through(pair, options, () =>
+        Promise.all([
+          call(pair.a.pod, there(4), small(volume.connections, next()), 16),
+          call(pair.b.pod, back(6), small(volume.connections, next()), 16),
+        ]),
+      );
+      for (const each of result) expectIntact(each);
+      expectFaults(counts);
+    });
+
+    /** UDP_SEGMENT trains both ways, of both families, to receivers with UDP_GRO and without. */
+    const allTrains = (patience: number) => {
+      const options = { count: volume.datagrams, segment: SEGMENT, burst: BURST, patience };
+      return Promise.all([
+        trains(pair.a.pod, there(4), { ...options, seed: next(), gro: true }),
+        trains(pair.a.pod, there(6), { ...options, seed: next(), gro: false }),
+        trains(pair.b.pod, back(4), { ...options, seed: next(), gro: false }),
+        trains(pair.b.pod, back(6), { ...options, seed: next(), gro: true }),
+      ]);
+    };
+
+    it("UDP_SEGMENT, nothing in its way", async () => {
+      const { result } = await through(pair, { family: outer, gro: true, gso: true }, () => allTrains(500));
+      for (const each of result) {
+        expectDelivery(each, 0.99);
+        expect(each.duplicates).toBe(0);
+      }
+    });
+
+    it("UDP_SEGMENT, faults inside trains", async () => {
+      const options = { family: outer, gro: true, gso: true, rates: WORSE, seed: next() };
+      const { result, counts } = await through(pair, options, () => allTrains(30));
+      for (const each of result) expectDelivery(each, 0.9);
+      expectFaults(counts);
+      const sum = (name: "duplicates" | "late") => result.reduce((all, each) => all + each[name], 0);
+      expect(sum("duplicates")).toBeGreaterThan(0);
+      expect(sum("late")).toBeGreaterThan(0);
+    });
+  });
+}
+
+/** What the nodes say, for whoever looks at a failure. */
+export async function report(pair: Pair | undefined): Promise<string> {
+  const lines: string[] = [];
+  for (const node of pair?.poplins ?? []) {
+    const stats = await node.client.stats().catch((error: Error) => error.message);
+    lines.push(`${node.plan.name}: ${JSON.stringify(stats)}`, node.log());
+  }
+  return lines.join("\n");
+}
