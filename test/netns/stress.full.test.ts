@@ -1,0 +1,9 @@
+/** Correctness behind a bad network: every combination of offloads and peers (`stress/suite.ts`). */
+import { EVERY } from "./stress/combinations.ts";
+import { stress } from "./stress/suite.ts";
+
+const MB = 1 << 20;
+
+for (const combination of EVERY) {
+  stress(combination, { clean: 128 * MB, faulty: 48 * MB, connections: 120, datagrams: 8000 });
+}
