@@ -48,11 +48,17 @@ export async function serveBoth(host: Host): Promise<void> {
   await Promise.all([STREAMS, TRAINS].map((script) => serve(host, script)));
 }
 
-async function serve(host: Host, script: string): Promise<void> {
-  const options = { stdio: ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"] };
-  const server: ChildProcess = host.spawn(process.execPath, [script, "serve"], options);
-  const ended = once(server, "exit").then(() => Promise.reject(new Error(`${host.name}: no server`)));
-  await Promise.race([once(server.stdout!, "data"), ended]);
+function serve(host: Host, script: string): Promise<void> {
+  const stdio = ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"];
+  return ready(host.spawn(process.execPath, [script, "serve"], { stdio }), host);
+}
+
+/** Waits until a helper says its first word. @throws Error when it ends before that */
+export async function ready(helper: ChildProcess, host: Host): Promise<void> {
+  const ended = once(helper, "exit").then(() =>
+    Promise.reject(new Error(`${host.name}: a helper has ended`)),
+  );
+  await Promise.race([once(helper.stdout!, "data"), ended]);
   ended.catch(() => {}); // it ends with the lab
 }
 
