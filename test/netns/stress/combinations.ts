@@ -43,9 +43,5 @@ export function titleOf({ off, peer, outer }: Combination): string {
 
 /** The part of a node's configuration that makes it so. */
 export function configOf({ off }: Combination): Record<string, unknown> {
-  const names = off === "none" ? [] : off === "all" ? OFFLOAD_NAMES : [off];
-  return names.length === 0 || !SETTING ? {} : { offload: names.map((name) => `${name}=off`) };
+  return off === "none" ? {} : { offload: [`${off}=off`] };
 }
-
-/** Whether the agent knows the setting `offload`. */
-const SETTING = false;
