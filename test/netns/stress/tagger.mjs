@@ -15,6 +15,8 @@ const MACS = 12;
 const TAG = 4;
 const SLOTS = 32;
 const SLOT = 66_000;
+/** Bytes per batch: no bound but the slots. */
+const BUDGET = SLOTS * SLOT;
 /** Where a read starts in its slot: there is room for a tag before it. */
 const LEAD = 16;
 
@@ -56,7 +58,7 @@ function pump(from, to, change) {
   const { bytes, words, mask } = ring;
   const turn = () => {
     const n = ring.prepare(SLOTS, LEAD);
-    const read = Math.max(shim.readBatch(from, bytes, words, mask, ring.head, n), 0);
+    const read = Math.max(shim.readBatch(from, bytes, words, mask, ring.head, n, BUDGET), 0);
     ring.publish(n, read);
     for (let i = 0; i < read; i++) {
       const row = ring.row(ring.tail);

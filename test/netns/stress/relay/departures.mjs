@@ -6,6 +6,8 @@ import { LENGTH, OFFSET, OUTER, PEER, Ring, SEGMENT } from "../../../../dist/dat
 const MOST = 64;
 /** Bytes per run: what a UDP datagram over IPv4 or IPv6 may hold. */
 const MOST_BYTES = 65_487;
+/** Everything leaves by the one socket. */
+const NO_SENDERS = new Int32Array(0);
 
 export class Departures {
   #shim;
@@ -81,7 +83,18 @@ export class Departures {
     const ring = this.#ring;
     while (ring.length > 0) {
       const { bytes, words, mask, tail } = ring;
-      const sent = this.#shim.sendBatch(this.#fd, bytes, words, mask, tail, ring.length, this.#address);
+      const count = ring.length;
+      const sent = this.#shim.sendBatch(
+        this.#fd,
+        bytes,
+        words,
+        mask,
+        tail,
+        count,
+        this.#address,
+        NO_SENDERS,
+        false,
+      );
       if (sent < 0) this.refused++;
       ring.complete(sent < 0 ? 1 : sent);
     }
