@@ -5,5 +5,5 @@ import { stress } from "./stress/suite.ts";
 const MB = 1 << 20;
 
 for (const combination of EVERY) {
-  stress(combination, { clean: 128 * MB, faulty: 32 * MB, connections: 100, datagrams: 6000 });
+  stress(combination, { clean: 100 * MB, faulty: 24 * MB, connections: 80, datagrams: 4000 });
 }

@@ -1,5 +1,10 @@
 /** Which pairs of nodes the stress tests put on either side of the relay. */
-import { OFFLOAD_NAMES } from "../../../src/dataplane/offloads.ts";
+import {
+  everyOffload,
+  OFFLOAD_NAMES,
+  type OffloadName,
+  usualOffloads,
+} from "../../../src/dataplane/offloads.ts";
 import type { PairOptions } from "./pair.ts";
 
 export interface Combination extends Omit<PairOptions, "config"> {
@@ -45,4 +50,16 @@ export function titleOf({ offload, peer, outer }: Combination): string {
 /** The part of a poplin node's configuration that makes it so. */
 export function configOf({ offload }: Combination): Record<string, unknown> {
   return { offload: offload.split(",") };
+}
+
+/** Which offloads a poplin node uses then. */
+export function expectedOffloads({ offload }: Combination): Record<OffloadName, boolean> {
+  let on: Record<OffloadName, boolean> = { ...usualOffloads() };
+  for (const word of offload.split(",")) {
+    const [name, value] = word.split("=") as [OffloadName | "all", string];
+    if (name === "all") on = { ...everyOffload(value === "on") };
+    else on[name] = value === "on";
+  }
+  // The kernel grants super-frames only with unfinished checksums.
+  return on["tap-csum"] ? on : { ...on, "tap-tso": false, "tap-uso": false };
 }

@@ -91,8 +91,13 @@ export class RelayNetwork implements Network {
     const sides = this.#nodes.map((node, i) => ({ local: of(standIn(1 - i)), peer: of(node) }));
     const options = { sides, family, mtu: this.mtu, seed, rates, gro, gso };
     const relay = new Relay(this.middle, options);
-    await relay.counts();
-    return relay;
+    try {
+      await relay.counts();
+      return relay;
+    } catch (error) {
+      await relay.kill(); // or the next one would find its port taken
+      throw error;
+    }
   }
 }
 
@@ -115,9 +120,15 @@ export class Relay {
 
   /** Ends it. @returns what has happened */
   async stop(): Promise<[Counts, Counts]> {
-    const counts = await this.counts();
-    await this.#helper.stop();
-    return counts;
+    try {
+      return await this.counts();
+    } finally {
+      await this.kill();
+    }
+  }
+
+  kill(): Promise<void> {
+    return this.#helper.stop();
   }
 }
 

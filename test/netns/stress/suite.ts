@@ -7,9 +7,13 @@
  * and that the bad network was really bad: its own counts say what it did.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { OFFLOAD_NAMES, type OffloadName } from "../../../src/dataplane/offloads.ts";
+import type { Host } from "../../../src/lab/host.ts";
+import { ip } from "../../../src/lab/netns.ts";
+import type { PoplinNode } from "../../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../../helpers/needs.ts";
 import { type Family, ipv6, podOf } from "../pods.ts";
-import { type Combination, configOf, titleOf } from "./combinations.ts";
+import { type Combination, configOf, expectedOffloads, titleOf } from "./combinations.ts";
 import { ecnCounters, useEcn } from "./ecn.ts";
 import { Pair } from "./pair.ts";
 import { type Counts, type Rates, total } from "./relay.ts";
@@ -37,6 +41,8 @@ const CONGESTED: Rates = { mark: 0.02, loss: 0.0005 };
 /** Payload of a datagram in a train: what QUIC starts with. */
 const SEGMENT = 1200;
 const BURST = 24;
+/** Milliseconds without an acknowledgement after which all that is underway counts as lost. */
+const PATIENCE = 300;
 
 const KINDS = ["lost", "duplicated", "reordered", "flipped"] as const;
 
@@ -48,7 +54,10 @@ export async function through<T>(
 ): Promise<{ result: T; counts: [Counts, Counts] }> {
   const relay = await pair.network.start(options);
   const started = performance.now();
-  const result = await run();
+  const result = await run().catch(async (error) => {
+    await relay.kill();
+    throw error;
+  });
   const seconds = (performance.now() - started) / 1000;
   const counts = await relay.stop();
   if (process.env.POPLIN_VERBOSE === "1") {
@@ -83,6 +92,7 @@ export function stress(one: Combination, volume: Volume): void {
 
     beforeAll(async () => {
       pair = await Pair.start({ peer, outer, config: configOf(one) });
+      if (peer === "kernel on a veth" && !(await inUse(pair.a))["udp-gro"]) cutTrains(pair.b.host);
       await Promise.all([pair.a, pair.b].map(({ pod }) => serveBoth(pod)));
     });
     afterAll(() => pair?.destroy());
@@ -142,8 +152,8 @@ export function stress(one: Combination, volume: Volume): void {
     });
 
     /** UDP_SEGMENT trains both ways, of both families, to receivers with UDP_GRO and without. */
-    const allTrains = (patience: number) => {
-      const options = { count: volume.datagrams, segment: SEGMENT, burst: BURST, patience };
+    const allTrains = () => {
+      const options = { count: volume.datagrams, segment: SEGMENT, burst: BURST, patience: PATIENCE };
       return Promise.all([
         trains(pair.a.pod, there(4), { ...options, seed: next(), gro: true }),
         trains(pair.a.pod, there(6), { ...options, seed: next(), gro: false }),
@@ -153,7 +163,7 @@ export function stress(one: Combination, volume: Volume): void {
     };
 
     it("UDP_SEGMENT, nothing in its way", async () => {
-      const { result } = await through(pair, { family: outer, gro: true, gso: true }, () => allTrains(500));
+      const { result } = await through(pair, { family: outer, gro: true, gso: true }, () => allTrains());
       for (const each of result) {
         expectDelivery(each, 0.99);
         expect(each.duplicates).toBe(0);
@@ -162,7 +172,7 @@ export function stress(one: Combination, volume: Volume): void {
 
     it("UDP_SEGMENT, faults inside trains", async () => {
       const options = { family: outer, gro: true, gso: true, rates: WORSE, seed: next() };
-      const { result, counts } = await through(pair, options, () => allTrains(30));
+      const { result, counts } = await through(pair, options, () => allTrains());
       for (const each of result) expectDelivery(each, 0.9);
       expectFaults(counts);
       const sum = (name: "duplicates" | "late") => result.reduce((all, each) => all + each[name], 0);
@@ -192,6 +202,20 @@ export function stress(one: Combination, volume: Volume): void {
       }
     });
 
+    it("the offloads were in use, and those that were on still are", async () => {
+      for (const node of pair.poplins) {
+        expect(await inUse(node)).toEqual(expectedOffloads(one));
+        const stats = await node.client.stats();
+        const on = expectedOffloads(one);
+        expect(stats.txSuperFrames > 0, "super-frames cut").toBe(on["tap-tso"] || on["tap-uso"]);
+        // What comes from a kernel on a veth is too large to be joined to anything.
+        if (peer !== "kernel on a veth") {
+          expect(stats.rxCoalesced > 0, "segments joined").toBe(on["tcp-coalesce"] || on["udp-coalesce"]);
+        }
+        expect({ tx: stats.txGsoFallbacks, rx: stats.rxGsoFallbacks }).toEqual({ tx: 0, rx: 0 });
+      }
+    });
+
     // The last one: it takes the overlay device away from the pods.
     it("tagged frames, TCP and UDP_SEGMENT, faults inside trains", async () => {
       const { mtu } = pair.a.options;
@@ -202,7 +226,13 @@ export function stress(one: Combination, volume: Volume): void {
       for (const size of peer === "poplin" ? [mtu - TAG_LENGTH, mtu] : [mtu - TAG_LENGTH]) {
         setVlanMtu(pair, size);
         const options = { family: outer, gro: true, gso: true, rates: BAD, seed: next() };
-        const udp = { count: volume.datagrams / 2, segment: SEGMENT, burst: BURST, patience: 30, gro: true };
+        const udp = {
+          count: volume.datagrams / 2,
+          segment: SEGMENT,
+          burst: BURST,
+          patience: PATIENCE,
+          gro: true,
+        };
         const { result, counts } = await through(pair, options, async () => {
           const calls = ([4, 6] as const).map((inner) =>
             call(pair.a.host, taggedAddress(1, inner), bulk(2, volume.faulty / 2, next()), 2),
@@ -219,6 +249,23 @@ export function stress(one: Combination, volume: Volume): void {
       }
     });
   });
+}
+
+/** Which offloads a node uses at this moment. */
+async function inUse(node: PoplinNode): Promise<Record<OffloadName, boolean>> {
+  const { offloads } = await node.status();
+  return Object.fromEntries(OFFLOAD_NAMES.map((name) => [name, offloads[name].on])) as Record<
+    OffloadName,
+    boolean
+  >;
+}
+
+/**
+ * Makes a kernel node cut a pod's UDP_SEGMENT send itself. On a veth it leaves that to the kernel of a receiver without
+ * UDP_GRO, which can tell by the packet's own notes where; the relay has nothing but the bytes.
+ */
+function cutTrains({ namespace }: Host): void {
+  ip(["netns", "exec", namespace, "ethtool", "-K", "eth0", "tx-udp-segmentation", "off"]);
 }
 
 /** What the nodes say, for whoever looks at a failure. */
