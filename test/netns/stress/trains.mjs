@@ -99,7 +99,6 @@ let strays = 0;
 function receive(family, gro) {
   const shim = loadShim();
   const ring = new Ring(new Arena(SLOTS * SLOT).carvePool(SLOT, SLOTS), SLOTS);
-  const overflow = new Uint32Array(1);
   const { fd } = openUdp({
     ...{ family, address: "", port: PORT[gro], receiveBuffer: BUFFER, sendBuffer: BUFFER, gro },
     ...{ reusePort: false, noCheck: false, dontFragment: false, ttl: 0 },
@@ -121,7 +120,7 @@ function receive(family, gro) {
   const drain = () => {
     for (;;) {
       const n = ring.prepare(SLOTS, 0);
-      const got = shim.recvBatch(fd, bytes, words, mask, ring.head, n, addresses, overflow);
+      const got = shim.recvBatch(fd, bytes, words, mask, ring.head, n, addresses);
       ring.publish(n, Math.max(got, 0));
       if (got <= 0) break;
       for (let i = 0; i < got; i++) one(ring.tail + i);

@@ -27,7 +27,6 @@ export class Way {
   #departures;
   #holding;
   #held = [];
-  #overflow = new Uint32Array(1);
   #where = new Location();
   #watchFlags;
   /** Where the last segment with CWR ended. */
@@ -64,7 +63,7 @@ export class Way {
 
   report() {
     const { trains, refused } = this.#departures;
-    return { ...this.counts, trainsOut: trains, refused, overflows: this.#overflow[0] };
+    return { ...this.counts, trainsOut: trains, refused, overflows: this.#shim.socketDrops(this.#fd) };
   }
 
   /** Takes what the socket has. */
@@ -73,7 +72,7 @@ export class Way {
     const { bytes, words, mask, addresses } = ring;
     for (let round = 0; round < ROUNDS; round++) {
       const n = ring.prepare(BATCH, 0);
-      const got = this.#shim.recvBatch(this.#fd, bytes, words, mask, ring.head, n, addresses, this.#overflow);
+      const got = this.#shim.recvBatch(this.#fd, bytes, words, mask, ring.head, n, addresses);
       ring.publish(n, Math.max(got, 0));
       for (let i = 0; i < got; i++) this.#received(ring.row(ring.tail + i));
       if (got > 0) ring.complete(got);
