@@ -107,9 +107,10 @@ export class PoplinNode extends LabNode {
   }
 
   async #ready(agent: ChildProcess): Promise<void> {
-    const deadline = Date.now() + READY_TIMEOUT;
+    // Not the wall clock: a virtual machine that was paused wakes up late.
+    const deadline = performance.now() + READY_TIMEOUT;
     let last = "it did not answer";
-    while (Date.now() < deadline) {
+    while (performance.now() < deadline) {
       if (ended(agent)) throw this.#failed(`the agent ended with ${agent.signalCode ?? agent.exitCode}`);
       try {
         const status = await this.client.status();

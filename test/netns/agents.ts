@@ -19,11 +19,11 @@ export async function until<T>(
   probe: () => T | undefined | false | Promise<T | undefined | false>,
   timeout = 10_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeout;
+  const deadline = performance.now() + timeout;
   for (;;) {
     const result = await probe();
     if (result !== undefined && result !== false) return result;
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within ${timeout} ms`);
+    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${timeout} ms`);
     await sleep(20);
   }
 }
