@@ -1,6 +1,6 @@
 /**
  * How poplin compares: with the kernel's VXLAN, with other tunnels, with itself at another commit or with other
- * settings. `npm run bench` calls this after set-up; NOTES.md says how each figure is measured.
+ * settings. `npm run bench` calls this after set-up; README.md says how each figure is measured.
  */
 import { HELP, parse, SUITES, UsageError } from "./cli/options.mjs";
 import { TESTS } from "./tests/index.mjs";

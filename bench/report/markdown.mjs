@@ -45,7 +45,7 @@ function head({ machine, date, poplin, plan, command }) {
     `${describe(machine)} · ${date.slice(0, 16).replace("T", " ")} UTC · poplin ${poplin.version}${commit}.`,
     `Medians of up to ${plan.runs} interleaved runs of ${plan.seconds} s; ratios are to the kernel's VXLAN with its`,
     `offloads on, taken run by run. \`npm run bench${command.length > 0 ? ` -- ${command.join(" ")}` : ""}\`;`,
-    "how each figure is measured: bench/NOTES.md.",
+    "how each figure is measured: bench/README.md.",
   ].join("\n");
 }
 

@@ -19,7 +19,7 @@ import type { Ring } from "./ring.ts";
 /** Frames read from the TAP in one turn, at most. */
 export const TAP_BATCH = 64;
 /** Datagrams received in one turn, at most: trains of 64 KB, so that more would leave the cache before they are written. */
-export const UNDERLAY_BATCH = 16;
+export const UNDERLAY_BATCH = 8;
 
 /** The smallest batch that is asked for: to make many rows ready for the one packet of a ping would take longer than it. */
 const LEAST_BATCH = 4;
