@@ -22,6 +22,7 @@ import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 import { IPV4_LENGTH, IPV6_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
 import { VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { HeaderMask } from "./header-mask.ts";
+import { hasPartialChecksum, writePartialHeader } from "./partial.ts";
 import {
   ADDRESS_BYTES,
   FOLLOW_SHIFT,
@@ -252,7 +253,7 @@ export class Coalescer {
         this.#superFrame(at, header);
         joined += this.#chains[at + ROWS]! - 1;
       } else {
-        this.#apart(ready, at, none);
+        this.#apart(ready, at, headers, stride, none);
       }
     }
     this.#count = 0;
@@ -421,11 +422,24 @@ export class Coalescer {
     putU16(bytes, l3 + 2, length);
   }
 
-  /** Gives the rows of the chain at `at`, whose headers nobody has touched yet, back their headers. */
-  #apart(ready: Ring, at: number, none: number): void {
+  /**
+   * Gives the rows of the chain at `at`, whose headers nobody has touched yet, back their headers. The one that did not
+   * fit may just be unfinished: then our kernel finishes it.
+   */
+  #apart(ready: Ring, at: number, slab: number, stride: number, none: number): void {
     const first = this.#chains[at + FIRST]!;
     const headers = this.#chains[at + SHAPE_HEADER]! - VXLAN_LENGTH;
-    for (let i = 1; i < this.#chains[at + ROWS]!; i++) unjoin(ready, first + i, headers, none);
+    const where = new Location(); // this is rare
+    for (let i = 1; i < this.#chains[at + ROWS]!; i++) {
+      unjoin(ready, first + i, headers, none);
+      const row = ready.row(first + i);
+      const frame = ready.words[row + OFFSET]!;
+      locate(this.#bytes, frame, ready.words[row + LENGTH]!, where);
+      if (!hasPartialChecksum(this.#bytes, where)) continue;
+      const header = slab + ((first + i) & ready.mask) * stride;
+      writePartialHeader(this.#bytes, header, frame, where);
+      ready.words[row + HEAD_OFFSET] = header;
+    }
   }
 }
 

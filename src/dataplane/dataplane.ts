@@ -104,7 +104,7 @@ export class Dataplane {
     this.#vni = options.vni;
     this.#vteps = new VtepTable();
     const { bytes } = arena;
-    const segmenter = new Segmenter(bytes, arena.reserve(slab), options, native.sums);
+    const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.sums) : null;
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);

@@ -176,7 +176,9 @@ export class Decap {
       at += segment;
       n++;
       if (!coalescer.open || at + segment > length) continue;
-      const joined = coalescer.followAll(offset + at, offset + length, segment, ready);
+      // Never more rows than `run` has made sure of.
+      const end = Math.min(length, at + (MAX_SEGMENTS - n) * segment);
+      const joined = coalescer.followAll(offset + at, offset + end, segment, ready);
       this.#values[RX_FRAMES]! += joined;
       this.#values[RX_BYTES]! += joined * (segment - VXLAN_LENGTH);
       at += joined * segment;
@@ -245,6 +247,8 @@ export class Decap {
       }
     }
     values[dropped]! += 1;
+    // What comes next may be of the same sender and train: nothing that was let in before speaks for it.
+    this.#coalescer.end();
   }
 
   /** @returns 0 to go on, or the index of the counter of the reason not to. */

@@ -22,7 +22,7 @@ export const DROPS = {
   NO_TX_TARGET: "no FDB row for the inner destination MAC",
   FULL_RING: "the kernel dropped it: the TAP's queue was full, frames came faster than they could be sent",
   TAP_GSO:
-    "the TAP handed over a super-frame that cannot be cut: not TCP or UDP, or its headers make no sense (ours)",
+    "the TAP handed over a super-frame that cannot be cut: none was asked for, not TCP or UDP, or its headers make no sense (ours)",
   UNDERLAY_REFUSED: "the underlay refused the datagram: no route, too large, or a firewall (ours)",
   // both
   SOCKET_RCVBUFF: "the kernel dropped it: our receive buffer was full",

@@ -41,7 +41,8 @@ export type EncapTarget = Pick<
 export class Encap {
   readonly #bytes: Uint8Array;
   readonly #fdb: Fdb;
-  readonly #segmenter: Segmenter;
+  /** Null where the TAP hands over no super-frames. */
+  readonly #segmenter: Segmenter | null;
   readonly #target: EncapTarget;
   readonly #ports: Uint16Array;
   readonly #values: Float64Array;
@@ -55,7 +56,7 @@ export class Encap {
   constructor(
     bytes: Uint8Array,
     fdb: Fdb,
-    segmenter: Segmenter,
+    segmenter: Segmenter | null,
     options: DataplaneOptions,
     target: EncapTarget,
     counters: Counters,
@@ -129,6 +130,7 @@ export class Encap {
 
   /** As `#one`, for a frame that is to be cut. */
   #superFrame(slot: number, frame: number, type: number, peer: number, ready: Ring): number {
+    if (this.#segmenter === null) return -TAP_GSO;
     if (peer < 0) return -NO_TX_TARGET;
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
@@ -147,7 +149,7 @@ export class Encap {
   #whole(slot: number, frame: number, type: number, peer: number, outer: number, ready: Ring): boolean {
     const row = ready.row(ready.head);
     const headLength = this.#target.superHeadLength!;
-    if (this.#segmenter.whole(frame, this.#where, type, headLength, ready) <= 0) return false;
+    if (this.#segmenter!.whole(frame, this.#where, type, headLength, ready) <= 0) return false;
     ready.words[row + SLOT] = slot;
     ready.words[row + PEER] = peer;
     ready.words[row + OUTER] = outer | SUPER;

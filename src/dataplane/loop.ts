@@ -247,11 +247,12 @@ export class Loop {
     return true;
   }
 
-  /** The oldest packet of `ring` was refused: count it and go on with the next. */
+  /** The oldest message of `ring` was refused: count it and go on with the next. */
   #refused(ring: Ring, direction: Direction, counter: number, errno: number): void {
-    this.#values[counter]! += 1;
+    const rows = ring.oldest;
+    this.#values[counter]! += rows;
     this.#note(direction, errno);
-    ring.complete(ring.oldest);
+    ring.complete(rows);
   }
 
   #note(direction: Direction, errno: number): void {

@@ -62,6 +62,8 @@ export interface UnderlayCapabilities {
 
 /** The underlay side: UDP payloads, each a VXLAN header and an inner frame. */
 export interface Underlay extends Port {
+  /** The descriptor to wait on until more can be sent, where that is another than `fd`: of the last send that took nothing. */
+  readonly writeFd?: number | undefined;
   /** Which implementation this is: "batch", "dgram", "raw", "memory". */
   readonly kind: string;
   /** 4 or 6: the address family of the outer header. */

@@ -15,7 +15,7 @@ import { i32, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
 import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
-import { IPV6_LENGTH, TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import { IPV4_LENGTH, IPV6_LENGTH, TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { DataplaneOptions } from "./options.ts";
@@ -37,6 +37,9 @@ const STRIDE = 256;
 /** Largest UDP payload over IPv4. */
 const LARGEST_PAYLOAD = 65_507;
 const TCP_CSUM = 16;
+const UDP_CSUM = 6;
+/** Bytes of headers that a super-frame to send whole may have: with the outer ones before them they are named in a byte. */
+const LONGEST_WHOLE = 190;
 const TCP_FIN = 0x01;
 const TCP_PSH = 0x08;
 const TCP_CWR = 0x80;
@@ -152,7 +155,7 @@ export class Segmenter {
   whole(frame: number, where: Location, type: number, headLength: number, ready: Ring): number {
     if (!this.#understand(frame, where, type & ~GSO_ECN) || !this.#tcp) return CANNOT_CUT;
     const length = where.l4At + where.l4Length - this.#start;
-    if (length > LARGEST_PAYLOAD) return CANNOT_CUT;
+    if (length > LARGEST_PAYLOAD || this.#headerLength > LONGEST_WHOLE) return CANNOT_CUT;
     if (ready.room === 0) return NO_ROOM;
     const row = ready.push(-1, this.#start, length);
     const head = this.#slab + (row / WORDS) * STRIDE;
@@ -191,7 +194,7 @@ export class Segmenter {
   }
 
   /** Sums what all segments share; what differs is left out. */
-  #sumHeaders({ l3At, l4At, protocol }: Location): void {
+  #sumHeaders({ l3At, l4At, l4Length, protocol }: Location): void {
     const bytes = this.#bytes;
     if (this.#version === 4) {
       this.#id = u16(bytes, l3At + 4);
@@ -199,6 +202,12 @@ export class Segmenter {
       this.#l4Sum = pseudoSumV4(bytes, l3At, protocol, 0);
     } else {
       this.#l4Sum = pseudoSumV6(bytes, l3At, protocol, 0);
+    }
+    if (l4At - l3At > (this.#version === 4 ? IPV4_LENGTH : IPV6_LENGTH)) {
+      // With a source route the pseudo-header has the last destination, not the next (RFC 8200 section 8.1). The kernel
+      // knows it: the field holds the pseudo-header sum, over the length of the whole.
+      const field = u16(bytes, l4At + (this.#tcp ? TCP_CSUM : UDP_CSUM));
+      this.#l4Sum = fold(field + (~l4Length & 0xffff));
     }
     this.#l4Sum += u16(bytes, l4At) + u16(bytes, l4At + 2);
     if (!this.#tcp) return;

@@ -210,6 +210,18 @@ describe("Dataplane.update", () => {
   });
 });
 
+describe("a super-frame that nobody asked for", () => {
+  it("is dropped, and touches nothing", () => {
+    const { tap, underlay, loop, counters } = setUp();
+    const inner = frame({ protocol: "tcp", payload: 1000, checksum: "partial" });
+    tap.incoming.push(Uint8Array.from([1, 1, 54, 0, 20, 0, 34, 0, 16, 0, 0, 0, ...inner]));
+    underlay.incoming.push(vxlan(frame({ payload: 9 })));
+    while (loop.turn() > 0);
+    expect([underlay.outgoing.length, counters.drops("tx", "TAP_GSO")]).toEqual([0, 1]);
+    expect(tap.outgoing).toEqual([frame({ payload: 9 })]);
+  });
+});
+
 describe("the blocking driver", () => {
   it("reads only what the wait has found to be ready, and the TAP after every write to it", () => {
     const { tap, underlay, loop } = setUp();

@@ -3,9 +3,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { OFFLOAD_NAMES } from "../../src/dataplane/offloads.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import { DEVICE } from "../../src/lab/node.ts";
+import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { canMakeNamespaces, Inside } from "./inside.ts";
 import type * as scenarios from "./probe-scenarios.ts";
+
+/** Hairpin transmit is tried by the agent, and only where it is asked for. */
+const PROBED = OFFLOAD_NAMES.filter((name) => name !== "hairpin");
 
 /** Milliseconds that the probes may add to a start. */
 const QUICK = 40;
@@ -21,7 +25,7 @@ describe.runIf(canMakeNamespaces)("the probes", () => {
 
   it("find that this kernel can do everything, quickly, and leave no device behind", async () => {
     const { found, best, left } = await inside.run<Returned<"plain">>("plain");
-    expect(found).toEqual(Object.fromEntries(OFFLOAD_NAMES.map((name) => [name, null])));
+    expect(found).toEqual(Object.fromEntries(PROBED.map((name) => [name, null])));
     expect(left).toEqual(["lo"]);
     console.log(`all probes: ${best.toFixed(1)} ms`);
     expect(best).toBeLessThan(QUICK);
@@ -33,7 +37,7 @@ describe.runIf(canMakeNamespaces)("the probes", () => {
 
   it("never throw: what could not be tried is off, and says why", async () => {
     const found = await inside.run<Record<string, string>>("noDevice");
-    expect(Object.keys(found).sort()).toEqual([...OFFLOAD_NAMES].sort());
+    expect(Object.keys(found).sort()).toEqual([...PROBED].sort());
     for (const [name, why] of Object.entries(found)) {
       expect(why, name).toMatch(/^it could not be tried: .*(\/dev\/net\/tun|EADDRNOTAVAIL)/);
     }
@@ -53,7 +57,8 @@ describeWith([lab(), tool("tc"), tool("ethtool")], "an agent", () => {
     });
     const a = cluster.poplin("node-a");
     const { offloads } = await a.status();
-    const off = Object.entries(offloads).filter(([, { on }]) => !on);
+    expect(offloads.hairpin.why).toBe("switched off");
+    const off = PROBED.map((name) => [name, offloads[name]] as const).filter(([, { on }]) => !on);
     return { a, off: Object.fromEntries(off.map(([name, { why }]) => [name, why])) };
   }
 
@@ -71,7 +76,8 @@ describeWith([lab(), tool("tc"), tool("ethtool")], "an agent", () => {
     await a.host.exec("tc", ["qdisc", "replace", "dev", DEVICE, "root", "pfifo_fast"]);
     await a.startAgent();
     expect(await qdisc()).toMatch(/^qdisc noqueue /);
-    expect(Object.values((await a.status()).offloads).every(({ on }) => on)).toBe(true);
+    const again = (await a.status()).offloads;
+    expect(PROBED.every((name) => again[name].on)).toBe(true);
   });
 
   it("does without those that are switched off, and says so", async () => {
@@ -94,7 +100,7 @@ describeWith([lab(), tool("tc"), tool("ethtool")], "an agent", () => {
 
   it("with all of them off tries none", async () => {
     const { a, off } = await start("batch", { offload: "all=off" });
-    expect(Object.keys(off)).toEqual(OFFLOAD_NAMES);
+    expect(Object.keys(off)).toEqual(PROBED);
     expect((await a.poplin(["status"])).stdout).toMatch(/^ {2}offloads {3}none$/m);
   });
 
@@ -109,6 +115,29 @@ describeWith([lab(), tool("tc"), tool("ethtool")], "an agent", () => {
       "udp-gso": "the dgram underlay sends datagrams one by one",
       "udp-gro": "the dgram underlay receives datagrams one by one",
     });
+  });
+
+  it("sends super-frames whole where it is asked to and the host lets it, and says why not where it does not", async () => {
+    cluster = Cluster.build({
+      nodes: ["node-a", "node-b"].map((name) => ({
+        name,
+        kind: "poplin",
+        config: { offload: "hairpin=on" },
+      })),
+    });
+    // The stricter of this and the device's own setting counts.
+    cluster.node("node-b").host.sysctl({ "net/ipv4/conf/all/rp_filter": 1 });
+    await cluster.startAll();
+    const [a, b] = ["node-a", "node-b"].map((name) => cluster!.poplin(name)) as [PoplinNode, PoplinNode];
+    expect((await a.status()).offloads.hairpin).toEqual({ on: true, why: null });
+    expect((await a.poplin(["status"])).stdout).toMatch(/^ {2}offloads {3}all on, hairpin too$/m);
+    const { on, why } = (await b.status()).offloads.hairpin;
+    expect([on, why]).toEqual([false, expect.stringMatching(/all\.rp_filter is 1/)]);
+    const listed = async (node: PoplinNode) => (await node.host.exec("ip", ["-br", "link"])).stdout;
+    expect(await listed(a)).toMatch(/^poplin-hp0 /m);
+    expect(await listed(b)).not.toMatch(/poplin-hp/);
+    await a.stop();
+    expect(await listed(a)).not.toMatch(/poplin-hp/);
   });
 
   describeWith([optionalPackage("raw-socket")], "with raw", () => {

@@ -268,7 +268,7 @@ export async function deleted() {
   const shim = loadShim();
   const tap = new LinuxTap(openTap(NAME).fd, NAME);
   const wake = shim.eventOpen();
-  const waiter = new LinuxWaiter(tap.fd, -1, wake);
+  const waiter = new LinuxWaiter(tap.fd, { fd: -1 }, wake);
   let wakes = 0;
   tap.setWake(() => wakes++);
   tap.setInterest(true, false);

@@ -57,14 +57,40 @@ describeWith([tool("tshark")], "the judge", () => {
   });
 });
 
-for (const underlay of ["batch", "dgram", "raw"] as const) {
+interface Variant {
+  readonly underlay: "batch" | "dgram" | "raw";
+  /** The setting `offload`. */
+  readonly offload?: string;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { underlay: "batch" },
+  { underlay: "batch", offload: "hairpin=on" },
+  { underlay: "batch", offload: "all=off" },
+  { underlay: "dgram" },
+  { underlay: "raw" },
+];
+
+/** What else may be on or off on the way out, one at a time: for the long run of the tests. */
+const MORE: readonly Variant[] = [
+  ...["tap-csum", "tap-tso", "tap-uso", "udp-gso"].map(
+    (name) => ({ underlay: "batch", offload: `${name}=off` }) as const,
+  ),
+  { underlay: "dgram", offload: "all=off" },
+  { underlay: "raw", offload: "all=off" },
+];
+
+for (const { underlay, offload } of process.env.POPLIN_FULL === "1" ? [...VARIANTS, ...MORE] : VARIANTS) {
   const needs = [lab(), ipv6(), ...["tshark", "tcpdump", "ethtool", "ping"].map(tool)];
   if (underlay === "raw") needs.push(optionalPackage("raw-socket"));
-  describeWith(needs, `what ${underlay} sends`, () => {
+  describeWith(needs, `what ${underlay} sends${offload === undefined ? "" : ` with ${offload}`}`, () => {
     let cluster: Cluster;
 
     beforeAll(async () => {
-      const nodes = ["node-a", "node-b"].map((name) => ({ name, kind: "poplin" as const, underlay }));
+      const nodes = ["node-a", "node-b"].map((name) => ({
+        ...{ name, kind: "poplin" as const, underlay },
+        config: offload === undefined ? {} : { offload },
+      }));
       const all = [...nodes, { name: "node-k", kind: "kernel" as const }];
       cluster = await Cluster.start({ nodes: all, ipv6: true, router: true });
       await Promise.all(cluster.nodes.map(({ pod }) => serve(pod)));
@@ -80,6 +106,9 @@ for (const underlay of ["batch", "dgram", "raw"] as const) {
       expect(new Set(rows.map((row) => row["frame.protocols"]![0]!))).toEqual(new Set(EXPECTED));
       const outerUdp = underlay === "raw" ? NOT_PRESENT : GOOD;
       expect(rows.filter((row) => !isSound(row, outerUdp))).toEqual([]);
+      if (offload !== "hairpin=on") return;
+      const { offloads } = await cluster.poplin("node-a").client.status();
+      expect(offloads.hairpin).toEqual({ on: true, why: null });
     });
 
     it("is the study's ping: 106 bytes to port 8472, VNI 1, the inner TTL as the kernel's VXLAN leaves it", async () => {

@@ -50,7 +50,7 @@ function main(input: WorkerInput): void {
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
   const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), native());
-  const waiter = new LinuxWaiter(input.tap.fd, input.socket.fd, input.wakeFd, spinPolicy(input.spin));
+  const waiter = new LinuxWaiter(input.tap.fd, underlay, input.wakeFd, spinPolicy(input.spin));
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });
   driveBlocking(dataplane.loop, waiter, new Int32Array(input.attention), () => control(port, dataplane, say));

@@ -8,7 +8,7 @@
  */
 import { VXLAN_AT } from "../../dataplane/arena.ts";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
-import type { Ring } from "../../dataplane/ring.ts";
+import { OUTER, type Ring, SEGMENT } from "../../dataplane/ring.ts";
 import { loadShim, type UdpSocket } from "./shim.ts";
 import { Watching } from "./watching.ts";
 
@@ -43,6 +43,7 @@ export class BatchUnderlay implements Underlay {
   readonly family: 4 | 6;
   readonly capabilities: UnderlayCapabilities & { gso: boolean };
   readonly sourcePorts: Uint16Array;
+  writeFd: number;
   gsoRefused: string | undefined;
   gsoFallbacks = 0;
   readonly #shim = loadShim();
@@ -58,6 +59,7 @@ export class BatchUnderlay implements Underlay {
   constructor(socket: UdpSocket, options: BatchOptions) {
     const { family, checksum, senders = [], gso = false } = options;
     this.fd = socket.fd;
+    this.writeFd = socket.fd;
     this.family = family;
     this.#watching = new Watching(socket.fd);
     this.sourcePorts = Uint16Array.from(senders, ({ port }) => port);
@@ -93,13 +95,18 @@ export class BatchUnderlay implements Underlay {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     if (count === 0) return 0;
     const sent = this.#send(ring, count, addresses, false);
+    if (sent === 0) this.writeFd = this.#socketOf(ring);
     if (sent >= 0) {
       this.#refusals = 0;
       return sent;
     }
-    if (ring.oldest === 1 || !NO_GSO.has(-sent)) return sent;
-    this.#refused(-sent);
-    return this.#send(ring, ring.oldest, addresses, true);
+    const rows = ring.oldest;
+    if (rows === 1 || !NO_GSO.has(-sent)) return sent;
+    // From here on each row is a message of its own: what is refused again concerns that one only.
+    ring.words[ring.row(ring.tail) + SEGMENT] = 0;
+    const again = this.#send(ring, rows, addresses, true);
+    if (again > 0 || -sent === EIO) this.#refused(-sent);
+    return again;
   }
 
   overflows(): number {
@@ -130,6 +137,14 @@ export class BatchUnderlay implements Underlay {
     const sent = this.#shim.sendBatch(this.fd, bytes, words, mask, tail, count, addresses, senders, single);
     if (sent > 0) ring.complete(sent);
     return sent;
+  }
+
+  /** The socket by which the oldest row leaves. */
+  #socketOf(ring: Ring): number {
+    const port = ring.words[ring.row(ring.tail) + OUTER]! >>> 16;
+    const senders = this.#senders;
+    for (let i = 0; i < senders.length; i += 2) if (senders[i] === port) return senders[i + 1]!;
+    return this.fd;
   }
 
   #refused(errno: number): void {

@@ -10,11 +10,20 @@
  * All else, and super-frames that would not fit an IPv4 packet, goes by the batch underlay. Both ways end in the same
  * call to the underlay's device, so the order stays.
  *
- * Limits: IPv4 underlay. The TAP's network namespace must forward from it (`host/hairpin.ts`).
+ * Limits: a firewall that drops what is forwarded drops these packets, and nobody here learns of it. IPv4 underlay. The TAP's network namespace must forward from it (`host/hairpin.ts`).
  */
+import { getSystemErrorName } from "node:util";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
 import { ADDRESS_BYTES, HEAD_OFFSET, LENGTH, OUTER, PEER, type Ring, SUPER } from "../../dataplane/ring.ts";
-import { VNET_CSUM_START, VNET_GSO_TYPE, VNET_HEADER_LENGTH, VNET_INNER_L3 } from "../../dataplane/vnet.ts";
+import {
+  le16,
+  VNET_CSUM_START,
+  VNET_GSO_SIZE,
+  VNET_GSO_TYPE,
+  VNET_HEADER_LENGTH,
+  VNET_INNER_L3,
+} from "../../dataplane/vnet.ts";
+import { NOBODY } from "../../fdb/vteps.ts";
 import { putU16 } from "../../wire/bytes.ts";
 import { checksum, fold, pseudoSumV4 } from "../../wire/checksum.ts";
 import { PROTOCOL_UDP } from "../../wire/numbers.ts";
@@ -24,7 +33,6 @@ import type { BatchUnderlay } from "./batch.ts";
 import { loadShim } from "./shim.ts";
 
 const EINVAL = 22;
-const ENOBUFS = 105;
 /** struct virtio_net_hdr_v1_hash_tunnel, `include/uapi/linux/virtio_net.h` */
 export const TUNNEL_VNET_LENGTH = 24;
 const OUTER_TH_OFFSET = 20;
@@ -56,6 +64,7 @@ export class HairpinUnderlay implements Underlay {
   readonly capabilities: UnderlayCapabilities;
   readonly sourcePorts: Uint16Array;
   readonly superHeadLength = HEAD_LENGTH;
+  writeFd: number;
   takesSuperFrames = true;
   superRefused: string | undefined;
   readonly #inner: BatchUnderlay;
@@ -64,12 +73,13 @@ export class HairpinUnderlay implements Underlay {
   readonly #shim = loadShim();
   readonly #template = new Uint8Array(OUTER_UDP + UDP_LENGTH);
   readonly #headers: OuterHeaders;
-  #id = 0;
+  #id = Math.floor(Math.random() * 0x10000);
 
   /** Takes over the batch underlay; the TAP stays the caller's to close. */
   constructor(inner: BatchUnderlay, options: HairpinOptions) {
     this.#inner = inner;
     this.fd = inner.fd;
+    this.writeFd = inner.fd;
     this.capabilities = inner.capabilities;
     this.sourcePorts = inner.sourcePorts;
     this.#tap = options.fd;
@@ -87,13 +97,20 @@ export class HairpinUnderlay implements Underlay {
     const count = ring.length;
     if (count === 0) return 0;
     const whole = this.#run(ring, count, SUPER);
-    if (whole === 0) return this.#inner.sendRows(ring, this.#run(ring, count, 0), addresses);
+    if (whole === 0) {
+      const sent = this.#inner.sendRows(ring, this.#run(ring, count, 0), addresses);
+      this.writeFd = this.#inner.writeFd;
+      return sent;
+    }
+    if (ring.words[ring.row(ring.tail) + PEER] === NOBODY) return -EINVAL; // a VTEP that has gone meanwhile
     for (let i = 0; i < whole; i++) this.#write(ring, ring.row(ring.tail + i), addresses);
     const { bytes, words, mask, tail } = ring;
     const written = this.#shim.writeBatch(this.#tap, bytes, words, mask, tail, whole);
     if (written > 0) ring.complete(written);
-    else if (written === -EINVAL || written === -ENOBUFS) this.#refused(written);
-    return written;
+    if (written === 0) this.writeFd = this.#tap;
+    if (written >= 0) return written;
+    this.#refused(-written);
+    return -EINVAL; // whatever it was, it is not the end of the underlay
   }
 
   overflows(): number {
@@ -123,7 +140,11 @@ export class HairpinUnderlay implements Underlay {
   /** How many of the oldest rows have SUPER as `kind` has it: rows of one way, one behind another. */
   #run(ring: Ring, count: number, kind: number): number {
     let n = 0;
-    while (n < count && (ring.words[ring.row(ring.tail + n) + OUTER]! & SUPER) === kind) n++;
+    for (; n < count; n++) {
+      const row = ring.row(ring.tail + n);
+      if ((ring.words[row + OUTER]! & SUPER) !== kind) break;
+      if (n > 0 && kind === SUPER && ring.words[row + PEER] === NOBODY) break;
+    }
     return n;
   }
 
@@ -140,8 +161,10 @@ export class HairpinUnderlay implements Underlay {
     const ip = ethernet + ETHERNET_LENGTH;
     // Forwarding takes one off.
     bytes[ip + 8]! = Math.min(255, bytes[ip + 8]! + 1);
-    this.#id = (this.#id + 1) & 0xffff;
     putU16(bytes, ip + 4, this.#id);
+    // The kernel numbers the pieces it cuts from here on.
+    const pieces = Math.ceil(length / Math.max(1, le16(bytes, head + VNET_GSO_SIZE)));
+    this.#id = (this.#id + pieces) & 0xffff;
     putU16(bytes, ip + 10, checksum(bytes, ip, IPV4_LENGTH));
     const udp = ip + IPV4_LENGTH;
     const pseudo = pseudoSumV4(bytes, ip, PROTOCOL_UDP, UDP_LENGTH + length);
@@ -163,6 +186,6 @@ export class HairpinUnderlay implements Underlay {
 
   #refused(errno: number): void {
     this.takesSuperFrames = false;
-    this.superRefused = `the kernel refused it while packets flowed (errno ${-errno})`;
+    this.superRefused = `the kernel refused it while packets flowed (${getSystemErrorName(-errno)})`;
   }
 }

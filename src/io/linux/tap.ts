@@ -92,6 +92,7 @@ export class LinuxTap implements Tap {
 
   readBatch(ring: Ring, max: number): number {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
+    this.more = false;
     const prepared = ring.prepare(max, VNET_AT);
     if (prepared === 0) return 0;
     const { bytes, words, mask, head } = ring;

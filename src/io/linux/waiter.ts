@@ -6,7 +6,7 @@
  * socket with a pending error) whether it was asked for or not; with the port left out, the sleep ends early only
  * when the loop's next call on the port takes that error away, or learns that the port is gone. So it never spins.
  */
-import type { Waiter } from "../../dataplane/ports.ts";
+import type { Underlay, Waiter } from "../../dataplane/ports.ts";
 import { type HowItEnded, type SpinPolicy, spinPolicy } from "../../dataplane/spin.ts";
 import { loadShim, POLLIN, POLLOUT } from "./shim.ts";
 
@@ -16,27 +16,32 @@ const CAME = 2;
 const TAP = 0;
 const UNDERLAY = ROW;
 const WAKE = 2 * ROW;
+const UNDERLAY_WRITE = 3 * ROW;
+
+/** What the waiter asks of an underlay. */
+export type WaitedUnderlay = Pick<Underlay, "fd" | "writeFd">;
 
 export class LinuxWaiter implements Waiter {
   tapReady = false;
   underlayReady = false;
   readonly #shim = loadShim();
   readonly #tapFd: number;
-  readonly #underlayFd: number;
+  readonly #underlay: WaitedUnderlay;
   readonly #wakeFd: number;
-  readonly #set = new Int32Array(3 * ROW);
+  readonly #set = new Int32Array(4 * ROW);
   readonly #spin: SpinPolicy;
   /** How the last wait ended, its microseconds, and whether the CPU was wanted. */
   readonly #report = new Int32Array(3);
 
   /**
    * @param wakeFd an eventfd (`eventOpen`): another thread signals it to end the wait. All three stay the caller's.
+   * @param underlay which descriptor to read from, and which to wait on until more can be sent
    * @param spin how long to look before sleeping; left out: not at all
    */
-  constructor(tapFd: number, underlayFd: number, wakeFd: number, spin: SpinPolicy = spinPolicy("off")) {
+  constructor(tapFd: number, underlay: WaitedUnderlay, wakeFd: number, spin: SpinPolicy = spinPolicy("off")) {
     this.#spin = spin;
     this.#tapFd = tapFd;
-    this.#underlayFd = underlayFd;
+    this.#underlay = underlay;
     this.#wakeFd = wakeFd;
     this.#set[WAKE] = wakeFd;
     this.#set[WAKE + EVENTS] = POLLIN;
@@ -51,7 +56,9 @@ export class LinuxWaiter implements Waiter {
     hurry = true,
   ): boolean {
     this.#want(TAP, this.#tapFd, tapReadable, tapWritable);
-    this.#want(UNDERLAY, this.#underlayFd, underlayReadable, underlayWritable);
+    const { fd, writeFd = fd } = this.#underlay;
+    this.#want(UNDERLAY, fd, underlayReadable, underlayWritable && writeFd === fd);
+    this.#want(UNDERLAY_WRITE, writeFd, false, underlayWritable && writeFd !== fd);
     const { patience } = this.#spin;
     const budget = hurry ? this.#spin.budget : 0;
     const ready = this.#shim.pollSpinning(this.#set, timeout, budget, patience, this.#report);

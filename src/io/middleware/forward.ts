@@ -67,6 +67,22 @@ export class ForwardingUnderlay implements Underlay {
     return this.inner.overflows();
   }
 
+  get writeFd(): number | undefined {
+    return this.inner.writeFd;
+  }
+
+  get takesSuperFrames(): boolean | undefined {
+    return this.inner.takesSuperFrames;
+  }
+
+  get superHeadLength(): number | undefined {
+    return this.inner.superHeadLength;
+  }
+
+  get superRefused(): string | undefined {
+    return this.inner.superRefused;
+  }
+
   get gsoRefused(): string | undefined {
     return this.inner.gsoRefused;
   }

@@ -66,6 +66,19 @@ describe("a message of several rows", () => {
     expect([underlay.capabilities.gso, underlay.gsoRefused]).toEqual([true, undefined]);
   });
 
+  it("is refused datagram by datagram where each is refused, and GSO gets no blame", () => {
+    const { from, underlay } = makePair();
+    for (let n = 0; n < 3; n++) from.side.put(packet(n, 300));
+    linkMessages(from.side.ready, 0);
+    const nobody = new Uint8Array(28); // the row of a VTEP that has gone
+    for (let left = 3; left > 0; left--) {
+      expect(underlay.sendBatch(from.side.ready, nobody)).toBe(-22);
+      expect(from.side.ready.oldest).toBe(1);
+      from.side.ready.complete(1);
+    }
+    expect([underlay.gsoFallbacks, underlay.capabilities.gso, from.side.inUse]).toEqual([0, true, 0]);
+  });
+
   it("is not tried any more after many refusals in a row, and the reason is kept", () => {
     const { from, slab, underlay } = makePair();
     for (let i = 0; i < 16; i++) {

@@ -18,7 +18,7 @@ function makeWaiter(spin?: SpinPolicy) {
   const [tap, wake] = [shim.eventOpen(), shim.eventOpen()];
   const socket = openUdp(udpOptions());
   open.push(tap, wake, socket.fd);
-  return { tap, wake, socket, waiter: new LinuxWaiter(tap, socket.fd, wake, spin) };
+  return { tap, wake, socket, waiter: new LinuxWaiter(tap, { fd: socket.fd }, wake, spin) };
 }
 
 /** A policy that spins so long, and remembers what it is told. */
@@ -85,7 +85,7 @@ describe("LinuxWaiter", () => {
   it("leaves a port of which nothing is wanted alone, even one that has failed", () => {
     const { wake, socket } = makeWaiter();
     const neverOpen = 0x7ffffff0;
-    const waiter = new LinuxWaiter(neverOpen, socket.fd, wake);
+    const waiter = new LinuxWaiter(neverOpen, { fd: socket.fd }, wake);
     expect(waiter.wait(true, false, false, false, -1)).toBe(true); // POLLNVAL, at once
     expect(milliseconds(() => waiter.wait(false, false, true, false, 30))).toBeGreaterThan(25);
   });
