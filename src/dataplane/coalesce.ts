@@ -19,7 +19,17 @@ import { i32, putU16, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum, updateChecksum } from "../wire/checksum.ts";
 import { Location, locate } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
-import { IPV4_LENGTH, IPV6_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import {
+  IPV4_LENGTH,
+  IPV6_LENGTH,
+  TCP_ACK,
+  TCP_CHECKSUM_AT,
+  TCP_FLAGS_AT,
+  TCP_PSH,
+  tcpHeaderLength,
+  UDP_CHECKSUM_AT,
+  UDP_LENGTH,
+} from "../wire/views.ts";
 import { VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { HeaderMask } from "./header-mask.ts";
 import { hasPartialChecksum, writePartialHeader } from "./partial.ts";
@@ -47,11 +57,6 @@ import {
   writeVnetHeader,
 } from "./vnet.ts";
 
-const TCP_FLAGS = 13;
-const TCP_ACK = 0x10;
-const TCP_PSH = 0x08;
-const TCP_CSUM = 16;
-const UDP_CSUM = 6;
 const IPV4_DF = 0x40;
 /** Largest IP packet. */
 const LARGEST = 65_535;
@@ -180,7 +185,7 @@ export class Coalescer {
     ready.push(-1, at + this.#headerLength, payload);
     this.#rows++;
     this.#payload += payload;
-    const ends = this.#isTcp && (this.#bytes[at + this.#l4 + TCP_FLAGS]! & TCP_PSH) !== 0;
+    const ends = this.#isTcp && (this.#bytes[at + this.#l4 + TCP_FLAGS_AT]! & TCP_PSH) !== 0;
     if (ends) this.#flags |= TCP_PSH;
     if (ends || payload < this.#size || this.#rows === MOST) this.#close();
     return true;
@@ -217,7 +222,7 @@ export class Coalescer {
       ranges[range] = at + l4;
       ranges[range + 1] = summed;
       range += RANGE_WORDS;
-      pushed = this.#isTcp && (this.#bytes[at + l4 + TCP_FLAGS]! & TCP_PSH) !== 0;
+      pushed = this.#isTcp && (this.#bytes[at + l4 + TCP_FLAGS_AT]! & TCP_PSH) !== 0;
     }
     if (n === 0) return 0;
     if (this.#rows === 1) {
@@ -283,7 +288,7 @@ export class Coalescer {
     const l3 = where.l3At;
     this.#setIpLength(l3, where.version, l4 - l3 + l4Length);
     if (udp) putU16(bytes, l4 + 4, l4Length);
-    else bytes[l4 + TCP_FLAGS]! &= ~TCP_PSH;
+    else bytes[l4 + TCP_FLAGS_AT]! &= ~TCP_PSH;
     putU16(bytes, csum, pseudo(bytes, l3, l4, udp ? PROTOCOL_UDP : PROTOCOL_TCP, l4Length));
     writeVnetHeader(bytes, vnet, NEEDS_CSUM, 0, 0, 0, l4 - frame, csum - l4);
     words[first + SEGMENT] = 0;
@@ -300,7 +305,11 @@ export class Coalescer {
     if (l4At - l3At !== (version === 4 ? IPV4_LENGTH : IPV6_LENGTH)) return false;
     if (l3At + where.totalLength !== at + length) return false;
     const l4Header = this.#isTcp ? tcpHeaderLength(bytes, l4At) : UDP_LENGTH;
-    if (this.#isTcp ? (bytes[l4At + TCP_FLAGS]! & 0xff) !== TCP_ACK : u16(bytes, l4At + UDP_CSUM) === 0)
+    if (
+      this.#isTcp
+        ? (bytes[l4At + TCP_FLAGS_AT]! & 0xff) !== TCP_ACK
+        : u16(bytes, l4At + UDP_CHECKSUM_AT) === 0
+    )
       return false;
     if (this.#isTcp ? l4Header < 20 : u16(bytes, l4At + 4) !== where.l4Length) return false;
     this.#l3 = l3At - at;
@@ -330,8 +339,8 @@ export class Coalescer {
       // The rest of the header is the same, so the checksum is right exactly if these three add up to the same.
       if (ipRest(bytes, l3) !== this.#ipRest) return false;
     } else if (u16(bytes, l3 + 4) !== l4Length) return false;
-    if (!this.#isTcp) return u16(bytes, l4 + 4) === l4Length && u16(bytes, l4 + UDP_CSUM) !== 0;
-    if ((bytes[l4 + TCP_FLAGS]! & ~TCP_PSH) !== TCP_ACK) return false;
+    if (!this.#isTcp) return u16(bytes, l4 + 4) === l4Length && u16(bytes, l4 + UDP_CHECKSUM_AT) !== 0;
+    if ((bytes[l4 + TCP_FLAGS_AT]! & ~TCP_PSH) !== TCP_ACK) return false;
     if (i32(bytes, l4 + 4) !== this.#sequence) return false;
     this.#sequence = (this.#sequence + payload) | 0;
     return true;
@@ -402,9 +411,9 @@ export class Coalescer {
     const size = this.#ranges[chains[at + RANGES]! * RANGE_WORDS + 1]! - l4Header;
     const tcp = protocol === PROTOCOL_TCP;
     this.#setIpLength(l3, version, l4 - l3 + l4Length);
-    if (tcp) bytes[l4 + TCP_FLAGS]! |= chains[at + FLAGS]!;
+    if (tcp) bytes[l4 + TCP_FLAGS_AT]! |= chains[at + FLAGS]!;
     else putU16(bytes, l4 + 4, l4Length);
-    const csum = tcp ? TCP_CSUM : UDP_CSUM;
+    const csum = tcp ? TCP_CHECKSUM_AT : UDP_CHECKSUM_AT;
     putU16(bytes, l4 + csum, pseudo(bytes, l3, l4, protocol, l4Length));
     const type = tcp ? (version === 4 ? GSO_TCPV4 : GSO_TCPV6) : GSO_UDP_L4;
     const frame = packet + VXLAN_LENGTH;

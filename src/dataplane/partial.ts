@@ -12,7 +12,15 @@ import { putU16, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
 import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
-import { TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import {
+  TCP_CHECKSUM_AT,
+  TCP_CWR,
+  TCP_FLAGS_AT,
+  TCP_LENGTH,
+  tcpHeaderLength,
+  UDP_CHECKSUM_AT,
+  UDP_LENGTH,
+} from "../wire/views.ts";
 import {
   GSO_ECN,
   GSO_NONE,
@@ -26,11 +34,6 @@ import {
   writeVnetHeader,
 } from "./vnet.ts";
 
-const TCP_CSUM_OFFSET = 16;
-const UDP_CSUM_OFFSET = 6;
-const TCP_FLAGS_OFFSET = 13;
-const TCP_CWR = 0x80;
-
 /** From `writeSuperHeader`: nothing that our kernel could cut into frames of the MTU. */
 export const NOT_SUPER = 1;
 /** From `writeSuperHeader`: its L4 checksum is finished, and wrong. */
@@ -38,8 +41,8 @@ export const BAD_CSUM = 2;
 
 /** Where the checksum field of a TCP or UDP header lies; −1 for other protocols, which nobody leaves unfinished. */
 function checksumOffset(protocol: number): number {
-  if (protocol === PROTOCOL_TCP) return TCP_CSUM_OFFSET;
-  return protocol === PROTOCOL_UDP ? UDP_CSUM_OFFSET : -1;
+  if (protocol === PROTOCOL_TCP) return TCP_CHECKSUM_AT;
+  return protocol === PROTOCOL_UDP ? UDP_CHECKSUM_AT : -1;
 }
 
 /** The pseudo-header sum in 16 bits, as the stack leaves it in the field of an unfinished checksum. */
@@ -91,7 +94,7 @@ export function writeSuperHeader(
   let type = GSO_UDP_L4;
   if (tcp) {
     type = where.version === 4 ? GSO_TCPV4 : GSO_TCPV6;
-    if ((bytes[l4At + TCP_FLAGS_OFFSET]! & TCP_CWR) !== 0) type |= GSO_ECN;
+    if ((bytes[l4At + TCP_FLAGS_AT]! & TCP_CWR) !== 0) type |= GSO_ECN;
   }
   const headers = l4At - frame + l4Header;
   writeVnetHeader(bytes, header, NEEDS_CSUM, type, headers, segment, l4At - frame, csum - l4At);

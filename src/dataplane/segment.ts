@@ -15,7 +15,18 @@ import { i32, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
 import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
-import { IPV4_LENGTH, IPV6_LENGTH, TCP_LENGTH, tcpHeaderLength, UDP_LENGTH } from "../wire/views.ts";
+import {
+  IPV4_LENGTH,
+  IPV6_LENGTH,
+  TCP_CHECKSUM_AT,
+  TCP_CWR,
+  TCP_FIN,
+  TCP_LENGTH,
+  TCP_PSH,
+  tcpHeaderLength,
+  UDP_CHECKSUM_AT,
+  UDP_LENGTH,
+} from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { DataplaneOptions } from "./options.ts";
@@ -36,13 +47,8 @@ import {
 const STRIDE = 256;
 /** Largest UDP payload over IPv4. */
 const LARGEST_PAYLOAD = 65_507;
-const TCP_CSUM = 16;
-const UDP_CSUM = 6;
 /** Bytes of headers that a super-frame to send whole may have: with the outer ones before them they are named in a byte. */
 const LONGEST_WHOLE = 190;
-const TCP_FIN = 0x01;
-const TCP_PSH = 0x08;
-const TCP_CWR = 0x80;
 
 /** Bytes of the arena for the header slab of a ring of `rows` rows. */
 export function segmentSlabBytes(rows: number): number {
@@ -164,7 +170,7 @@ export class Segmenter {
     bytes.fill(0, head + VNET_LENGTH, head + headLength);
     bytes[head + VNET_CSUM_START] = where.l4At - frame;
     bytes[head + VNET_CSUM_START + 1] = 0;
-    bytes[head + VNET_CSUM_OFFSET] = TCP_CSUM;
+    bytes[head + VNET_CSUM_OFFSET] = TCP_CHECKSUM_AT;
     bytes[head + VNET_CSUM_OFFSET + 1] = 0;
     bytes[head + VNET_HEADER_LENGTH] = this.#headerLength - VXLAN_LENGTH;
     bytes[head + VNET_HEADER_LENGTH + 1] = 0;
@@ -206,7 +212,7 @@ export class Segmenter {
     if (l4At - l3At > (this.#version === 4 ? IPV4_LENGTH : IPV6_LENGTH)) {
       // With a source route the pseudo-header has the last destination, not the next (RFC 8200 section 8.1). The kernel
       // knows it: the field holds the pseudo-header sum, over the length of the whole.
-      const field = u16(bytes, l4At + (this.#tcp ? TCP_CSUM : UDP_CSUM));
+      const field = u16(bytes, l4At + (this.#tcp ? TCP_CHECKSUM_AT : UDP_CHECKSUM_AT));
       this.#l4Sum = fold(field + (~l4Length & 0xffff));
     }
     this.#l4Sum += u16(bytes, l4At) + u16(bytes, l4At + 2);

@@ -16,6 +16,16 @@ export const UDP_LENGTH = 8;
 /** Bytes in a TCP header without options. */
 export const TCP_LENGTH = 20;
 
+/** Where fields lie in a TCP header, and in a UDP header. */
+export const TCP_FLAGS_AT = 13;
+export const TCP_CHECKSUM_AT = 16;
+export const UDP_CHECKSUM_AT = 6;
+/** TCP flags (RFC 9293 section 3.1). */
+export const TCP_FIN = 0x01;
+export const TCP_PSH = 0x08;
+export const TCP_ACK = 0x10;
+export const TCP_CWR = 0x80;
+
 /** EtherType (or 802.3 length) of the frame at `at`; a tag's own EtherType where there is a tag. */
 export function etherType(bytes: Uint8Array, at: number): number {
   return u16(bytes, at + 12);
