@@ -15,65 +15,44 @@
  * check: its header *is* that of a packet that was let in. Checksums are summed for all chains of a batch together, in
  * one call (`sums.ts`); a chain in which one is wrong is taken apart again, and the kernel finds the culprit.
  */
-import { i32, putU16, u16 } from "../wire/bytes.ts";
-import { fold, pseudoSumV4, pseudoSumV6, sum, updateChecksum } from "../wire/checksum.ts";
-import { Location, locate } from "../wire/flow.ts";
+import { i32, u16 } from "../wire/bytes.ts";
+import { fold, sum } from "../wire/checksum.ts";
+import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 import {
   IPV4_LENGTH,
   IPV6_LENGTH,
   TCP_ACK,
-  TCP_CHECKSUM_AT,
   TCP_FLAGS_AT,
   TCP_PSH,
   tcpHeaderLength,
   UDP_CHECKSUM_AT,
   UDP_LENGTH,
 } from "../wire/views.ts";
-import { VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { HeaderMask } from "./header-mask.ts";
-import { hasPartialChecksum, writePartialHeader } from "./partial.ts";
-import {
-  ADDRESS_BYTES,
-  FOLLOW_SHIFT,
-  HEAD_LENGTH,
-  HEAD_OFFSET,
-  LENGTH,
-  OFFSET,
-  type Ring,
-  SEGMENT,
-} from "./ring.ts";
+import { ADDRESS_BYTES, FOLLOW_SHIFT, HEAD_OFFSET, type Ring, SEGMENT } from "./ring.ts";
 import { RANGE_WORDS, type SumRanges } from "./sums.ts";
 import {
-  GSO_TCPV4,
-  GSO_TCPV6,
-  GSO_UDP_L4,
-  le16,
-  NEEDS_CSUM,
-  VNET_CSUM_OFFSET,
-  VNET_CSUM_START,
-  VNET_GSO_TYPE,
-  VNET_HEADER_LENGTH,
-  writeVnetHeader,
-} from "./vnet.ts";
+  CHAIN_WORDS,
+  FIRST,
+  FLAGS,
+  PACKET,
+  PAYLOAD,
+  RANGES,
+  ROWS,
+  SHAPE_HEADER,
+  SHAPE_L3,
+  SHAPE_L4,
+  takeChainApart,
+  verifyChain,
+  writeSuperFrame,
+} from "./super-frame.ts";
 
 const IPV4_DF = 0x40;
 /** Largest IP packet. */
 const LARGEST = 65_535;
 /** Rows in a chain, at most: what every kernel takes as one UDP super-frame (UDP_MAX_SEGMENTS before 6.9). */
 const MOST = 64;
-
-// Words of a chain.
-const FIRST = 0;
-const PACKET = 1;
-const RANGES = 2;
-const ROWS = 3;
-const PAYLOAD = 4;
-const SHAPE_L3 = 5;
-const SHAPE_L4 = 6;
-const SHAPE_HEADER = 7;
-const FLAGS = 8;
-const CHAIN_WORDS = 9;
 
 export class Coalescer {
   readonly #bytes: Uint8Array;
@@ -252,48 +231,18 @@ export class Coalescer {
       const at = i * CHAIN_WORDS;
       const row = ready.row(this.#chains[at + FIRST]!);
       const header = headers + (this.#chains[at + FIRST]! & ready.mask) * stride;
-      if (this.#verify(at)) {
+      if (verifyChain(this.#bytes, this.#chains, at, this.#ranges)) {
         ready.words[row + SEGMENT] = (this.#chains[at + ROWS]! - 1) << FOLLOW_SHIFT;
         ready.words[row + HEAD_OFFSET] = header;
-        this.#superFrame(at, header);
+        writeSuperFrame(this.#bytes, this.#chains, at, this.#ranges, header);
         joined += this.#chains[at + ROWS]! - 1;
       } else {
-        this.#apart(ready, at, headers, stride, none);
+        takeChainApart(ready, this.#chains, at, headers, stride, none);
       }
     }
     this.#count = 0;
     this.#summed = 0;
     return joined;
-  }
-
-  /**
-   * Takes the oldest message of `ready`, a super-frame that `finish` made and the TAP refused, apart again.
-   * @returns whether it was one
-   */
-  takeApart(ready: Ring, none: number): boolean {
-    const rows = ready.oldest;
-    if (rows === 1) return false;
-    const { words } = ready;
-    const bytes = this.#bytes;
-    const first = ready.row(ready.tail);
-    const vnet = words[first + HEAD_OFFSET]!;
-    const frame = words[first + OFFSET]!;
-    const headers = le16(bytes, vnet + VNET_HEADER_LENGTH);
-    const l4 = frame + le16(bytes, vnet + VNET_CSUM_START);
-    const csum = l4 + le16(bytes, vnet + VNET_CSUM_OFFSET);
-    const l4Length = words[first + LENGTH]! - (l4 - frame);
-    const udp = bytes[vnet + VNET_GSO_TYPE]! === GSO_UDP_L4;
-    const where = new Location(); // this is rare
-    locate(bytes, frame, words[first + LENGTH]!, where);
-    const l3 = where.l3At;
-    this.#setIpLength(l3, where.version, l4 - l3 + l4Length);
-    if (udp) putU16(bytes, l4 + 4, l4Length);
-    else bytes[l4 + TCP_FLAGS_AT]! &= ~TCP_PSH;
-    putU16(bytes, csum, pseudo(bytes, l3, l4, udp ? PROTOCOL_UDP : PROTOCOL_TCP, l4Length));
-    writeVnetHeader(bytes, vnet, NEEDS_CSUM, 0, 0, 0, l4 - frame, csum - l4);
-    words[first + SEGMENT] = 0;
-    for (let i = 1; i < rows; i++) unjoin(ready, ready.tail + i, headers, none);
-    return true;
   }
 
   /** Whether a packet may be the first of a chain; notes its shape. */
@@ -377,101 +326,6 @@ export class Coalescer {
     }
     this.#open = false;
   }
-
-  /** Whether the checksums of all packets of the chain at `at` are right. */
-  #verify(at: number): boolean {
-    const chains = this.#chains;
-    const packet = chains[at + PACKET]!;
-    const l3 = packet + chains[at + SHAPE_L3]!;
-    const l4 = packet + chains[at + SHAPE_L4]!;
-    const protocol = protocolOf(this.#bytes, l3, l4);
-    const base =
-      l4 - l3 === IPV4_LENGTH
-        ? pseudoSumV4(this.#bytes, l3, protocol, 0)
-        : pseudoSumV6(this.#bytes, l3, protocol, 0);
-    let range = chains[at + RANGES]! * RANGE_WORDS;
-    for (let i = chains[at + ROWS]!; i > 0; i--, range += RANGE_WORDS) {
-      if (fold(base + this.#ranges[range + 1]! + this.#ranges[range]!) !== 0xffff) return false;
-    }
-    return true;
-  }
-
-  /** Makes the headers of the first packet say that it is all of them, and writes the vnet header at `vnet`. */
-  #superFrame(at: number, vnet: number): void {
-    const bytes = this.#bytes;
-    const chains = this.#chains;
-    const packet = chains[at + PACKET]!;
-    const l3 = packet + chains[at + SHAPE_L3]!;
-    const l4 = packet + chains[at + SHAPE_L4]!;
-    const headerLength = chains[at + SHAPE_HEADER]!;
-    const protocol = protocolOf(bytes, l3, l4);
-    const version = l4 - l3 === IPV4_LENGTH ? 4 : 6;
-    const l4Header = headerLength - chains[at + SHAPE_L4]!;
-    const l4Length = l4Header + chains[at + PAYLOAD]!;
-    const size = this.#ranges[chains[at + RANGES]! * RANGE_WORDS + 1]! - l4Header;
-    const tcp = protocol === PROTOCOL_TCP;
-    this.#setIpLength(l3, version, l4 - l3 + l4Length);
-    if (tcp) bytes[l4 + TCP_FLAGS_AT]! |= chains[at + FLAGS]!;
-    else putU16(bytes, l4 + 4, l4Length);
-    const csum = tcp ? TCP_CHECKSUM_AT : UDP_CHECKSUM_AT;
-    putU16(bytes, l4 + csum, pseudo(bytes, l3, l4, protocol, l4Length));
-    const type = tcp ? (version === 4 ? GSO_TCPV4 : GSO_TCPV6) : GSO_UDP_L4;
-    const frame = packet + VXLAN_LENGTH;
-    writeVnetHeader(bytes, vnet, NEEDS_CSUM, type, headerLength - VXLAN_LENGTH, size, l4 - frame, csum);
-  }
-
-  /** Writes the length of an IP packet into its header. An IPv4 checksum follows. */
-  #setIpLength(l3: number, version: number, length: number): void {
-    const bytes = this.#bytes;
-    if (version === 6) {
-      putU16(bytes, l3 + 4, length - IPV6_LENGTH);
-      return;
-    }
-    putU16(bytes, l3 + 10, updateChecksum(u16(bytes, l3 + 10), u16(bytes, l3 + 2), length));
-    putU16(bytes, l3 + 2, length);
-  }
-
-  /**
-   * Gives the rows of the chain at `at`, whose headers nobody has touched yet, back their headers. The one that did not
-   * fit may just be unfinished: then our kernel finishes it.
-   */
-  #apart(ready: Ring, at: number, slab: number, stride: number, none: number): void {
-    const first = this.#chains[at + FIRST]!;
-    const headers = this.#chains[at + SHAPE_HEADER]! - VXLAN_LENGTH;
-    const where = new Location(); // this is rare
-    for (let i = 1; i < this.#chains[at + ROWS]!; i++) {
-      unjoin(ready, first + i, headers, none);
-      const row = ready.row(first + i);
-      const frame = ready.words[row + OFFSET]!;
-      locate(this.#bytes, frame, ready.words[row + LENGTH]!, where);
-      if (!hasPartialChecksum(this.#bytes, where)) continue;
-      const header = slab + ((first + i) & ready.mask) * stride;
-      writePartialHeader(this.#bytes, header, frame, where);
-      ready.words[row + HEAD_OFFSET] = header;
-    }
-  }
-}
-
-/** Makes a frame of the row at `position` again: its headers still stand in front of its payload. */
-function unjoin(ready: Ring, position: number, headers: number, none: number): void {
-  const row = ready.row(position);
-  const { words } = ready;
-  words[row + OFFSET]! -= headers;
-  words[row + LENGTH]! += headers;
-  words[row + HEAD_OFFSET] = none;
-  words[row + HEAD_LENGTH] = 12;
-}
-
-function protocolOf(bytes: Uint8Array, l3: number, l4: number): number {
-  return l4 - l3 === IPV4_LENGTH ? bytes[l3 + 9]! : bytes[l3 + 6]!;
-}
-
-function pseudo(bytes: Uint8Array, l3: number, l4: number, protocol: number, l4Length: number): number {
-  return fold(
-    l4 - l3 === IPV4_LENGTH
-      ? pseudoSumV4(bytes, l3, protocol, l4Length)
-      : pseudoSumV6(bytes, l3, protocol, l4Length),
-  );
 }
 
 /** Length, id and checksum of an IPv4 header, added up. */

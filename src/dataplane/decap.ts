@@ -33,6 +33,7 @@ import {
   TRUNCATED,
   WORDS,
 } from "./ring.ts";
+import { takeApart } from "./super-frame.ts";
 
 const PKT_TOO_SMALL = dropIndex("rx", "PKT_TOO_SMALL");
 const VXLAN_INVALID_HDR = dropIndex("rx", "VXLAN_INVALID_HDR");
@@ -132,7 +133,7 @@ export class Decap {
 
   /** The oldest message of `ready` was refused. @returns whether it was ours to take apart, and can be tried again */
   takeApart(ready: Ring): boolean {
-    return this.#coalescer.takeApart(ready, this.#noHeader);
+    return takeApart(ready, this.#noHeader);
   }
 
   /** The oldest datagram of `filled`: its slot goes to the last frame that comes of it, or back to the pool. */
