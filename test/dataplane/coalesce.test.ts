@@ -66,6 +66,13 @@ function putRight(bytes: Uint8Array, l3: number, l4: number, { version, protocol
   );
 }
 
+function looksUnfinished({ bytes }: Received, options: FrameOptions, payload: number): boolean {
+  const partial = frame({ ...options, payload, checksum: "partial" });
+  const l4 = 14 + (options.vlan === undefined ? 0 : 4) + (options.version === 6 ? 40 : 20);
+  const csum = l4 + (options.protocol === "tcp" ? 16 : 6);
+  return bytes[8 + csum] === partial[csum] && bytes[9 + csum] === partial[csum + 1];
+}
+
 /** What stands on the TAP: a message per frame or super-frame. */
 interface Written {
   readonly vnet: Uint8Array;
@@ -126,6 +133,8 @@ describe("coalesce", () => {
           const s = stages();
           const sizes = [...new Array<number>(count - 1).fill(size), Math.min(last, size)];
           const packets = flow(options, sizes);
+          // A finished checksum that is the pseudo-header sum by chance (partial.ts) is left to the kernel, alone.
+          fc.pre(!looksUnfinished(packets[0]!, options, size));
           const frames = written(s.receive(...(train ? asTrain(packets) : packets)));
           expect(frames).toHaveLength(1);
           expect(frames[0]!.vnet[0]).toBe(NEEDS_CSUM);
