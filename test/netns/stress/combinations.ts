@@ -39,8 +39,8 @@ export const EVERY: readonly Combination[] = [
     combination(`${name}=off`, "kernel on a wire", i % 2 === 0 ? 6 : 4),
   ]),
   // It knows IPv4 underlays only.
-  combination("hairpin=on", "poplin", 4),
-  combination("hairpin=on", "kernel on a wire", 4),
+  { ...combination("hairpin=on", "poplin", 4), wire: true },
+  { ...combination("hairpin=on", "kernel on a wire", 4), wire: true },
 ];
 
 export function titleOf({ offload, peer, outer }: Combination): string {

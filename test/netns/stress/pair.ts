@@ -14,6 +14,8 @@ export interface PairOptions {
    * network card would.
    */
   readonly peer: "poplin" | "kernel on a wire" | "kernel on a veth";
+  /** Whether the poplin nodes' veths have their offloads off, too: hairpin transmit relies on them as the kernel does. */
+  readonly wire?: boolean;
   /** Address family of the outer header. */
   readonly outer: 4 | 6;
   /** More of the configuration of each poplin node. */
@@ -39,7 +41,7 @@ export class Pair {
     }
   }
 
-  private constructor(lab: Lab, { peer, outer, config = {} }: PairOptions) {
+  private constructor(lab: Lab, { peer, outer, wire = false, config = {} }: PairOptions) {
     this.lab = lab;
     this.network = new RelayNetwork(lab);
     const options = { family: outer, ipv6: true, mtu: this.network.mtu - overhead(outer) };
@@ -50,6 +52,7 @@ export class Pair {
       peer === "poplin"
         ? new PoplinNode(lab, this.network, plan, poplin)
         : new KernelNode(lab, this.network, plan, options);
+    if (wire) for (const { host } of this.poplins) offloadsOff(host, "eth0");
     if (peer === "kernel on a wire") offloadsOff(this.b.host, "eth0");
   }
 

@@ -50,6 +50,7 @@ export class RelayNetwork implements Network {
   readonly mtu: number;
   readonly #lab: Lab;
   readonly #nodes: NodePlan[] = [];
+  #latest: Relay | undefined;
 
   constructor(lab: Lab, mtu = 1500) {
     this.#lab = lab;
@@ -90,14 +91,12 @@ export class RelayNetwork implements Network {
     const of = (plan: { address: string; address6: string }) => (family === 4 ? plan.address : plan.address6);
     const sides = this.#nodes.map((node, i) => ({ local: of(standIn(1 - i)), peer: of(node) }));
     const options = { sides, family, mtu: this.mtu, seed, rates, gro, gso };
+    // A test that took too long has left its relay behind, and the port with it.
+    await this.#latest?.kill();
     const relay = new Relay(this.middle, options);
-    try {
-      await relay.counts();
-      return relay;
-    } catch (error) {
-      await relay.kill(); // or the next one would find its port taken
-      throw error;
-    }
+    this.#latest = relay;
+    await relay.counts();
+    return relay;
   }
 }
 
@@ -120,13 +119,12 @@ export class Relay {
 
   /** Ends it. @returns what has happened */
   async stop(): Promise<[Counts, Counts]> {
-    try {
-      return await this.counts();
-    } finally {
-      await this.kill();
-    }
+    const counts = await this.counts();
+    await this.kill();
+    return counts;
   }
 
+  /** Ends it. Safe to call twice. */
   kill(): Promise<void> {
     return this.#helper.stop();
   }

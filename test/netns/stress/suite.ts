@@ -54,10 +54,7 @@ export async function through<T>(
 ): Promise<{ result: T; counts: [Counts, Counts] }> {
   const relay = await pair.network.start(options);
   const started = performance.now();
-  const result = await run().catch(async (error) => {
-    await relay.kill();
-    throw error;
-  });
+  const result = await run();
   const seconds = (performance.now() - started) / 1000;
   const counts = await relay.stop();
   if (process.env.POPLIN_VERBOSE === "1") {
@@ -91,7 +88,7 @@ export function stress(one: Combination, volume: Volume): void {
     let seed = [...titleOf(one)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) & 0xffffff, 0);
 
     beforeAll(async () => {
-      pair = await Pair.start({ peer, outer, config: configOf(one) });
+      pair = await Pair.start({ ...one, config: configOf(one) });
       if (peer === "kernel on a veth" && !(await inUse(pair.a))["udp-gro"]) cutTrains(pair.b.host);
       await Promise.all([pair.a, pair.b].map(({ pod }) => serveBoth(pod)));
     });
