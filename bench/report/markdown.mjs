@@ -1,4 +1,5 @@
 /** The report as Markdown: tables, charts, and everything that one needs to judge them. */
+
 import { describe } from "../machine.mjs";
 import { median } from "../measure/stats.mjs";
 import { find } from "../runner.mjs";
@@ -6,6 +7,7 @@ import { testNamed } from "../tests/index.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
 import { percent } from "./charts/soak.mjs";
+import { offloadsInWords } from "./offloads.mjs";
 
 const COLUMNS = [
   ["TCP, 1 stream, Gbit/s", "tcp1", "gbps", true],
@@ -152,9 +154,7 @@ function configurations({ configurations = [] }) {
     const words = [
       ...(version ? [`version ${version}`] : []),
       ...(args?.length > 0 ? [`arguments \`${args.join(" ")}\``] : []),
-      ...(offloads
-        ? [`offloads ${typeof offloads === "string" ? offloads : `\`${JSON.stringify(offloads)}\``}`]
-        : []),
+      ...offloadsInWords({ offloads, capabilities }).map((text) => `offloads ${text}`),
       ...(capabilities ? [`underlay \`${JSON.stringify(capabilities)}\``] : []),
       ...(note ? [note] : []),
     ];

@@ -4,6 +4,7 @@ import { find } from "../runner.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
 import { inOrder, soakLine } from "./markdown.mjs";
+import { offloadsInWords } from "./offloads.mjs";
 
 /** What one test found out, as soon as it has: the first metric of each configuration. */
 export function testLines(test, rows, configs) {
@@ -53,10 +54,7 @@ export function summaryLines(results) {
 
 function offloadLines({ configurations }) {
   const about = configurations.find(({ name }) => name === "poplin")?.about ?? {};
-  const words = Object.entries({ ...about.capabilities, ...about.offloads })
-    .filter(([, value]) => typeof value === "boolean")
-    .map(([name, value]) => `${name} ${value ? "on" : "off"}`);
-  return words.length === 0 ? [] : wrap(`poplin's offloads: ${words.join(", ")}`);
+  return offloadsInWords(about).flatMap((words) => wrap(`poplin's offloads ${words}`));
 }
 
 function barLines(results) {

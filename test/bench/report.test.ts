@@ -60,7 +60,7 @@ describe("Markdown", () => {
   });
 
   it("names the offloads in use, the ratio between settings, and what was not measured", () => {
-    expect(text).toContain('offloads `{"tap-tso":true}`');
+    expect(text).toContain("offloads on: tap-tso, offloads off: hairpin (switched off)");
     expect(text).toContain("| TCP, 1 stream, throughput | 0.75 (0.75 … 0.75) |");
     expect(text).toContain("nebula (encrypts): not measured: there is no nebula: apt-get install nebula");
     expect(text).toContain("![throughput](folder/throughput.svg)");

@@ -92,6 +92,6 @@ function about(kind: string) {
     version: "0.1.0",
     args: [],
     capabilities: { gso: true, checksum: "computed" },
-    offloads: { "tap-tso": true },
+    offloads: { "tap-tso": { on: true, why: null }, hairpin: { on: false, why: "switched off" } },
   };
 }
