@@ -19,6 +19,8 @@ const TUN_F_TSO = 0x02 | 0x04;
 const TUN_F_UDP_TUNNEL_GSO = 0x80;
 const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
 const DISCARD = 9;
+/** A row of the slab of addresses; the first is nobody's. */
+const OURSELVES = 1;
 
 /**
  * Makes the device. It goes with its descriptor.
@@ -53,9 +55,9 @@ export function tryTunnelTap(options: HairpinOptions, local: Uint8Array): number
   locate(arena.bytes, frame, packet.length - VNET_LENGTH, where);
   segmenter.whole(frame, where, GSO_TCPV4, underlay.superHeadLength, ring);
   ring.words[OUTER] = SUPER;
-  ring.words[PEER] = 0;
-  const addresses = new Uint8Array(ADDRESS_BYTES);
-  writeSockaddr(addresses, 0, local, DISCARD);
+  ring.words[PEER] = OURSELVES;
+  const addresses = new Uint8Array((OURSELVES + 1) * ADDRESS_BYTES);
+  writeSockaddr(addresses, OURSELVES * ADDRESS_BYTES, local, DISCARD);
   return Math.max(0, -underlay.sendBatch(ring, addresses));
 }
 
