@@ -17,15 +17,11 @@ const EBADF = 9;
 const EINVAL = 22;
 const EMSGSIZE = 90;
 
-/** What the kernel refuses a send of several datagrams with, and would not have refused each of them with. */
-const NO_GSO: ReadonlyMap<number, string> = new Map([
-  [EIO, "EIO"],
-  [EINVAL, "EINVAL"],
-  [EMSGSIZE, "EMSGSIZE"],
-]);
-
-/** Refusals in a row after which no further send of several datagrams is tried. One EIO is enough: it is the egress. */
-const REFUSALS = 16;
+/**
+ * What the kernel refuses a send of several datagrams with, and would not have refused each of them with. EIO is about
+ * the egress, and ends it; the others are about the size of these datagrams, which is one flow's matter.
+ */
+const NO_GSO: ReadonlySet<number> = new Set([EIO, EINVAL, EMSGSIZE]);
 
 export interface BatchOptions {
   readonly family: 4 | 6;
@@ -52,7 +48,6 @@ export class BatchUnderlay implements Underlay {
   readonly #senders: Int32Array;
   #overflowSeen = 0;
   #overflows = 0;
-  #refusals = 0;
   #closed = false;
 
   /** Takes over a socket that `openUdp` returned, in this thread or another. The senders stay the caller's to close. */
@@ -96,10 +91,7 @@ export class BatchUnderlay implements Underlay {
     if (count === 0) return 0;
     const sent = this.#send(ring, count, addresses, false);
     if (sent === 0) this.writeFd = this.#socketOf(ring);
-    if (sent >= 0) {
-      this.#refusals = 0;
-      return sent;
-    }
+    if (sent >= 0) return sent;
     const rows = ring.oldest;
     if (rows === 1 || !NO_GSO.has(-sent)) return sent;
     // From here on each row is a message of its own: what is refused again concerns that one only.
@@ -149,9 +141,8 @@ export class BatchUnderlay implements Underlay {
 
   #refused(errno: number): void {
     this.gsoFallbacks++;
-    this.#refusals++;
-    if (errno !== EIO && this.#refusals < REFUSALS) return;
+    if (errno !== EIO) return;
     this.capabilities.gso = false;
-    this.gsoRefused = `the kernel refused it while packets flowed (${NO_GSO.get(errno)})`;
+    this.gsoRefused = "the kernel refused it while packets flowed (EIO): the egress has no checksum offload";
   }
 }
