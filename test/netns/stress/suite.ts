@@ -74,10 +74,22 @@ export function expectFaults(counts: readonly Counts[], kinds: readonly (keyof C
   for (const kind of kinds) expect(all[kind], kind).toBeGreaterThan(0);
 }
 
-/** Nothing was damaged, and no more is missing than `share` of it. */
-function expectDelivery({ sent, arrived, damaged, strays }: TrainsResult, share: number): void {
+/**
+ * Nothing was damaged, and no more is missing than `share` of it.
+ * @param full what the kernel dropped meanwhile at full queues, and counted: a busy machine does, and is no fault
+ */
+function expectDelivery({ sent, arrived, damaged, strays }: TrainsResult, share: number, full: number): void {
   expect({ damaged, strays }).toEqual({ damaged: 0, strays: 0 });
-  expect(arrived).toBeGreaterThanOrEqual(Math.floor(sent * share));
+  expect(arrived + full).toBeGreaterThanOrEqual(Math.floor(sent * share));
+}
+
+/** What the kernel has dropped at full queues of the poplin nodes, ever. */
+async function fullQueues(pair: Pair): Promise<number> {
+  const stats = await Promise.all(pair.poplins.map((node) => node.client.stats()));
+  return stats.reduce(
+    (sum, { drops }) => sum + (drops.tx.FULL_RING ?? 0) + (drops.rx.SOCKET_RCVBUFF ?? 0),
+    0,
+  );
 }
 
 export function stress(one: Combination, volume: Volume): void {
@@ -160,17 +172,21 @@ export function stress(one: Combination, volume: Volume): void {
     };
 
     it("UDP_SEGMENT, nothing in its way", async () => {
+      const before = await fullQueues(pair);
       const { result } = await through(pair, { family: outer, gro: true, gso: true }, () => allTrains());
+      const full = (await fullQueues(pair)) - before;
       for (const each of result) {
-        expectDelivery(each, 0.99);
+        expectDelivery(each, 0.99, full);
         expect(each.duplicates).toBe(0);
       }
     });
 
     it("UDP_SEGMENT, faults inside trains", async () => {
       const options = { family: outer, gro: true, gso: true, rates: WORSE, seed: next() };
+      const before = await fullQueues(pair);
       const { result, counts } = await through(pair, options, () => allTrains());
-      for (const each of result) expectDelivery(each, 0.9);
+      const full = (await fullQueues(pair)) - before;
+      for (const each of result) expectDelivery(each, 0.9, full);
       expectFaults(counts);
       const sum = (name: "duplicates" | "late") => result.reduce((all, each) => all + each[name], 0);
       expect(sum("duplicates")).toBeGreaterThan(0);
@@ -230,6 +246,7 @@ export function stress(one: Combination, volume: Volume): void {
           patience: PATIENCE,
           gro: true,
         };
+        const before = await fullQueues(pair);
         const { result, counts } = await through(pair, options, async () => {
           const calls = ([4, 6] as const).map((inner) =>
             call(pair.a.host, taggedAddress(1, inner), bulk(2, volume.faulty / 2, next()), 2),
@@ -241,9 +258,12 @@ export function stress(one: Combination, volume: Volume): void {
           return { calls: await Promise.all(calls), sends: await Promise.all(sends) };
         });
         for (const each of result.calls) expectIntact(each);
-        for (const each of result.sends) expectDelivery(each, 0.97);
+        const full = (await fullQueues(pair)) - before;
+        for (const each of result.sends) expectDelivery(each, 0.97, full);
         expectFaults(counts);
       }
+      // What is too large for the underlay is one flow's matter: nothing has been given up for the others.
+      for (const node of pair.poplins) expect(await inUse(node)).toEqual(expectedOffloads(one));
     });
   });
 }
