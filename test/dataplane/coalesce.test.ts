@@ -60,10 +60,9 @@ function putRight(bytes: Uint8Array, l3: number, l4: number, { version, protocol
   const addresses = version === 6 ? bytes.subarray(l3 + 8, l3 + 40) : bytes.subarray(l3 + 12, l3 + 20);
   const length = bytes.length - l4;
   put(csum, 0);
-  put(
-    csum,
-    ~ones(bytes.subarray(l4), ones(addresses, (protocol === "tcp" ? 6 : 17) + length)) & 0xffff || 0xffff,
-  );
+  const value = ~ones(bytes.subarray(l4), ones(addresses, (protocol === "tcp" ? 6 : 17) + length)) & 0xffff;
+  // RFC 768: a UDP checksum of 0 says that there is none. TCP knows no such thing: one in 65,536 is 0.
+  put(csum, protocol === "udp" && value === 0 ? 0xffff : value);
 }
 
 function looksUnfinished({ bytes }: Received, options: FrameOptions, payload: number): boolean {

@@ -65,7 +65,9 @@ function oracle(options: FrameOptions, size: number): Uint8Array[] {
     } else put(l4 + 4, l4Length);
     put(csum, 0);
     const pseudo = ones(addresses, (options.protocol === "tcp" ? 6 : 17) + l4Length);
-    put(csum, ~ones(bytes.subarray(l4), pseudo) & 0xffff || 0xffff);
+    const checksum = ~ones(bytes.subarray(l4), pseudo) & 0xffff;
+    // RFC 768: a UDP checksum of 0 says that there is none. TCP knows no such thing: one in 65,536 is 0.
+    put(csum, options.protocol === "udp" && checksum === 0 ? 0xffff : checksum);
     segments.push(bytes);
   }
   return segments;
