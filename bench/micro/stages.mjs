@@ -8,8 +8,8 @@ import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
-import { LENGTH, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
-import { Segmenter, segmentSlabBytes } from "../../dist/dataplane/segment.js";
+import { LENGTH, OFFSET, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
+import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../dist/dataplane/segment.js";
 import { Fdb, VtepTable } from "../../dist/fdb/index.js";
 import { native } from "../../dist/io/linux/sums.js";
 import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
@@ -72,7 +72,8 @@ function frame(payload = TCP_PAYLOAD, sequence = 0) {
 
 function setUp(lead, packet) {
   const arena = new Arena(16 * 1024 * 1024);
-  const pool = arena.carvePool(Math.max(2048, packet.length + 64), BATCH);
+  const slotBytes = packet.length < 2048 ? 2048 : Math.max(65_600, packet.length + 64); // as the dataplane has them
+  const pool = arena.carvePool(slotBytes, BATCH + SLOTS_TO_CUT);
   for (let slot = 0; slot < BATCH; slot++) arena.bytes.set(packet, slot * pool.slotSize + lead);
   const fdb = new Fdb(1);
   const vteps = new VtepTable(1);
@@ -96,6 +97,7 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
       stage.run(filled, ready);
       if (ready.length !== batch * per) throw new Error(`${ready.length} rows instead of ${batch * per}`);
       ready.complete(batch * per);
+      stage.restore?.();
     }
     return filled.head;
   };
@@ -103,7 +105,7 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
 
 function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
-  const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().sums);
+  const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
   return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
 }
@@ -131,17 +133,22 @@ function decap() {
   return runner(parts, makeDecap(parts, false), VXLAN_AT, packet.length);
 }
 
-/** One super-frame at a time: the vnet header is overwritten each time, so it is put back. */
+/** One super-frame at a time: its vnet header is overwritten, and its slot must be the next to be taken, so that is put back. */
 function segment() {
   const vnet = Uint8Array.of(1, 1, 54, 0, TCP_PAYLOAD & 255, TCP_PAYLOAD >> 8, 34, 0, 16, 0, 0, 0);
   const packet = Uint8Array.from([...vnet, ...frame(SEGMENTS * TCP_PAYLOAD)]);
   const parts = setUp(VNET_AT, packet);
   const stage = makeEncap(parts, { gso: true });
   const { bytes } = parts.arena;
+  const { pool } = parts.filled;
   const restoring = {
     run(filled, ready) {
-      bytes.set(vnet, filled.words[filled.row(filled.tail) + 3]);
+      bytes.set(vnet, filled.words[filled.row(filled.tail) + OFFSET]);
       stage.run(filled, ready);
+    },
+    restore() {
+      const slots = [pool.take(), pool.take(), pool.take()];
+      for (const slot of slots) pool.release(slot);
     },
   };
   return runner(parts, restoring, VNET_AT, packet.length, 1, SEGMENTS);
@@ -157,7 +164,7 @@ function coalesce() {
   const { bytes } = parts.arena;
   const restoring = {
     run(filled, ready) {
-      bytes.set(head, filled.words[filled.row(filled.tail) + 3]);
+      bytes.set(head, filled.words[filled.row(filled.tail) + OFFSET]);
       stage.run(filled, ready);
     },
   };

@@ -62,9 +62,19 @@ static inline int32_t rows_of(const struct batch *b, int32_t i) {
   return 1 + (int32_t)((uint32_t)row_at(b, i)[SEGMENT] >> FOLLOW_SHIFT);
 }
 
+/* Adds a piece to the `n` parts there are: to the last one, where it begins at that one's end. Returns how many there are. */
+static inline int add_part(struct iovec *parts, int n, uint8_t *at, size_t length) {
+  if (n > 0 && (uint8_t *)parts[n - 1].iov_base + parts[n - 1].iov_len == at) {
+    parts[n - 1].iov_len += length;
+    return n;
+  }
+  parts[n] = (struct iovec){at, length};
+  return n + 1;
+}
+
 /*
- * Names the bytes of `rows` rows from row i on, heads and bodies. Returns how many parts they are in; 0 when they are
- * more than `room`, or more rows than the batch has; -1 when one lies outside the arena.
+ * Names the bytes of `rows` rows from row i on, heads and bodies. Returns how many parts they are in; 0 when they may
+ * be more than `room`, or are more rows than the batch has; -1 when one lies outside the arena.
  */
 static inline int gather(const struct batch *b, int32_t i, int32_t rows, struct iovec *parts, int room) {
   int n = 0;
@@ -73,8 +83,8 @@ static inline int gather(const struct batch *b, int32_t i, int32_t rows, struct 
     const int32_t *row = row_at(b, i);
     int32_t head = row[HEAD_LENGTH];
     if (!body_inside(b, row) || (head && !inside(b, row[HEAD_OFFSET], head))) return -1;
-    if (head) parts[n++] = (struct iovec){b->arena + row[HEAD_OFFSET], (size_t)head};
-    parts[n++] = (struct iovec){b->arena + row[OFFSET], (size_t)row[LENGTH]};
+    if (head) n = add_part(parts, n, b->arena + row[HEAD_OFFSET], (size_t)head);
+    n = add_part(parts, n, b->arena + row[OFFSET], (size_t)row[LENGTH]);
   }
   return n;
 }

@@ -15,47 +15,54 @@
 typedef uint64_t v128 __attribute__((vector_size(16)));
 typedef uint64_t v256 __attribute__((vector_size(32)));
 
-/* Adds the vector at `data + at`. memcpy is a load that asks for no alignment. */
-#define ADD(vector, all, high, at)               \
+/* Adds the vector at `data + at`, and does `also` with it. memcpy is a load that asks for no alignment. */
+#define ADD(vector, all, high, at, also)         \
   do {                                           \
     vector words;                                \
     memcpy(&words, data + (at), sizeof(vector)); \
     (all) += words;                              \
     (high) += words >> 32;                       \
+    also(words, at);                             \
   } while (0)
+
+#define NOTHING(words, at) (void)to
+#define STORE(words, at) memcpy(to + (at), &(words), sizeof(words))
 
 /* Defines a function: the sum of `length` bytes, a multiple of the vector's size, in native 32-bit words. A macro,
  * because a function is compiled for one CPU, and functions for different CPUs hand each other no vectors. */
-#define SUM_OF_VECTORS(name, vector)                                         \
-  static uint64_t name(const uint8_t *data, size_t length) {                 \
-    enum { STEP = sizeof(vector) };                                          \
-    vector all = {0}, high = {0}, all2 = {0}, high2 = {0};                   \
-    for (; length >= 4 * STEP; data += 4 * STEP, length -= 4 * STEP) {       \
-      ADD(vector, all, high, 0);                                             \
-      ADD(vector, all2, high2, STEP);                                        \
-      ADD(vector, all, high, 2 * STEP);                                      \
-      ADD(vector, all2, high2, 3 * STEP);                                    \
-    }                                                                        \
-    for (; length; data += STEP, length -= STEP) ADD(vector, all, high, 0);  \
-    all += all2;                                                             \
-    high += high2;                                                           \
-    all += high - (high << 32);                                              \
-    uint64_t sum = 0;                                                        \
-    for (int i = 0; i < STEP / 8; i++) sum += all[i];                        \
-    return sum;                                                              \
+#define SUM_OF_VECTORS(name, vector, also)                                                      \
+  static uint64_t name(const uint8_t *data, uint8_t *to, size_t length) {                       \
+    enum { STEP = sizeof(vector) };                                                             \
+    vector all = {0}, high = {0}, all2 = {0}, high2 = {0};                                      \
+    for (; length >= 4 * STEP; data += 4 * STEP, to += 4 * STEP, length -= 4 * STEP) {          \
+      ADD(vector, all, high, 0, also);                                                          \
+      ADD(vector, all2, high2, STEP, also);                                                     \
+      ADD(vector, all, high, 2 * STEP, also);                                                   \
+      ADD(vector, all2, high2, 3 * STEP, also);                                                 \
+    }                                                                                           \
+    for (; length; data += STEP, to += STEP, length -= STEP) ADD(vector, all, high, 0, also);   \
+    all += all2;                                                                                \
+    high += high2;                                                                              \
+    all += high - (high << 32);                                                                 \
+    uint64_t sum = 0;                                                                           \
+    for (int i = 0; i < STEP / 8; i++) sum += all[i];                                           \
+    return sum;                                                                                 \
   }
 
-SUM_OF_VECTORS(sum_128, v128)
+SUM_OF_VECTORS(sum_128, v128, NOTHING)
+SUM_OF_VECTORS(copy_128, v128, STORE)
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) SUM_OF_VECTORS(sum_256, v256)
+__attribute__((target("avx2"))) SUM_OF_VECTORS(sum_256, v256, NOTHING)
+__attribute__((target("avx2"))) SUM_OF_VECTORS(copy_256, v256, STORE)
 #endif
 
-static uint64_t sum_vectors(const uint8_t *data, size_t length) {
+/* `to` is null where nothing is to be copied. */
+static uint64_t sum_vectors(const uint8_t *data, uint8_t *to, size_t length) {
 #if defined(__x86_64__)
   /* A load and a test: the compiler's own runtime has asked the CPU when the library was loaded. */
-  if (__builtin_cpu_supports("avx2")) return sum_256(data, length);
+  if (__builtin_cpu_supports("avx2")) return to ? copy_256(data, to, length) : sum_256(data, to, length);
 #endif
-  return sum_128(data, length);
+  return to ? copy_128(data, to, length) : sum_128(data, to, length);
 }
 
 /* The bytes that fill no vector, fewer than sizeof(v256). */
@@ -80,11 +87,12 @@ static uint64_t sum_rest(const uint8_t *data, size_t length) {
   return sum;
 }
 
-uint32_t checksum_sum(const uint8_t *data, size_t length) {
+static uint32_t sum_of(const uint8_t *data, uint8_t *to, size_t length) {
   size_t whole = length & ~(sizeof(v256) - 1);
   uint64_t sum = sum_rest(data + whole, length - whole);
+  if (to) memcpy(to + whole, data + whole, length - whole);
   if (whole) {
-    uint64_t vectors = sum_vectors(data, whole);
+    uint64_t vectors = sum_vectors(data, to, whole);
     sum += (vectors & 0xffffffff) + (vectors >> 32);
   }
   sum = (sum & 0xffffffff) + (sum >> 32); /* below 2^33 */
@@ -96,4 +104,12 @@ uint32_t checksum_sum(const uint8_t *data, size_t length) {
 #else
   return (uint32_t)sum;
 #endif
+}
+
+uint32_t checksum_sum(const uint8_t *data, size_t length) {
+  return sum_of(data, NULL, length);
+}
+
+uint32_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict data, size_t length) {
+  return sum_of(data, to, length);
 }

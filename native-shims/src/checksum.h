@@ -12,4 +12,7 @@
  */
 uint32_t checksum_sum(const uint8_t *data, size_t length);
 
+/* The same of bytes that are copied to `to`, which must not overlap them: half the loads of a sum and a copy. */
+uint32_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict data, size_t length);
+
 #endif

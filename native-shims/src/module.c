@@ -33,6 +33,7 @@ static const struct entry CALLS[] = {
     {"recvBatch", recv_batch},
     {"socketDrops", socket_drops},
     {"sumRanges", sum_ranges},
+    {"copyPieces", copy_pieces},
     {"misalignment", misalignment},
     {"poll", poll_set},
     {"pollSpinning", poll_spinning},

@@ -38,6 +38,7 @@ napi_value socket_drops(napi_env env, napi_callback_info info);
 /* sum.c */
 napi_value sum_ranges(napi_env env, napi_callback_info info);
 napi_value misalignment(napi_env env, napi_callback_info info);
+napi_value copy_pieces(napi_env env, napi_callback_info info);
 
 /* wait.c */
 napi_value event_open(napi_env env, napi_callback_info info);

@@ -16,7 +16,7 @@ import { everyOffload, type OffloadReport } from "./offloads.ts";
 import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
 import { PEER, Ring } from "./ring.ts";
-import { Segmenter, segmentSlabBytes } from "./segment.ts";
+import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
 import { type Native, PORTABLE } from "./sums.ts";
 
 /** Slots for frames from the TAP: what may wait for a socket that takes no more. */
@@ -91,7 +91,7 @@ export class Dataplane {
     const txPool = arena.carvePool(txSlotBytes, txSlots);
     const rxPool = arena.carvePool(RX_SLOT_BYTES, RX_SLOTS);
     const rings = {
-      txFilled: new Ring(txPool, TAP_BATCH),
+      txFilled: new Ring(txPool, TAP_BATCH, superFrames ? SLOTS_TO_CUT : 0),
       txReady: new Ring(txPool, txRows),
       rxFilled: new Ring(rxPool, UNDERLAY_BATCH),
       rxReady: new Ring(rxPool, READY_ROWS),
@@ -104,7 +104,7 @@ export class Dataplane {
     this.#vni = options.vni;
     this.#vteps = new VtepTable();
     const { bytes } = arena;
-    const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.sums) : null;
+    const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.pieces) : null;
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);

@@ -4,7 +4,7 @@
  * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
  * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
  * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
- * is cut (`segment.ts`). No payload is moved. What cannot go is counted under its reason and its slot released. At the
+ * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released. At the
  * end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
@@ -136,8 +136,9 @@ export class Encap {
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
     const outer = this.#outer(frame);
     if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, peer, outer, ready)) return 1;
-    const rows = this.#segmenter.cut(frame, this.#where, type, size, slot, peer, outer, ready);
+    const rows = this.#segmenter.cut(frame, this.#where, type, size, peer, outer, ready);
     if (rows > 0) {
+      ready.pool.release(slot);
       this.#values[TX_SUPER]! += 1;
       return rows;
     }

@@ -140,14 +140,12 @@ export class Loop {
 
   /** A frame from the TAP would find a slot and a row. */
   get canReadTap(): boolean {
-    const { txFilled } = this.#rings;
-    return txFilled.room > 0 && txFilled.pool.free > 0;
+    return this.#rings.txFilled.readable > 0;
   }
 
   /** A datagram would find a slot and a row. */
   get canReadUnderlay(): boolean {
-    const { rxFilled } = this.#rings;
-    return rxFilled.room > 0 && rxFilled.pool.free > 0;
+    return this.#rings.rxFilled.readable > 0;
   }
 
   /** Frames wait for the TAP. */

@@ -60,14 +60,20 @@ export class Ring {
   readonly pool: SlotPool;
   /** The arena's bytes, which the descriptors' offsets point into. */
   readonly bytes: Uint8Array;
+  /** Slots that `prepare` leaves to others. */
+  readonly reserve: number;
   /** Next row to fill: the producer's. */
   head = 0;
   /** Oldest filled row: the consumer's. */
   tail = 0;
 
-  /** @param capacity rows; rounded up to a power of two. */
-  constructor(pool: SlotPool, capacity: number) {
+  /**
+   * @param capacity rows; rounded up to a power of two
+   * @param reserve slots that a read leaves free, for whoever has to take some before he can give others back
+   */
+  constructor(pool: SlotPool, capacity: number, reserve = 0) {
     this.pool = pool;
+    this.reserve = reserve;
     this.bytes = pool.bytes;
     this.capacity = nextPowerOfTwo(capacity);
     this.mask = this.capacity - 1;
@@ -85,6 +91,11 @@ export class Ring {
     return this.capacity - ((this.head - this.tail) | 0);
   }
 
+  /** Rows that a read could fill: there is room, and a slot for each. */
+  get readable(): number {
+    return Math.max(0, Math.min(this.room, this.pool.free - this.reserve));
+  }
+
   /** First word of the row at position `i` (a head or tail value, or one between). */
   row(i: number): number {
     return (i & this.mask) * WORDS;
@@ -92,11 +103,11 @@ export class Ring {
 
   /**
    * Makes up to `max` rows after `head` ready for a read: a free slot each, the body `lead` bytes into it and as
-   * long as the slot allows. They become part of the ring when the reader calls `publish`.
+   * long as the slot allows. They become part of the ring when the reader calls `publish`. The `reserve` is left free.
    * @returns how many are ready: fewer when the ring or the pool is short, 0 when either is exhausted.
    */
   prepare(max: number, lead: number): number {
-    const n = Math.min(max, this.room, this.pool.free);
+    const n = Math.min(max, this.readable);
     const { words, pool } = this;
     for (let i = 0; i < n; i++) {
       const at = this.row(this.head + i);

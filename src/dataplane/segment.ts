@@ -2,14 +2,15 @@
  * Super-frame → segments: what the kernel left undone for us because the TAP said that it could (TUN_F_TSO4, TSO6, USO4,
  * USO6), done as `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment` do it.
  *
- *   slot     VXLAN │ Ethernet IP TCP │ payload ············· payload ············· payload ····
- *   rows     header 0 │ slice 0      header 1 │ slice 1       header 2 │ slice 2
+ *   slot of the frame     VXLAN Ethernet IP TCP │ payload ············· payload ············· payload ····
+ *   slot of a message     VXLAN Ethernet IP TCP │ payload ·············│VXLAN Ethernet IP TCP │ payload ············
+ *   rows                  segment 0                                     segment 1
  *
- * The payload stays where it is; each segment is a row whose head is a header of its own, in a slab with one entry per
- * row of the ring, and whose body is a slice of the payload. In the headers differ: the IP length, the IPv4 id (one more
- * each) and checksum; TCP's sequence number, PSH and FIN (on the last segment only), CWR (on the first only, RFC 3168
- * section 6.1.2) and checksum; UDP's length and checksum. Checksums are computed from scratch: a partial one holds the
- * pseudo-header sum of the whole.
+ * The segments are copied, one behind the other as they leave, into slots of their own, a slot for what can leave in one
+ * send: one pass copies and sums, and the kernel takes one run of bytes faster than a hundred pieces. In the headers
+ * differ: the IP length, the IPv4 id (one more each) and checksum; TCP's sequence number, PSH and FIN (on the last segment
+ * only), CWR (on the first only, RFC 3168 section 6.1.2) and checksum; UDP's length and checksum. Checksums are computed
+ * from scratch: a partial one holds the pseudo-header sum of the whole.
  */
 import { i32, putU16, putU32, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
@@ -28,10 +29,10 @@ import {
   UDP_LENGTH,
 } from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
-import { VNET_LENGTH } from "./arena.ts";
+import { VNET_LENGTH, VXLAN_AT } from "./arena.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, OUTER, PEER, type Ring, SLOT, WORDS } from "./ring.ts";
-import { RANGE_WORDS, type SumRanges } from "./sums.ts";
+import { type CopyPieces, JOB_WORDS } from "./sums.ts";
 import {
   GSO_ECN,
   GSO_TCPV4,
@@ -43,19 +44,26 @@ import {
   VNET_INNER_L3,
 } from "./vnet.ts";
 
-/** Bytes per entry of the header slab: VXLAN 8, Ethernet with tags 22, IPv6 with some extensions, TCP up to 60. */
+/** Bytes of headers that a super-frame may have: VXLAN 8, Ethernet with tags 22, IPv6 with some extensions, TCP up to 60. */
+const LONGEST_HEADERS = 256;
+/** Bytes per entry of the slab for the heads of super-frames that leave whole. */
 const STRIDE = 256;
 /** Largest UDP payload over IPv4. */
 const LARGEST_PAYLOAD = 65_507;
+/**
+ * Slots that reading leaves free, for the segments of one super-frame: frames that wait for room would wait for ever if
+ * they had taken all themselves. Four are enough for as many segments as a ring of 2,048 rows takes.
+ */
+export const SLOTS_TO_CUT = 4;
 /** Bytes of headers that a super-frame to send whole may have: with the outer ones before them they are named in a byte. */
 const LONGEST_WHOLE = 190;
 
-/** Bytes of the arena for the header slab of a ring of `rows` rows. */
+/** Bytes of the arena for the slab of a ring of `rows` rows. */
 export function segmentSlabBytes(rows: number): number {
   return rows * STRIDE;
 }
 
-/** From `cut`: the rows do not fit into the ring now. */
+/** From `cut`: the rows do not fit into the ring now, or too few slots are free. */
 export const NO_ROOM = 0;
 /** From `cut`: no super-frame that anybody could cut, or its segments would not fit the MTU. */
 export const CANNOT_CUT = -1;
@@ -63,12 +71,13 @@ export const SEGMENT_TOO_BIG = -2;
 
 export class Segmenter {
   readonly #bytes: Uint8Array;
-  readonly #words: Int32Array;
   readonly #slab: number;
   readonly #vni: number;
   readonly #mtu: number;
-  readonly #sums: SumRanges;
-  #ranges = new Int32Array(64 * RANGE_WORDS);
+  readonly #pieces: CopyPieces;
+  readonly #job = new Int32Array(JOB_WORDS);
+  /** One for each datagram that fits into a slot. */
+  #sums = new Int32Array(64);
 
   // The super-frame at hand. Offsets count from the VXLAN header, where each segment's header starts, too.
   #start = 0;
@@ -92,21 +101,20 @@ export class Segmenter {
     bytes: Uint8Array,
     slab: number,
     options: Pick<DataplaneOptions, "vni" | "mtu">,
-    sums: SumRanges,
+    pieces: CopyPieces,
   ) {
     this.#bytes = bytes;
-    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
     this.#slab = slab;
     this.#vni = options.vni;
     this.#mtu = options.mtu;
-    this.#sums = sums;
+    this.#pieces = pieces;
   }
 
   /**
-   * Cuts one super-frame, which starts at a multiple of 4 with eight bytes of headroom, and pushes its segments. Once it
-   * is sure to be cut, the VXLAN header goes into the headroom, over what is left of the vnet header.
+   * Cuts one super-frame, which has eight bytes of headroom, into slots of the ring's pool, and pushes its segments. The
+   * frame is the caller's again after it. Once it is sure to be cut, the VXLAN header goes into the headroom, over what
+   * is left of the vnet header.
    * @param type gso_type of its vnet header, and `size`, gso_size: payload bytes per segment
-   * @param slot given to the last row
    * @param outer and `peer`: those words of each row
    * @returns how many rows were pushed, `NO_ROOM`, or why it was not cut; then nothing was pushed
    */
@@ -115,7 +123,6 @@ export class Segmenter {
     where: Location,
     type: number,
     size: number,
-    slot: number,
     peer: number,
     outer: number,
     ready: Ring,
@@ -126,30 +133,58 @@ export class Segmenter {
     if (size === 0 || payload <= 0) return CANNOT_CUT;
     if (first - where.l3At + Math.min(size, payload) > this.#mtu) return SEGMENT_TOO_BIG;
     const count = Math.ceil(payload / size);
-    if (count > ready.capacity) return CANNOT_CUT;
-    if (count > ready.room) return NO_ROOM;
-    if (count * RANGE_WORDS > this.#ranges.length) this.#ranges = new Int32Array(count * 2 * RANGE_WORDS);
+    const perSlot = Math.floor(LARGEST_PAYLOAD / (this.#headerLength + Math.min(size, payload)));
+    const slots = Math.ceil(count / perSlot);
+    if (count > ready.capacity || slots > SLOTS_TO_CUT) return CANNOT_CUT;
+    if (count > ready.room || slots > ready.pool.free) return NO_ROOM;
+    if (perSlot > this.#sums.length) this.#sums = new Int32Array(2 * perSlot);
     writeVxlanHeader(this.#bytes, this.#start, this.#vni);
-    const ranges = this.#ranges;
-    const head = ready.head;
+    this.#sumHeaders(where);
+    for (let at = 0; at < payload; at += perSlot * size) {
+      const length = Math.min(perSlot * size, payload - at);
+      this.#fill(ready, first, payload, at, length, size, peer, outer);
+    }
+    return count;
+  }
+
+  /** Fills a slot with the segments of `length` bytes of payload, which start `at` bytes into it. */
+  #fill(
+    ready: Ring,
+    first: number,
+    payload: number,
+    at: number,
+    length: number,
+    size: number,
+    peer: number,
+    outer: number,
+  ): void {
+    const headerLength = this.#headerLength;
+    const slot = ready.pool.take();
+    const job = this.#job;
+    job[0] = this.#start;
+    job[1] = headerLength;
+    job[2] = first + at;
+    job[3] = length;
+    job[4] = size;
+    job[5] = slot + VXLAN_AT;
+    const sums = this.#sums;
+    this.#pieces(this.#bytes, job, sums);
     const { words } = ready;
+    const l4Header = headerLength - this.#l4;
+    const number = at / size;
+    let segment = slot + VXLAN_AT;
     let row = 0;
-    for (let i = 0; i < count; i++) {
-      const at = first + i * size;
-      const length = Math.min(size, payload - i * size);
-      row = ready.push(-1, at, length);
-      words[row + HEAD_OFFSET] = this.#slab + (row / WORDS) * STRIDE;
-      words[row + HEAD_LENGTH] = this.#headerLength;
+    for (let i = 0, done = 0; done < length; i++, done += size) {
+      const piece = Math.min(size, length - done);
+      row = ready.push(-1, segment, headerLength + piece);
       words[row + PEER] = peer;
       words[row + OUTER] = outer;
-      ranges[i * RANGE_WORDS] = at;
-      ranges[i * RANGE_WORDS + 1] = length;
+      this.#writeIp(segment, number + i, l4Header + piece);
+      if (this.#tcp) this.#writeTcp(segment, at + done, piece, payload, sums[i]!);
+      else this.#writeUdp(segment, l4Header + piece, sums[i]!);
+      segment += headerLength + piece;
     }
     words[row + SLOT] = slot;
-    this.#sums(this.#bytes, ranges, count);
-    this.#sumHeaders(where);
-    this.#write(ready, head, count, size, payload);
-    return count;
   }
 
   /**
@@ -196,7 +231,7 @@ export class Segmenter {
     this.#l4 = l4At - this.#start;
     this.#version = version;
     this.#headerLength = this.#l4 + l4Header;
-    return this.#headerLength <= STRIDE && (!this.#tcp || l4Header >= TCP_LENGTH);
+    return this.#headerLength <= LONGEST_HEADERS && (!this.#tcp || l4Header >= TCP_LENGTH);
   }
 
   /** Sums what all segments share; what differs is left out. */
@@ -225,26 +260,7 @@ export class Segmenter {
     this.#l4Sum = fold(sum(bytes, rest, this.#start + this.#headerLength - rest, this.#l4Sum));
   }
 
-  /** Writes the headers of `count` segments, whose rows start at position `head`. */
-  #write(ready: Ring, head: number, count: number, size: number, payload: number): void {
-    const words = this.#words;
-    const ranges = this.#ranges;
-    const from = this.#start >> 2;
-    const length = (this.#headerLength + 3) >> 2;
-    const l4Header = this.#headerLength - this.#l4;
-    for (let i = 0; i < count; i++) {
-      const header = ready.words[ready.row(head + i) + HEAD_OFFSET]!;
-      const to = header >> 2;
-      for (let word = 0; word < length; word++) words[to + word] = words[from + word]!;
-      const at = i * size;
-      const last = i === count - 1;
-      const l4Length = l4Header + (last ? payload - at : size);
-      this.#writeIp(header, i, l4Length);
-      if (this.#tcp) this.#writeTcp(header + this.#l4, i === 0, last, at, l4Length, ranges[i * RANGE_WORDS]!);
-      else this.#writeUdp(header + this.#l4, l4Length, ranges[i * RANGE_WORDS]!);
-    }
-  }
-
+  /** Headers of segment `i`, whose copies start at `header`. */
   #writeIp(header: number, i: number, l4Length: number): void {
     const bytes = this.#bytes;
     const l3 = header + this.#l3;
@@ -259,27 +275,24 @@ export class Segmenter {
     putU16(bytes, l3 + 10, ~fold(this.#ipSum + total + id));
   }
 
-  #writeUdp(l4: number, l4Length: number, payloadSum: number): void {
+  #writeUdp(header: number, l4Length: number, payloadSum: number): void {
+    const l4 = header + this.#l4;
     putU16(this.#bytes, l4 + 4, l4Length);
     // RFC 768: 0 says that there is none
     putU16(this.#bytes, l4 + 6, ~fold(this.#l4Sum + 2 * l4Length + payloadSum) & 0xffff || 0xffff);
   }
 
-  #writeTcp(
-    l4: number,
-    first: boolean,
-    last: boolean,
-    at: number,
-    l4Length: number,
-    payloadSum: number,
-  ): void {
+  /** The TCP header of the segment with `length` of the `payload` bytes, from the one `at` on. */
+  #writeTcp(header: number, at: number, length: number, payload: number, payloadSum: number): void {
     const bytes = this.#bytes;
+    const l4 = header + this.#l4;
     const sequence = (this.#sequence + at) | 0;
     let flags = this.#offsetAndFlags;
-    if (!last) flags &= ~(TCP_FIN | TCP_PSH);
-    if (!first) flags &= ~TCP_CWR;
+    if (at + length < payload) flags &= ~(TCP_FIN | TCP_PSH);
+    if (at > 0) flags &= ~TCP_CWR;
     putU32(bytes, l4 + 4, sequence);
     putU16(bytes, l4 + 12, flags);
+    const l4Length = this.#headerLength - this.#l4 + length;
     const total = this.#l4Sum + (sequence >>> 16) + (sequence & 0xffff) + flags + l4Length + payloadSum;
     putU16(bytes, l4 + 16, ~fold(total));
   }

@@ -57,6 +57,18 @@ describe("Ring", () => {
     expect(many!.prepare(8, 0)).toBe(0);
   });
 
+  it("leaves the slots of the reserve to others", () => {
+    const pool = new Arena(4 * SLOT_BYTES).carvePool(SLOT_BYTES, 4);
+    const ring = new Ring(pool, 8, 3);
+    expect(ring.readable).toBe(1);
+    expect(ring.prepare(8, 0)).toBe(1);
+    expect(ring.readable).toBe(0);
+    expect(ring.prepare(8, 0)).toBe(0);
+    expect(pool.free).toBe(3);
+    pool.take();
+    expect(ring.readable).toBe(0);
+  });
+
   it("releases the slots of what completes, and of rows that share one only with the last", () => {
     const [ring] = rings(2, 8);
     const { pool } = ring!;

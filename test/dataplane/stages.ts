@@ -20,8 +20,8 @@ import {
   Ring,
   SEGMENT,
 } from "../../src/dataplane/ring.ts";
-import { Segmenter, segmentSlabBytes } from "../../src/dataplane/segment.ts";
-import { sumRanges } from "../../src/dataplane/sums.ts";
+import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../src/dataplane/segment.ts";
+import { copyPieces, sumRanges } from "../../src/dataplane/sums.ts";
 import { Fdb } from "../../src/fdb/fdb.ts";
 import { VtepTable } from "../../src/fdb/vteps.ts";
 import { parseMac } from "../../src/wire/bytes.ts";
@@ -83,12 +83,12 @@ export class Stages {
   constructor(options: Partial<DataplaneOptions> = {}, capabilities: Partial<UnderlayCapabilities> = {}) {
     const all = { ...OPTIONS, ...options };
     const pool = this.arena.carvePool(66_000, 128);
-    this.filled = new Ring(pool, 64);
+    this.filled = new Ring(pool, 64, SLOTS_TO_CUT);
     this.ready = new Ring(pool, READY_ROWS);
     const { bytes } = this.arena;
     const can = { ...CAPABILITIES, ...capabilities };
     const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
-    const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, sumRanges);
+    const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, copyPieces);
     this.encap = new Encap(bytes, this.fdb, segmenter, all, target, this.counters);
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;

@@ -147,6 +147,12 @@ export interface Shim {
    * @param ranges (offset, length) after (offset, length), `count` of them; each offset becomes the sum in 16 bits
    */
   sumRanges(arena: Uint8Array, ranges: Int32Array, count: number): void;
+  /**
+   * Copies bytes in pieces, a copy of one header before each, and sums the pieces on the way.
+   * @param job `CopyPieces` of `dataplane/sums.ts` says what its words are
+   * @param sums becomes the sum of each piece, as in `sumRanges`
+   */
+  copyPieces(arena: Uint8Array, job: Int32Array, sums: Int32Array): void;
   /** How many bytes the memory of `arena` starts above a multiple of 64. */
   misalignment(arena: Uint8Array): number;
   /**

@@ -6,6 +6,7 @@ export function native(): Native {
   const shim = loadShim();
   return {
     sums: (bytes, ranges, count) => shim.sumRanges(bytes, ranges, count),
+    pieces: (bytes, job, sums) => shim.copyPieces(bytes, job, sums),
     misalignment: (bytes) => shim.misalignment(bytes),
   };
 }

@@ -2,7 +2,7 @@
 import { Arena, VNET_AT, VNET_LENGTH } from "../../dataplane/arena.ts";
 import { OUTER, PEER, Ring, SUPER } from "../../dataplane/ring.ts";
 import { Segmenter, segmentSlabBytes } from "../../dataplane/segment.ts";
-import { sumRanges } from "../../dataplane/sums.ts";
+import { copyPieces } from "../../dataplane/sums.ts";
 import { GSO_TCPV4 } from "../../dataplane/vnet.ts";
 import { ADDRESS_BYTES, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { Location, locate } from "../../wire/flow.ts";
@@ -44,7 +44,7 @@ export function tryTunnelTap(options: HairpinOptions, local: Uint8Array): number
     arena.bytes,
     arena.reserve(segmentSlabBytes(1)),
     { vni: 0, mtu: 1450 },
-    sumRanges,
+    copyPieces,
   );
   const underlay = new HairpinUnderlay(new BatchUnderlay(NO_SOCKET, { ...options, family: 4 }), options);
   const packet = SUPER_FRAMES["TCP over IPv4"];

@@ -1,9 +1,9 @@
-/** Sums in C against those in TypeScript: every length around the widths of registers, every alignment. */
+/** Sums and copies in C against those in TypeScript: every length around the widths of registers, every alignment. */
 import { describe, expect, it } from "vitest";
-import { sumRanges } from "../../../src/dataplane/sums.ts";
+import { copyPieces, sumRanges } from "../../../src/dataplane/sums.ts";
 import { native } from "../../../src/io/linux/sums.ts";
 
-const { sums, misalignment } = native();
+const { sums, pieces, misalignment } = native();
 
 function both(bytes: Uint8Array, pieces: readonly (readonly [number, number])[]): [Int32Array, Int32Array] {
   const inC = Int32Array.from(pieces.flat());
@@ -50,5 +50,59 @@ describe("sums of ranges", () => {
     const buffer = new ArrayBuffer(4096);
     const at = misalignment(new Uint8Array(buffer));
     for (let i = 0; i < 130; i++) expect(misalignment(new Uint8Array(buffer, i))).toBe((at + i) % 64);
+  });
+});
+
+describe("copies in pieces", () => {
+  const filled = (): Uint8Array => new Uint8Array(200_000).map((_, i) => (i * 2654435761) >>> 11);
+
+  it("are the same in C and in TypeScript, bytes and sums, whatever the lengths and alignment", () => {
+    for (let size = 1; size < 300; size += 7) {
+      for (const [header, length, from, total, to] of [
+        [0, 74, 300, 2 * size + 1, 100_000],
+        [3, 66, 101, 900, 100_005],
+        [5, 0, 1001, 64, 100_031],
+        [199_900, 100, 150_001, 1, 2],
+      ] as const) {
+        const job = Int32Array.of(header, length, from, total, size, to);
+        const [inC, inTypeScript] = [filled(), filled()];
+        const [sumsInC, sumsInTypeScript] = [new Int32Array(1000), new Int32Array(1000)];
+        pieces(inC, job, sumsInC);
+        copyPieces(inTypeScript, job, sumsInTypeScript);
+        expect(Buffer.compare(inC, inTypeScript)).toBe(0);
+        expect(sumsInC).toEqual(sumsInTypeScript);
+      }
+    }
+  });
+
+  it("are refused outside the arena, over what they are made of, and without room for their sums", () => {
+    const arena = new Uint8Array(1000);
+    const good = [0, 10, 100, 50, 10, 500];
+    const bad: [number, number][] = [
+      [0, -1],
+      [0, 995],
+      [0, 495], // the header where the pieces go
+      [1, -1],
+      [2, -1],
+      [2, 980],
+      [2, 460], // the payload's end there
+      [2, 590], // its beginning
+      [3, 0],
+      [3, 0x7fffffff],
+      [4, 0],
+      [4, -1],
+      [5, 901],
+      [5, -1],
+      [5, 0x7fffffff],
+    ];
+    const sumsOf = new Int32Array(5);
+    pieces(arena, Int32Array.from(good), sumsOf);
+    for (const [word, value] of bad) {
+      const job = Int32Array.from(good);
+      job[word] = value;
+      expect(() => pieces(arena, job, sumsOf), `word ${word}: ${value}`).toThrow(RangeError);
+    }
+    expect(() => pieces(arena, Int32Array.from(good), new Int32Array(4))).toThrow(RangeError);
+    expect(() => pieces(arena, Int32Array.from(good.slice(1)), sumsOf)).toThrow(RangeError);
   });
 });
