@@ -4,8 +4,8 @@
  * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
  * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
  * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
- * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released. At the
- * end, rows that can leave in one send are made one message (`messages.ts`).
+ * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released.
+ * At the end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
 import { macHi, macLo } from "../wire/bytes.ts";
