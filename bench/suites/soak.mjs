@@ -1,5 +1,5 @@
 /**
- * An hour of one TCP stream: throughput and memory over time. A leak shows as memory that goes on growing, so the
+ * An hour of one TCP stream, with 1,000 more peers in the tables: throughput and memory over time. A leak shows as memory that goes on growing, so the
  * second half is compared with the first quarter's end. It is reported, and fails nothing.
  */
 import { readFileSync } from "node:fs";
@@ -14,7 +14,7 @@ const FLAT = 0.05;
 /** @returns `{ minutes, config, samples: [{ second, gbps, rss, cpu }], flat, growth }` */
 export async function soak({ minutes }, configs, fleet, progress) {
   const poplin = configs.filter(({ name }) => name === "poplin");
-  const [entry] = await fleet.entries(poplin, {});
+  const [entry] = await fleet.entries(poplin, { rows: true });
   if (entry === undefined) return { minutes, samples: [], problem: "poplin did not start" };
   const { bed } = entry;
   const seconds = minutes * 60;
