@@ -46,22 +46,31 @@ const PATIENCE = 300;
 
 const KINDS = ["lost", "duplicated", "reordered", "flipped"] as const;
 
-/** Runs traffic while the relay works in some way. @returns what came of it, and what the relay did */
+/** Datagrams in a train, at most: one drop at a full queue can cost as many. */
+const TRAIN = 64;
+
+/**
+ * Runs traffic while the relay works in some way.
+ * @returns what came of it, what the relay did, and how many datagrams may have found a queue full meanwhile: on a busy
+ * machine they do, it is counted, and no fault
+ */
 export async function through<T>(
   pair: Pair,
   options: Parameters<Pair["network"]["start"]>[0],
   run: () => Promise<T>,
-): Promise<{ result: T; counts: [Counts, Counts] }> {
+): Promise<{ result: T; counts: [Counts, Counts]; full: number }> {
   const relay = await pair.network.start(options);
+  const before = await fullQueues(pair);
   const started = performance.now();
   const result = await run();
   const seconds = (performance.now() - started) / 1000;
   const counts = await relay.stop();
+  const full = ((await fullQueues(pair)) - before + total(counts).overflows) * TRAIN;
   if (process.env.POPLIN_VERBOSE === "1") {
-    console.log(JSON.stringify({ seconds: Math.round(seconds * 100) / 100, result, counts }));
+    console.log(JSON.stringify({ seconds: Math.round(seconds * 100) / 100, result, counts, full }));
   }
   expect(total(counts).refused, "datagrams that the relay could not send").toBe(0);
-  return { result, counts };
+  return { result, counts, full };
 }
 
 export function expectIntact({ failures }: CallsResult): void {
@@ -74,13 +83,11 @@ export function expectFaults(counts: readonly Counts[], kinds: readonly (keyof C
   for (const kind of kinds) expect(all[kind], kind).toBeGreaterThan(0);
 }
 
-/**
- * Nothing was damaged, and no more is missing than `share` of it.
- * @param full what the kernel dropped meanwhile at full queues, and counted: a busy machine does, and is no fault
- */
-function expectDelivery({ sent, arrived, damaged, strays }: TrainsResult, share: number, full: number): void {
+/** Nothing was damaged, and `share` of it arrived, but for what may have found a queue `full`. */
+function expectDelivery(result: TrainsResult, share: number, full: number): void {
+  const { sent, arrived, damaged, strays } = result;
   expect({ damaged, strays }).toEqual({ damaged: 0, strays: 0 });
-  expect(arrived + full).toBeGreaterThanOrEqual(Math.floor(sent * share));
+  expect(arrived + full, JSON.stringify(result)).toBeGreaterThanOrEqual(Math.floor(sent * share));
 }
 
 /** What the kernel has dropped at full queues of the poplin nodes, ever. */
@@ -172,9 +179,8 @@ export function stress(one: Combination, volume: Volume): void {
     };
 
     it("UDP_SEGMENT, nothing in its way", async () => {
-      const before = await fullQueues(pair);
-      const { result } = await through(pair, { family: outer, gro: true, gso: true }, () => allTrains());
-      const full = (await fullQueues(pair)) - before;
+      const quiet = { family: outer, gro: true, gso: true };
+      const { result, full } = await through(pair, quiet, () => allTrains());
       for (const each of result) {
         expectDelivery(each, 0.99, full);
         expect(each.duplicates).toBe(0);
@@ -183,9 +189,7 @@ export function stress(one: Combination, volume: Volume): void {
 
     it("UDP_SEGMENT, faults inside trains", async () => {
       const options = { family: outer, gro: true, gso: true, rates: WORSE, seed: next() };
-      const before = await fullQueues(pair);
-      const { result, counts } = await through(pair, options, () => allTrains());
-      const full = (await fullQueues(pair)) - before;
+      const { result, counts, full } = await through(pair, options, () => allTrains());
       for (const each of result) expectDelivery(each, 0.9, full);
       expectFaults(counts);
       const sum = (name: "duplicates" | "late") => result.reduce((all, each) => all + each[name], 0);
@@ -246,8 +250,7 @@ export function stress(one: Combination, volume: Volume): void {
           patience: PATIENCE,
           gro: true,
         };
-        const before = await fullQueues(pair);
-        const { result, counts } = await through(pair, options, async () => {
+        const { result, counts, full } = await through(pair, options, async () => {
           const calls = ([4, 6] as const).map((inner) =>
             call(pair.a.host, taggedAddress(1, inner), bulk(2, volume.faulty / 2, next()), 2),
           );
@@ -258,8 +261,7 @@ export function stress(one: Combination, volume: Volume): void {
           return { calls: await Promise.all(calls), sends: await Promise.all(sends) };
         });
         for (const each of result.calls) expectIntact(each);
-        const full = (await fullQueues(pair)) - before;
-        for (const each of result.sends) expectDelivery(each, 0.97, full);
+        for (const each of result.sends) expectDelivery(each, 0.9, full);
         expectFaults(counts);
       }
       // What is too large for the underlay is one flow's matter: nothing has been given up for the others.
