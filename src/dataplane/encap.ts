@@ -50,6 +50,8 @@ export class Encap {
   readonly #largest: number;
   readonly #sendTos: boolean;
   readonly #where = new Location();
+  /** Where the last message starts that rows to come may join: a position of the ring that `run` filled last. */
+  #open = 0;
   /** −1: the inner TOS is taken over whole. Else the outer TOS without its ECN bits. */
   #tos = 0;
 
@@ -78,10 +80,19 @@ export class Encap {
     this.#tos = tos === "inherit" ? -1 : tos & 0xfc;
   }
 
+  /**
+   * Rows of `ready` that no row to come will join: those that may leave even when it is known that more frames wait.
+   * Nothing has been pushed to it since `run`.
+   */
+  closed(ready: Ring): number {
+    return Math.max(0, (this.#open - ready.tail) | 0);
+  }
+
   /** Moves as many frames from `filled` to `ready` as `ready` has room for. */
   run(filled: Ring, ready: Ring): void {
+    const waits = ready.length > 0 && ((this.#open - ready.tail) | 0) >= 0;
     ready.rewind();
-    const from = ready.head;
+    const from = waits ? this.#open : ready.head;
     const { words, pool } = filled;
     const values = this.#values;
     let frames = 0;
@@ -104,7 +115,7 @@ export class Encap {
     }
     values[TX_FRAMES]! += frames;
     values[TX_BYTES]! += octets;
-    if (this.#target.capabilities.gso) linkMessages(ready, from);
+    this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
   }
 
   /** @returns how many rows the frame became, `NO_ROOM`, or minus the index of the drop counter */

@@ -167,12 +167,16 @@ export class Loop {
       this.#readFailures = 0;
       this.#values[this.#txBatches]! += 1;
     }
-    if (read === want || (ready && this.#tap.more)) this.idle = false;
+    const more = ready && this.#tap.more === true;
+    if (read === want || more) this.idle = false;
     this.#tapBatch = nextBatch(read, want, TAP_BATCH);
     if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
     let written = 0;
-    while (txReady.length > 0) {
-      const sent = this.#underlay.sendBatch(txReady, this.#addresses.slab);
+    for (;;) {
+      // The next turn reads what there is more: a message that it may add to waits for that long.
+      const count = more ? this.#encap.closed(txReady) : txReady.length;
+      if (count === 0) break;
+      const sent = this.#underlay.sendBatch(txReady, this.#addresses.slab, count);
       if (sent > 0) {
         written += sent;
       } else if (sent === 0) {

@@ -94,10 +94,11 @@ export interface Underlay extends Port {
   /**
    * Sends messages from the tail on, each to the row of `addresses` (a slab of sockaddrs) that its PEER word
    * names. Completes what the kernel, or the port, took over.
+   * @param count no more than so many rows, which are whole messages; left out, all
    * @returns rows sent, 0 when none can be taken now, or −errno when the *oldest* one was refused: it is
    * still there, and the caller counts it and completes it.
    */
-  sendBatch(ring: Ring, addresses: Uint8Array): number;
+  sendBatch(ring: Ring, addresses: Uint8Array, count?: number): number;
   /** Datagrams the kernel dropped because our receive buffer was full, ever. It may be a system call: ask now and then. */
   overflows(): number;
   /**

@@ -145,11 +145,11 @@ export class DgramUnderlay implements Underlay {
     return prepared;
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     if (this.#closed) return -EBADF;
     let sent = 0;
     let refused = 0;
-    while (sent < ring.length && this.#free > 0) {
+    while (sent < count && this.#free > 0) {
       const row = ring.row(ring.tail + sent);
       refused = refusal(ring, row, addresses, this.family);
       if (refused !== 0) break;

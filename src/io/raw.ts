@@ -111,10 +111,10 @@ export class RawUnderlay implements Underlay {
     return this.#receiver.recvBatch(ring, max);
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     let sent = 0;
     let errno = 0;
-    while (sent < ring.length) {
+    while (sent < count) {
       errno = this.#send(ring, ring.row(ring.tail + sent), addresses);
       if (errno !== 0) break;
       sent++;

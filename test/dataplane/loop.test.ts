@@ -77,6 +77,55 @@ describe("Loop", () => {
     expect(slotsInUse(dataplane)).toBe(0);
   });
 
+  describe("a message that more rows may join", () => {
+    /** Frames of which 44 fill a message, read four at a time. */
+    function inFours(count: number) {
+      const made = setUp();
+      const { tap, underlay } = made;
+      underlay.capabilities = { ...underlay.capabilities, gso: true };
+      for (let i = 0; i < count; i++) tap.incoming.push(tapFrame(1422));
+      tap.budget = 4;
+      return made;
+    }
+
+    it("waits while it is known that there are more", () => {
+      const { tap, underlay, loop, dataplane } = inFours(95);
+      while (loop.turn() > 0 || !loop.idle);
+      expect(tap.incoming).toEqual([]);
+      expect(underlay.messages).toEqual([[44], [44], [7]]);
+      expect(slotsInUse(dataplane)).toBe(0);
+    });
+
+    it("leaves as soon as nothing follows", () => {
+      const { underlay, loop } = inFours(10);
+      while (!loop.idle) loop.turn();
+      expect(underlay.messages).toEqual([[10]]);
+      expect(loop.underlayBlocked).toBe(false);
+    });
+
+    it("is sent with what is in it when another VTEP's frame comes", () => {
+      const { tap, underlay, loop, dataplane } = inFours(10);
+      dataplane.update({ op: "replace", mac: MAC_A, address: Uint8Array.of(172, 19, 0, 4), port: 8472 });
+      const other = tapFrame(1422);
+      other.set([0x02, 0, 0, 0, 0, 0x0a], 12);
+      tap.incoming.push(other, ...Array.from({ length: 10 }, () => tapFrame(1422)));
+      while (loop.turn() > 0 || !loop.idle);
+      expect(underlay.messages.flat()).toEqual([10, 1, 10]);
+      expect(slotsInUse(dataplane)).toBe(0);
+    });
+
+    it("does not go to whoever gets the index of its VTEP meanwhile", () => {
+      const { underlay, loop, dataplane, counters } = inFours(30);
+      loop.turn();
+      expect(loop.underlayBlocked).toBe(true);
+      dataplane.update({ op: "del", mac: MAC_B, address: new Uint8Array(0), port: 0 });
+      dataplane.update({ op: "del", mac: MAC_A, address: new Uint8Array(0), port: 0 });
+      while (loop.turn() > 0 || !loop.idle);
+      expect(underlay.peers.every((peer) => peer === NOBODY)).toBe(true);
+      expect(counters.drops("tx", "NO_TX_TARGET")).toBe(26);
+    });
+  });
+
   it("one blocked direction does not stop the other", () => {
     const { tap, underlay, loop } = setUp();
     tap.incoming.push(tapFrame());

@@ -1,7 +1,7 @@
 /** Ports that do as they are told: the loop's tests say what each call returns. */
 import { VNET_AT, VXLAN_AT } from "../../src/dataplane/arena.ts";
 import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
-import { LENGTH, OFFSET, PEER, type Ring } from "../../src/dataplane/ring.ts";
+import { FOLLOW_SHIFT, LENGTH, OFFSET, PEER, type Ring, SEGMENT } from "../../src/dataplane/ring.ts";
 import { CAPABILITIES } from "./stages.ts";
 
 class ScriptedPort {
@@ -43,8 +43,8 @@ class ScriptedPort {
     return n;
   }
 
-  protected write(ring: Ring): number {
-    const n = Math.min(this.writes.shift() ?? ring.length, ring.length);
+  protected write(ring: Ring, count = ring.length): number {
+    const n = Math.min(this.writes.shift() ?? count, count);
     for (let i = 0; i < n; i++) {
       const row = ring.row(ring.tail + i);
       const at = ring.words[row + OFFSET]!;
@@ -57,9 +57,14 @@ class ScriptedPort {
 
 export class ScriptedTap extends ScriptedPort implements Tap {
   readonly name = "tap";
+  more = false;
+  /** Frames after which a read stops and says that there may be more. */
+  budget = Number.POSITIVE_INFINITY;
 
   readBatch(ring: Ring, max: number): number {
-    return this.read(ring, max, VNET_AT);
+    const read = this.read(ring, Math.min(max, this.budget), VNET_AT);
+    this.more = read === this.budget;
+    return read;
   }
 
   writeBatch(ring: Ring): number {
@@ -70,19 +75,26 @@ export class ScriptedTap extends ScriptedPort implements Tap {
 export class ScriptedUnderlay extends ScriptedPort implements Underlay {
   readonly kind = "scripted";
   readonly family = 4;
-  readonly capabilities = CAPABILITIES;
+  capabilities = CAPABILITIES;
   readonly sourcePorts = new Uint16Array(0);
   /** Rows of the address slab that were sent to. */
   readonly peers: number[] = [];
+  /** Rows of the messages of each call. */
+  readonly messages: number[][] = [];
 
   recvBatch(ring: Ring, max: number): number {
     return this.read(ring, max, VXLAN_AT);
   }
 
-  sendBatch(ring: Ring, _addresses: Uint8Array): number {
-    const peers = Array.from({ length: ring.length }, (_, i) => ring.words[ring.row(ring.tail + i) + PEER]!);
-    const n = this.write(ring);
+  sendBatch(ring: Ring, _addresses: Uint8Array, count = ring.length): number {
+    const words = (word: number): number[] =>
+      Array.from({ length: count }, (_, i) => ring.words[ring.row(ring.tail + i) + word]!);
+    const [peers, segments] = [words(PEER), words(SEGMENT)];
+    const n = this.write(ring, count);
     if (n > 0) this.peers.push(...peers.slice(0, n));
+    const messages: number[] = [];
+    for (let i = 0; i < n; i += messages.at(-1)!) messages.push(1 + (segments[i]! >>> FOLLOW_SHIFT));
+    if (n > 0) this.messages.push(messages);
     return n;
   }
 

@@ -81,12 +81,7 @@ export class BatchUnderlay implements Underlay {
     return got;
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
-    return this.sendRows(ring, ring.length, addresses);
-  }
-
-  /** As `sendBatch`, for the oldest `count` rows: whole messages. */
-  sendRows(ring: Ring, count: number, addresses: Uint8Array): number {
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
     if (count === 0) return 0;
     const sent = this.#send(ring, count, addresses, false);

@@ -93,12 +93,11 @@ export class HairpinUnderlay implements Underlay {
     return this.#inner.recvBatch(ring, max);
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
-    const count = ring.length;
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     if (count === 0) return 0;
     const whole = this.#run(ring, count, SUPER);
     if (whole === 0) {
-      const sent = this.#inner.sendRows(ring, this.#run(ring, count, 0), addresses);
+      const sent = this.#inner.sendBatch(ring, addresses, this.#run(ring, count, 0));
       this.writeFd = this.#inner.writeFd;
       return sent;
     }

@@ -156,12 +156,12 @@ export class MemoryUnderlay implements Underlay {
     return prepared;
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     if (this.#closed) return -EBADF;
     this.#blockedBy = null;
     let sent = 0;
     let refused = 0;
-    while (sent < ring.length) {
+    while (sent < count) {
       refused = this.#send(ring, ring.row(ring.tail + sent), addresses);
       if (refused !== 0 || this.#blockedBy !== null) break;
       sent++;

@@ -59,8 +59,8 @@ export class ForwardingUnderlay implements Underlay {
     return this.inner.recvBatch(ring, max);
   }
 
-  sendBatch(ring: Ring, addresses: Uint8Array): number {
-    return this.inner.sendBatch(ring, addresses);
+  sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
+    return this.inner.sendBatch(ring, addresses, count);
   }
 
   overflows(): number {

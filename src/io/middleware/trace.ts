@@ -73,9 +73,9 @@ class TracedUnderlay extends ForwardingUnderlay {
     return result;
   }
 
-  override sendBatch(ring: Ring, addresses: Uint8Array): number {
+  override sendBatch(ring: Ring, addresses: Uint8Array, count = ring.length): number {
     const from = ring.tail;
-    const result = this.inner.sendBatch(ring, addresses);
+    const result = this.inner.sendBatch(ring, addresses, count);
     if (ring.tail !== from) this.#handler("out", ring, from, ring.tail, addresses);
     return result;
   }
