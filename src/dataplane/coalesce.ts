@@ -64,7 +64,7 @@ export class Coalescer {
   readonly #chains: Int32Array;
   #count = 0;
   #summed = 0;
-  #active = true;
+  #active: boolean;
 
   // The packet that the next one may follow, as the head of a chain of one row or more. Offsets count from its start,
   // which is its VXLAN header.
@@ -97,6 +97,7 @@ export class Coalescer {
     this.#sums = sums;
     this.#tcp = tcp;
     this.#udp = udp;
+    this.#active = tcp || udp;
     this.#ranges = new Int32Array(rows * RANGE_WORDS);
     this.#chains = new Int32Array((rows >> 1) * CHAIN_WORDS);
   }
@@ -133,8 +134,20 @@ export class Coalescer {
     addresses: Uint8Array,
     from: number,
   ): void {
+    if (this.#active) this.#begin(position, at, length, where, tos, addresses, from);
+  }
+
+  #begin(
+    position: number,
+    at: number,
+    length: number,
+    where: Location,
+    tos: number,
+    addresses: Uint8Array,
+    from: number,
+  ): void {
     this.#close();
-    if (!this.#active || !this.#suits(at, length, where)) return;
+    if (!this.#suits(at, length, where)) return;
     this.#open = true;
     this.#first = position;
     this.#packet = at;

@@ -9,17 +9,25 @@
  * one flow become one super-frame (`coalesce.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
+import { AF_INET, sockaddrFamily } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { macHi, macLo, parseMac } from "../wire/bytes.ts";
 import { decapEcn, ECN_DROP, ECN_MASK, NOT_ECT, setEcn } from "../wire/ecn.ts";
-import { Location, locate } from "../wire/flow.ts";
+import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
-import { hasReservedBits, hasVni, readVni, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import { hasReservedBits, hasVni, readVni, VXLAN_FLAG_I, VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
-import { BAD_CSUM, hasPartialChecksum, NOT_SUPER, writePartialHeader, writeSuperHeader } from "./partial.ts";
+import {
+  BAD_CSUM,
+  hasPartialChecksum,
+  hasPartialIpv4Checksum,
+  NOT_SUPER,
+  writePartialHeader,
+  writeSuperHeader,
+} from "./partial.ts";
 import {
   ADDRESS_BYTES,
   HEAD_LENGTH,
@@ -53,6 +61,11 @@ const RX_MISMATCH = counterIndex("rxSenderMismatch");
 const RX_ECN_MARKED = counterIndex("rxEcnMarked");
 const RX_COALESCED = counterIndex("rxCoalesced");
 
+/** The first word of a VXLAN header in which nothing but the I flag is set. */
+const USUAL_FLAGS = VXLAN_FLAG_I << 24;
+/** Bytes in front of the inner packet. */
+const LEAST = VXLAN_LENGTH + ETHERNET_LENGTH;
+
 /** Most packets in one receive: UDP_MAX_SEGMENTS of the kernel (64 before 6.9). */
 const MAX_SEGMENTS = 128;
 /** Rows of the ring that decap fills: room for several trains. */
@@ -64,6 +77,8 @@ export const HEADER_SLAB_BYTES = (READY_ROWS + 1) * HEADER_STRIDE;
 
 export class Decap {
   readonly #bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly #view: DataView;
   /** The header slab: entry i belongs to row i of the ready ring. */
   readonly #headers: number;
   /** The vnet header of a frame that needs nothing: shared by all of them. */
@@ -94,6 +109,7 @@ export class Decap {
     counters: Counters,
   ) {
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#headers = headers;
     this.#noHeader = headers + READY_ROWS * HEADER_STRIDE;
     this.#fdb = fdb;
@@ -118,7 +134,9 @@ export class Decap {
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
   run(filled: Ring, ready: Ring): void {
     ready.rewind();
-    while (filled.length > 0 && ready.room >= MAX_SEGMENTS) {
+    for (;;) {
+      this.#usual(filled, ready);
+      if (filled.length === 0 || ready.room < MAX_SEGMENTS) break;
       this.#datagram(filled, ready);
       filled.forward(1);
     }
@@ -134,6 +152,65 @@ export class Decap {
   /** The oldest message of `ready` was refused. @returns whether it was ours to take apart, and can be tried again */
   takeApart(ready: Ring): boolean {
     return takeApart(ready, this.#noHeader);
+  }
+
+  /**
+   * Moves datagrams as long as they are what nearly all are that come one by one: behind a VXLAN header without anything
+   * special, from a known VTEP, IPv4, TCP or UDP, not larger than the MTU, the checksum finished, with no mark to carry
+   * inwards; or the continuation of the packet before, which makes them just like that one.
+   * One loop with nothing else in it, which the compiler makes one piece of: half the time of `#datagram`, which would do
+   * the same with them.
+   */
+  #usual(filled: Ring, ready: Ring): void {
+    const view = this.#view;
+    const where = this.#where;
+    const coalescer = this.#coalescer;
+    const { words, addresses, addressWords } = filled;
+    const largest = LEAST + this.#mtu;
+    const vni = this.#vni << 8;
+    const ownHi = this.#macHi;
+    const ownLo = this.#macLo;
+    const noHeader = this.#noHeader;
+    // Most packets come from where the one before came from: a port and an IPv4 address.
+    let sender = -1;
+    let address = 0;
+    let frames = 0;
+    let octets = 0;
+    while (filled.length > 0 && ready.room >= MAX_SEGMENTS) {
+      const row = filled.row(filled.tail);
+      const at = words[row + OFFSET]!;
+      const length = words[row + LENGTH]!;
+      const tos = words[row + OUTER]!;
+      const from = (row / WORDS) * ADDRESS_BYTES;
+      if ((words[row + SEGMENT]! & 0xffff) !== 0 || tos > 0xff || length > largest || length < LEAST) break;
+      if (coalescer.open && coalescer.follow(at, length, tos, addresses, from, ready)) {
+        ready.words[ready.row(ready.head - 1) + SLOT] = words[row + SLOT]!;
+        frames++;
+        octets += length - VXLAN_LENGTH;
+        filled.forward(1);
+        continue;
+      }
+      if (view.getInt32(at) !== USUAL_FLAGS || view.getInt32(at + 4) !== vni) break;
+      if (addressWords[from >> 2] !== sender || addressWords[(from >> 2) + 1] !== address) {
+        if (!this.#checkAddress || this.#vteps.findByAddress(addresses, from) < 0) break;
+        sender = sockaddrFamily(addresses, from) === AF_INET ? addressWords[from >> 2]! : -1;
+        address = addressWords[(from >> 2) + 1]!;
+      }
+      const frame = at + VXLAN_LENGTH;
+      if (view.getInt32(frame + 8) === ownLo && view.getUint16(frame + 6) === ownHi) break;
+      if (!locateUsual(view, frame, length - VXLAN_LENGTH, where)) break;
+      if ((tos & ECN_MASK) !== NOT_ECT && (tos & ECN_MASK) !== (where.tos & ECN_MASK)) break;
+      if (hasPartialIpv4Checksum(view, where)) break;
+      const pushed = ready.push(words[row + SLOT]!, frame, length - VXLAN_LENGTH);
+      ready.words[pushed + HEAD_OFFSET] = noHeader;
+      ready.words[pushed + HEAD_LENGTH] = VNET_LENGTH;
+      coalescer.begin(ready.head - 1, at, length, where, tos, addresses, from);
+      frames++;
+      octets += length - VXLAN_LENGTH;
+      filled.forward(1);
+    }
+    this.#values[RX_FRAMES]! += frames;
+    this.#values[RX_BYTES]! += octets;
   }
 
   /** The oldest datagram of `filled`: its slot goes to the last frame that comes of it, or back to the pool. */

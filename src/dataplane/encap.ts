@@ -10,9 +10,9 @@
 import type { Fdb } from "../fdb/fdb.ts";
 import { macHi, macLo } from "../wire/bytes.ts";
 import { encapTos } from "../wire/ecn.ts";
-import { Location, locate } from "../wire/flow.ts";
+import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
-import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
+import { setVxlanHeader, VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
@@ -40,6 +40,8 @@ export type EncapTarget = Pick<
 
 export class Encap {
   readonly #bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly #view: DataView;
   readonly #fdb: Fdb;
   /** Null where the TAP hands over no super-frames. */
   readonly #segmenter: Segmenter | null;
@@ -64,6 +66,7 @@ export class Encap {
     counters: Counters,
   ) {
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fdb = fdb;
     this.#segmenter = segmenter;
     this.#target = target;
@@ -93,29 +96,68 @@ export class Encap {
     const waits = ready.length > 0 && ((this.#open - ready.tail) | 0) >= 0;
     ready.rewind();
     const from = waits ? this.#open : ready.head;
-    const { words, pool } = filled;
-    const values = this.#values;
+    for (;;) {
+      this.#usual(filled, ready);
+      if (filled.length === 0 || ready.room === 0 || !this.#other(filled, ready)) break;
+    }
+    this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
+  }
+
+  /**
+   * Moves frames as long as they are what nearly all are: IPv4, TCP or UDP, not larger than the MTU, to a VTEP that we
+   * know. One loop with nothing else in it, which the compiler makes one piece of: half the time of `#other`, which
+   * would do the same with them.
+   */
+  #usual(filled: Ring, ready: Ring): void {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const where = this.#where;
+    const { words } = filled;
+    // Most frames go where the one before went.
+    let hi = -1;
+    let lo = 0;
+    let peer = -1;
     let frames = 0;
     let octets = 0;
-    for (let n = filled.length; n > 0 && ready.room > 0; n--) {
+    while (filled.length > 0 && ready.room > 0) {
       const at = filled.row(filled.tail);
-      const slot = words[at + SLOT]!;
       const frame = words[at + OFFSET]! + VNET_LENGTH;
       const length = words[at + LENGTH]! - VNET_LENGTH;
-      const verdict = this.#one(slot, frame, length, ready);
-      if (verdict === NO_ROOM) break;
-      if (verdict > 0) {
-        frames += verdict;
-        octets += length;
-      } else {
-        values[-verdict]! += 1;
-        pool.release(slot);
+      if (length > this.#largest || bytes[frame - VNET_LENGTH + VNET_GSO_TYPE] !== GSO_NONE) break;
+      if (!locateUsual(view, frame, length, where)) break;
+      if (view.getInt32(frame + 2) !== lo || view.getUint16(frame) !== hi) {
+        hi = view.getUint16(frame);
+        lo = view.getInt32(frame + 2);
+        peer = this.#fdb.lookup(this.#vni, hi, lo);
       }
+      if (peer < 0) break;
+      this.#push(words[at + SLOT]!, frame, length, peer, ready);
+      frames++;
+      octets += length;
       filled.forward(1);
     }
-    values[TX_FRAMES]! += frames;
-    values[TX_BYTES]! += octets;
-    this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
+    this.#values[TX_FRAMES]! += frames;
+    this.#values[TX_BYTES]! += octets;
+  }
+
+  /** Moves a frame of any kind. @returns false when there is no room for what it becomes */
+  #other(filled: Ring, ready: Ring): boolean {
+    const { words, pool } = filled;
+    const values = this.#values;
+    const at = filled.row(filled.tail);
+    const slot = words[at + SLOT]!;
+    const length = words[at + LENGTH]! - VNET_LENGTH;
+    const verdict = this.#one(slot, words[at + OFFSET]! + VNET_LENGTH, length, ready);
+    if (verdict === NO_ROOM) return false;
+    if (verdict > 0) {
+      values[TX_FRAMES]! += verdict;
+      values[TX_BYTES]! += length;
+    } else {
+      values[-verdict]! += 1;
+      pool.release(slot);
+    }
+    filled.forward(1);
+    return true;
   }
 
   /** @returns how many rows the frame became, `NO_ROOM`, or minus the index of the drop counter */
@@ -125,18 +167,25 @@ export class Encap {
     const vnet = frame - VNET_LENGTH;
     const type = bytes[vnet + VNET_GSO_TYPE]!;
     const where = this.#where;
-    locate(bytes, frame, length, where);
+    if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
     const peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
     if (length > this.#largest && length > this.#largest + (where.l3At - frame - ETHERNET_LENGTH))
       return -PKT_TOO_BIG;
     if (peer < 0) return -NO_TX_TARGET;
+    this.#push(slot, frame, length, peer, ready);
+    return 1;
+  }
+
+  /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
+  #push(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
+    const bytes = this.#bytes;
+    const vnet = frame - VNET_LENGTH;
     if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) completeChecksum(bytes, vnet, frame, length);
-    writeVxlanHeader(bytes, frame - VXLAN_LENGTH, this.#vni);
+    setVxlanHeader(this.#view, frame - VXLAN_LENGTH, this.#vni);
     const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
     ready.words[row + PEER] = peer;
     ready.words[row + OUTER] = this.#outer(frame);
-    return 1;
   }
 
   /** As `#one`, for a frame that is to be cut. */
@@ -173,6 +222,6 @@ export class Encap {
   #outer(frame: number): number {
     const where = this.#where;
     const tos = this.#sendTos ? encapTos(this.#tos < 0 ? where.tos : this.#tos, where.tos) : 0;
-    return this.#ports.length > 0 ? tos | (sourcePort(this.#bytes, frame, where, this.#ports) << 16) : tos;
+    return this.#ports.length > 0 ? tos | (sourcePort(this.#view, frame, where, this.#ports) << 16) : tos;
   }
 }

@@ -3,7 +3,6 @@
  * and network cards that look no deeper than the outer header spread flows over paths and queues, and keep the
  * packets of one flow together. Only for underlays that can set a port per packet.
  */
-import { i32 } from "../wire/bytes.ts";
 import type { Location } from "../wire/flow.ts";
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 
@@ -18,33 +17,34 @@ export function portsBetween(first = FIRST_PORT, last = LAST_PORT): Uint16Array 
 
 /**
  * The outer source port for a frame.
+ * @param view of the bytes in which the frame is
  * @param at the frame, at least an Ethernet header long
  * @param where what `locate` found in it
  * @param ports those there are, at least one
  * @returns one of them; the same for all frames of a flow, fragments included
  */
-export function sourcePort(bytes: Uint8Array, at: number, where: Location, ports: Uint16Array): number {
-  const hash = flowHash(bytes, at, where);
+export function sourcePort(view: DataView, at: number, where: Location, ports: Uint16Array): number {
+  const hash = flowHash(view, at, where);
   // The kernel's way to map a hash onto a range without a division (`udp_flow_src_port`), in 16 bits.
   return ports[((hash >>> 16) * ports.length) >>> 16]!;
 }
 
 /** A 32-bit hash of the flow: addresses, protocol and ports where there are such, else the two MACs and the type. */
-export function flowHash(bytes: Uint8Array, at: number, where: Location): number {
+export function flowHash(view: DataView, at: number, where: Location): number {
   const { l3At, l4At } = where;
   let hash: number;
   if (where.version === 4) {
-    hash = mix(mix(where.protocol, i32(bytes, l3At + 12)), i32(bytes, l3At + 16));
+    hash = mix(mix(where.protocol, view.getInt32(l3At + 12)), view.getInt32(l3At + 16));
   } else if (where.version === 6) {
     hash = where.protocol;
-    for (let i = 8; i < 40; i += 4) hash = mix(hash, i32(bytes, l3At + i));
+    for (let i = 8; i < 40; i += 4) hash = mix(hash, view.getInt32(l3At + i));
   } else {
-    hash = mix(mix(mix(0, i32(bytes, at)), i32(bytes, at + 4)), i32(bytes, at + 8));
+    hash = mix(mix(mix(0, view.getInt32(at)), view.getInt32(at + 4)), view.getInt32(at + 8));
     return finish(mix(hash, where.etherType));
   }
   const { protocol } = where;
   if (l4At !== 0 && (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP || protocol === PROTOCOL_SCTP)) {
-    hash = mix(hash, i32(bytes, l4At)); // both ports
+    hash = mix(hash, view.getInt32(l4At)); // both ports
   }
   return finish(hash);
 }

@@ -62,6 +62,16 @@ export function hasPartialChecksum(bytes: Uint8Array, where: Location): boolean 
   return u16(bytes, where.l4At + offset) === pseudoSum(bytes, where);
 }
 
+/** The same through a view of the bytes, for what `locateUsual` has found: IPv4, TCP or UDP. */
+export function hasPartialIpv4Checksum(view: DataView, where: Location): boolean {
+  const { l3At, l4At, protocol } = where;
+  const source = view.getInt32(l3At + 12);
+  const destination = view.getInt32(l3At + 16);
+  const halves = (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff);
+  const field = protocol === PROTOCOL_TCP ? TCP_CHECKSUM_AT : UDP_CHECKSUM_AT;
+  return view.getUint16(l4At + field) === fold(halves + protocol + where.l4Length);
+}
+
 /** Writes at `header` the vnet header that asks the kernel to finish the checksum of the frame at `frame`. */
 export function writePartialHeader(bytes: Uint8Array, header: number, frame: number, where: Location): void {
   const offset = checksumOffset(where.protocol);

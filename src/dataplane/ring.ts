@@ -53,6 +53,8 @@ export class Ring {
   readonly words: Int32Array;
   /** Where received packets came from: one sockaddr per row. Written by `Underlay.recvBatch` only. */
   readonly addresses: Uint8Array;
+  /** The same in words of this machine's order, to compare. */
+  readonly addressWords: Int32Array;
   readonly capacity: number;
   readonly mask: number;
   /** Where the slots of this ring come from and go back to. */
@@ -78,6 +80,7 @@ export class Ring {
     this.mask = this.capacity - 1;
     this.words = new Int32Array(this.capacity * WORDS);
     this.addresses = new Uint8Array(this.capacity * ADDRESS_BYTES);
+    this.addressWords = new Int32Array(this.addresses.buffer);
   }
 
   /** Filled rows. */

@@ -34,6 +34,8 @@ import {
   VLAN_LENGTH,
 } from "./views.ts";
 
+/** EtherType IPv4; version 4, five words of header; any TOS. */
+const USUAL_START = (ETHERTYPE_IPV4 << 16) | 0x4500;
 /** Most VLAN tags that are looked behind. */
 const MAX_TAGS = 2;
 
@@ -62,24 +64,26 @@ export class Location {
   l4Length = 0;
 }
 
-/** Finds the headers of the Ethernet frame in [at, at + length) and writes to `out` where they are. */
-export function locate(bytes: Uint8Array, at: number, length: number, out: Location): void {
-  if (!locateUsual(bytes, at, length, out)) locateAny(bytes, at, length, out);
-}
-
-/** The frame that nearly all are: untagged, IPv4 without options, a whole TCP or UDP packet. False for any other. */
-function locateUsual(bytes: Uint8Array, at: number, length: number, out: Location): boolean {
+/**
+ * The frame that nearly all are: untagged, IPv4 without options, a whole TCP or UDP packet. A view reads a word in one
+ * step, where bytes take four: so the hot path asks here first, and only then `locate`.
+ * @param view of the bytes in which the frame is
+ * @returns false, with `out` as it was, for any other frame; else `out` is what `locate` would have made of it
+ */
+export function locateUsual(view: DataView, at: number, length: number, out: Location): boolean {
+  if (length < ETHERNET_LENGTH + IPV4_LENGTH) return false;
   const l3At = at + ETHERNET_LENGTH;
-  if (length < ETHERNET_LENGTH + IPV4_LENGTH || u16(bytes, l3At - 2) !== ETHERTYPE_IPV4) return false;
-  const totalLength = u16(bytes, l3At + 2);
-  const protocol = bytes[l3At + 9]!;
-  const least = protocol === PROTOCOL_TCP ? 20 : protocol === PROTOCOL_UDP ? 8 : IPV4_LENGTH + length;
-  if (bytes[l3At] !== 0x45 || (u16(bytes, l3At + 6) & 0x3fff) !== 0) return false;
+  // EtherType, version and header length, TOS
+  if ((view.getInt32(l3At - 2) & 0xffffff00) !== USUAL_START) return false;
+  const totalLength = view.getUint16(l3At + 2);
+  const protocol = view.getUint8(l3At + 9);
+  const least = protocol === PROTOCOL_TCP ? 20 : protocol === PROTOCOL_UDP ? 8 : length;
+  if ((view.getUint16(l3At + 6) & 0x3fff) !== 0) return false; // a fragment
   if (totalLength < IPV4_LENGTH + least || totalLength > length - ETHERNET_LENGTH) return false;
   out.etherType = ETHERTYPE_IPV4;
   out.l3At = l3At;
   out.version = 4;
-  out.tos = bytes[l3At + 1]!;
+  out.tos = view.getUint8(l3At + 1);
   out.totalLength = totalLength;
   out.protocol = protocol;
   out.fragment = false;
@@ -88,7 +92,8 @@ function locateUsual(bytes: Uint8Array, at: number, length: number, out: Locatio
   return true;
 }
 
-function locateAny(bytes: Uint8Array, at: number, length: number, out: Location): void {
+/** Finds the headers of the Ethernet frame in [at, at + length) and writes to `out` where they are. */
+export function locate(bytes: Uint8Array, at: number, length: number, out: Location): void {
   out.etherType = 0;
   out.l3At = 0;
   out.version = 0;

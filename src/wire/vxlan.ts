@@ -24,6 +24,12 @@ export function writeVxlanHeader(bytes: Uint8Array, at: number, vni: number): vo
   putU32(bytes, at + 4, vni << 8);
 }
 
+/** As `writeVxlanHeader`, through a view of the bytes, which writes a word in one step: for the hot path. */
+export function setVxlanHeader(view: DataView, at: number, vni: number): void {
+  view.setInt32(at, VXLAN_FLAG_I << 24);
+  view.setInt32(at + 4, vni << 8);
+}
+
 /** As `writeVxlanHeader`, with a 16-bit group policy id: flags 0x88. */
 export function writeVxlanGbpHeader(bytes: Uint8Array, at: number, vni: number, group: number): void {
   putU32(bytes, at, ((VXLAN_FLAG_I | VXLAN_FLAG_G) << 24) | group);
