@@ -1,6 +1,7 @@
 /**
- * What spreads keys over the tables of this room: multiply each part of the key (at most 24 bits, so that every
- * difference moves the high bits) by an odd number of the table's own, add up, and mix once.
+ * What spreads keys over the tables of this room: multiply each part of the key by an odd number of the table's own, add
+ * up, and mix once. One part at most has all 32 bits: two differences in the highest bit would cancel each other out,
+ * whatever the odd numbers are.
  *
  * The multipliers are drawn anew for each table. Addresses come from the network, and whoever could compute where a
  * key lands could send such as all land in one place and make every lookup walk past them. With secret odd factors,

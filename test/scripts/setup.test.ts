@@ -40,12 +40,21 @@ mkdirSync("native-shims/build/Release", { recursive: true });
 writeFileSync("native-shims/build/Release/shim.node", "");
 `;
 const TSC = `
-const { appendFileSync, cpSync, existsSync, renameSync } = require("node:fs");
+const { appendFileSync, cpSync, existsSync } = require("node:fs");
 appendFileSync("calls", "tsc\\n");
 if (existsSync("tsc-fails")) { console.log("src/a.ts(1,1): error TS1005"); process.exit(1); }
-const dist = process.argv[process.argv.indexOf("--outDir") + 1];
-cpSync("src", dist, { recursive: true });
-renameSync(dist + "/cli/main.ts", dist + "/cli/main.js");
+cpSync("src", process.argv[process.argv.indexOf("--outDir") + 1], { recursive: true });
+`;
+const ROLLDOWN = `
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+export async function rolldown({ cwd, input }) {
+  appendFileSync(cwd + "/calls", "rolldown\\n");
+  if (existsSync(cwd + "/rolldown-fails")) throw new Error("src/a.ts: Unexpected token");
+  const write = async ({ dir }) => {
+    for (const file of input) writeFileSync(file.replace(cwd + "/src", dir).replace(/ts$/, "js"), "");
+  };
+  return { write, close: async () => {} };
+}
 `;
 
 let root: string;
@@ -99,13 +108,15 @@ beforeEach(() => {
   write("native-shims/src/shim.c", "");
   write("modules/node-gyp/bin/node-gyp.js", NODE_GYP);
   write("modules/typescript/bin/tsc", TSC);
+  write("modules/rolldown/package.json", '{"name":"rolldown","type":"module","exports":"./index.js"}');
+  write("modules/rolldown/index.js", ROLLDOWN);
   write("modules/cap/build/Release/cap.node", "");
   write("bin/npm", NPM);
   chmodSync(join(root, "bin/npm"), 0o755);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const EVERYTHING = ["npm ci", "node-gyp", "tsc"];
+const EVERYTHING = ["npm ci", "node-gyp", "tsc", "rolldown"];
 
 describe.runIf(process.platform === "linux")("set-up", () => {
   it("installs and builds everything once, says so, and is silent then", async () => {
@@ -126,17 +137,17 @@ describe.runIf(process.platform === "linux")("set-up", () => {
     write("native-shims/src/shim.c", "int a;");
     expect(await setup()).toMatchObject({ code: 0, calls: ["node-gyp"] });
     write("src/cli/more.ts", "");
-    expect(await setup()).toMatchObject({ code: 0, calls: ["tsc"] });
+    expect(await setup()).toMatchObject({ code: 0, calls: ["tsc", "rolldown"] });
     expect(await setup()).toMatchObject({ calls: [] });
   });
 
   it("a file deleted in src does not survive in dist", async () => {
     write("src/old.ts", "");
     await setup();
-    expect(existsSync(join(root, "dist/old.ts"))).toBe(true);
+    expect(existsSync(join(root, "dist/old.js"))).toBe(true);
     remove("src/old.ts");
     await setup();
-    expect(existsSync(join(root, "dist/old.ts"))).toBe(false);
+    expect(existsSync(join(root, "dist/old.js"))).toBe(false);
     expect(existsSync(join(root, "dist/cli/main.js"))).toBe(true);
   });
 
@@ -184,6 +195,10 @@ describe.runIf(process.platform === "linux")("set-up", () => {
     remove("npm-fails");
     write("tsc-fails", "");
     expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("error TS1005") });
+    expect(existsSync(join(root, "dist"))).toBe(false);
+    remove("tsc-fails");
+    write("rolldown-fails", "");
+    expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("Unexpected token") });
     expect(existsSync(join(root, "dist"))).toBe(false);
   });
 
