@@ -4,7 +4,8 @@
  *   overlay → underlay   tap.readBatch → txFilled → encap → txReady → underlay.sendBatch
  *   underlay → overlay   underlay.recvBatch → rxFilled → decap → rxReady → tap.writeBatch
  *
- * A turn reads one batch in each direction and writes what it can; it never waits. What a port does not take stays
+ * A turn reads one batch in each direction and writes what it can, but for a message that the next turn is sure to look
+ * at again (`messages.ts`); it never waits. What a port does not take stays
  * in its ring, a full ring stops the reads before it, and the kernel's own queue behind the port fills: that is the
  * back-pressure. The drivers (`drive-blocking.ts`, `drive-events.ts`) decide what happens between two turns.
  *
@@ -170,11 +171,13 @@ export class Loop {
     const more = ready && this.#tap.more === true;
     if (read === want || more) this.idle = false;
     this.#tapBatch = nextBatch(read, want, TAP_BATCH);
+    const before = txReady.length;
     if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
+    // The next turn reads what there is more: a message that has just grown waits for it, because it may grow again.
+    const growing = more && txReady.length > before;
     let written = 0;
     for (;;) {
-      // The next turn reads what there is more: a message that it may add to waits for that long.
-      const count = more ? this.#encap.closed(txReady) : txReady.length;
+      const count = growing ? this.#encap.closed(txReady) : txReady.length;
       if (count === 0) break;
       const sent = this.#underlay.sendBatch(txReady, this.#addresses.slab, count);
       if (sent > 0) {

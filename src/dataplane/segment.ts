@@ -6,8 +6,8 @@
  *   slot of a message     VXLAN Ethernet IP TCP │ payload ·············│VXLAN Ethernet IP TCP │ payload ············
  *   rows                  segment 0                                     segment 1
  *
- * The segments are copied, one behind the other as they leave, into slots of their own, a slot for what can leave in one
- * send: one pass copies and sums, and the kernel takes one run of bytes faster than a hundred pieces. In the headers
+ * The segments are copied, one behind the other as they leave, into slots of their own, no more into one than the bytes of
+ * one send: one pass copies and sums, and the kernel takes one run of bytes faster than a hundred pieces. In the headers
  * differ: the IP length, the IPv4 id (one more each) and checksum; TCP's sequence number, PSH and FIN (on the last segment
  * only), CWR (on the first only, RFC 3168 section 6.1.2) and checksum; UDP's length and checksum. Checksums are computed
  * from scratch: a partial one holds the pseudo-header sum of the whole.
@@ -51,10 +51,11 @@ const STRIDE = 256;
 /** Largest UDP payload over IPv4. */
 const LARGEST_PAYLOAD = 65_507;
 /**
- * Slots that reading leaves free, for the segments of one super-frame: frames that wait for room would wait for ever if
- * they had taken all themselves. Four are enough for as many segments as a ring of 2,048 rows takes.
+ * Slots that reading leaves free, for the segments of one super-frame: whoever holds all others (a middleware that
+ * reorders) would wait for ever for the one that must be cut before it gives its own back. As many as 2,048 rows with the
+ * longest headers need.
  */
-export const SLOTS_TO_CUT = 4;
+export const SLOTS_TO_CUT = 9;
 /** Bytes of headers that a super-frame to send whole may have: with the outer ones before them they are named in a byte. */
 const LONGEST_WHOLE = 190;
 

@@ -35,15 +35,12 @@ export const JOB_WORDS = 6;
 export type CopyPieces = (bytes: Uint8Array, job: Int32Array, sums: Int32Array) => void;
 
 export const copyPieces: CopyPieces = (bytes, job, sums) => {
-  const [header, headerLength, from, total, size, to] = job as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  let at = to;
+  const header = job[0]!;
+  const headerLength = job[1]!;
+  const from = job[2]!;
+  const total = job[3]!;
+  const size = job[4]!;
+  let at = job[5]!;
   for (let i = 0; i * size < total; i++) {
     const piece = from + i * size;
     const length = Math.min(size, total - i * size);

@@ -96,6 +96,17 @@ export function underlayContract(title: string, subject: Subject): void {
       expect(damaged(await to.receive(20), sent)).toEqual([]);
     });
 
+    it("sends no more rows than it is told to", async () => {
+      const { from, to, slab } = await pair();
+      const sent = [0, 1, 2, 3, 4].map((i) => packet(i, 100));
+      for (const one of sent) from.side.put(one);
+      expect(from.underlay.sendBatch(from.side.ready, slab, 3)).toBe(3);
+      expect(from.side.ready.length).toBe(2);
+      expect(damaged(await to.receive(3), sent.slice(0, 3))).toEqual([]);
+      expect(from.underlay.sendBatch(from.side.ready, slab)).toBe(2);
+      expect(damaged(await to.receive(2), sent.slice(3))).toEqual([]);
+    });
+
     it("says who sent it, and from which port", async () => {
       const { from, to, slab } = await pair();
       const other = new Node(await keep(subject.open(0)));

@@ -2,10 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Counters } from "../../src/dataplane/counters.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
+import { TRUNCATED } from "../../src/dataplane/ring.ts";
 import { checksumsRight, frame, MAC_A, ones, vxlan } from "./frames.ts";
 import { OWN_MAC, type Received, Stages } from "./stages.ts";
 
 const PEER_A = [172, 19, 0, 3];
+const PEER_V6 = [0xfd, ...new Array(14).fill(0), 1];
+const STRANGER_V6 = [0xfd, ...new Array(14).fill(0), 9];
 const ZEROS = new Uint8Array(12);
 
 function stages(...parameters: ConstructorParameters<typeof Stages>): Stages {
@@ -313,8 +316,8 @@ describe("decap", () => {
         .map(([options, vni, flags]) => vxlan(frame(options), vni, flags)),
       changes: fc.array(fc.tuple(fc.nat(70), fc.nat(255)), { maxLength: 1 }),
       cut: fc.constantFrom(0, 0, 0, 1, 20, 40),
-      from: fc.constantFrom(PEER_A, PEER_A, PEER_A, [172, 19, 0, 4]),
-      tos: fc.nat(3),
+      from: fc.constantFrom(PEER_A, PEER_A, PEER_A, [172, 19, 0, 4], PEER_V6, STRANGER_V6),
+      tos: fc.oneof({ weight: 9, arbitrary: fc.nat(3) }, { weight: 1, arbitrary: fc.constant(TRUNCATED) }),
     });
     const policies = fc.record({
       senderCheck: fc.constantFrom("strict" as const, "strict" as const, "mac" as const, "off" as const),
@@ -329,6 +332,7 @@ describe("decap", () => {
           return { bytes: changed, from, tos };
         });
         const [short, long] = [stages(policy), stages(policy)];
+        for (const s of [short, long]) s.peer("02:00:00:00:00:0d", PEER_V6);
         const outputs = short.receive(...received);
         // A receive that says that it is a train, though of one packet, does not go through that loop.
         expect(outputs).toEqual(

@@ -11,6 +11,17 @@ function stages(...parameters: ConstructorParameters<typeof Stages>): Stages {
 }
 
 describe("encap", () => {
+  it("tells apart MACs that differ in their first bytes only, in one batch", () => {
+    const s = new Stages();
+    const peers = ["02:00:00:00:00:0b", "06:00:00:00:00:0b", "02:01:00:00:00:0b"].map((mac, i) =>
+      s.peer(mac, [172, 19, 0, 3 + i]),
+    );
+    const to = (dst: string) => ({ bytes: frame({ dst }) });
+    const macs = ["02:00:00:00:00:0b", "06:00:00:00:00:0b", "02:01:00:00:00:0b", "02:00:00:00:00:0b"];
+    const outputs = s.transmit(...macs.map(to));
+    expect(outputs.map(({ peer }) => peer)).toEqual([peers[0], peers[1], peers[2], peers[0]]);
+  });
+
   it("puts the eight bytes of RFC 7348 in front of the frame, and nothing else", () => {
     const s = stages({ vni: 1 });
     const inner = frame({ protocol: "icmp", payload: 56 });

@@ -2,17 +2,19 @@ import { describe, expect, it, vi } from "vitest";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
 import { driveBlocking } from "../../src/dataplane/drive-blocking.ts";
 import { EventDriver } from "../../src/dataplane/drive-events.ts";
+import { everyOffload, type Offloads } from "../../src/dataplane/offloads.ts";
 import { NOBODY } from "../../src/fdb/vteps.ts";
 import { frame, MAC_A, MAC_B, vxlan } from "./frames.ts";
 import { ScriptedTap, ScriptedUnderlay } from "./ports.ts";
 import { OWN_MAC } from "./stages.ts";
 
+const TCPV4 = 1;
 const EIO = 5;
 const EBADF = 9;
 const EBADFD = 77;
 const EHOSTUNREACH = 113;
 
-function setUp() {
+function setUp(offloads?: Offloads) {
   const tap = new ScriptedTap();
   const underlay = new ScriptedUnderlay();
   const options = {
@@ -22,6 +24,7 @@ function setUp() {
     reservedBits: "rfc",
     senderCheck: "strict",
     tos: 0,
+    ...(offloads && { offloads }),
   } as const;
   const dataplane = new Dataplane(options, tap, underlay);
   for (const mac of [MAC_A, MAC_B]) {
@@ -103,6 +106,25 @@ describe("Loop", () => {
       expect(loop.underlayBlocked).toBe(false);
     });
 
+    it("leaves when what follows is dropped, however much that is", () => {
+      const { tap, underlay, loop } = inFours(1);
+      const nowhere = tapFrame();
+      nowhere.set([0x02, 0, 0, 0, 0, 0x0c], 12);
+      tap.incoming.push(...Array.from({ length: 400 }, () => nowhere));
+      for (let turn = 0; turn < 3; turn++) loop.turn();
+      expect(tap.more).toBe(true);
+      expect(underlay.messages).toEqual([[1]]);
+    });
+
+    it("goes on where it is, when a send took only a part of what waits", () => {
+      const { tap, underlay, loop, dataplane } = inFours(60);
+      underlay.writes.push(0, 10, 0, 10); // rows that the next sends take
+      while (loop.turn() > 0 || !loop.idle || loop.underlayBlocked);
+      expect(tap.incoming).toEqual([]);
+      expect(underlay.outgoing).toHaveLength(60);
+      expect(slotsInUse(dataplane)).toBe(0);
+    });
+
     it("is sent with what is in it when another VTEP's frame comes", () => {
       const { tap, underlay, loop, dataplane } = inFours(10);
       dataplane.update({ op: "replace", mac: MAC_A, address: Uint8Array.of(172, 19, 0, 4), port: 8472 });
@@ -121,9 +143,34 @@ describe("Loop", () => {
       dataplane.update({ op: "del", mac: MAC_B, address: new Uint8Array(0), port: 0 });
       dataplane.update({ op: "del", mac: MAC_A, address: new Uint8Array(0), port: 0 });
       while (loop.turn() > 0 || !loop.idle);
-      expect(underlay.peers.every((peer) => peer === NOBODY)).toBe(true);
+      expect(underlay.peers).toEqual([NOBODY, NOBODY, NOBODY, NOBODY]);
       expect(counters.drops("tx", "NO_TX_TARGET")).toBe(26);
     });
+  });
+
+  it("cuts super-frames into what slots there are, and waits for others, with every byte as it was", () => {
+    const input = (): Uint8Array[] =>
+      Array.from({ length: 160 }, (_, i) => {
+        if (i < 60) return tapFrame(i); // each keeps a slot
+        const bytes = Uint8Array.from([
+          ...new Uint8Array(12),
+          ...frame({ protocol: "tcp", payload: 65_000 }),
+        ]);
+        bytes.set([1, TCPV4, 54, 0, 1300 & 255, 1300 >> 8, 34, 0, 16, 0]);
+        return bytes;
+      });
+    const run = (blocked: number): Uint8Array[] => {
+      const { tap, underlay, loop, dataplane } = setUp(everyOffload(true));
+      tap.incoming.push(...input());
+      underlay.writes.push(...new Array(blocked).fill(0));
+      for (let turn = 0; turn < blocked; turn++) loop.turn();
+      while (loop.turn() > 0 || loop.underlayBlocked);
+      expect(slotsInUse(dataplane)).toBe(0);
+      return underlay.outgoing;
+    };
+    const [smoothly, blocked] = [run(0), run(100)];
+    expect(smoothly).toHaveLength(60 + 100 * 50);
+    expect(Buffer.compare(Buffer.concat(smoothly), Buffer.concat(blocked))).toBe(0);
   });
 
   it("one blocked direction does not stop the other", () => {

@@ -23,6 +23,7 @@ import {
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../src/dataplane/segment.ts";
 import { copyPieces, sumRanges } from "../../src/dataplane/sums.ts";
 import { Fdb } from "../../src/fdb/fdb.ts";
+import { ADDRESS_BYTES, writeSockaddr } from "../../src/fdb/sockaddr.ts";
 import { VtepTable } from "../../src/fdb/vteps.ts";
 import { parseMac } from "../../src/wire/bytes.ts";
 
@@ -150,7 +151,8 @@ export class Stages {
       filled.words[row + LENGTH] = bytes.length;
       filled.words[row + OUTER] = tos;
       filled.words[row + SEGMENT] = segment;
-      filled.addresses.set([2, 0, 0x21, 0x18, ...from], ((filled.head + i) & filled.mask) * 28);
+      const at = ((filled.head + i) & filled.mask) * ADDRESS_BYTES;
+      writeSockaddr(filled.addresses, at, Uint8Array.from(from), 8472);
     });
     filled.publish(n, packets.length);
   }

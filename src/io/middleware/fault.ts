@@ -132,7 +132,7 @@ export class Faults {
     const { counts } = this;
     const before = ring.head;
     const most = Math.min(max, ring.room);
-    if (this.#staging?.pool !== ring.pool) this.#staging = new Ring(ring.pool, ring.capacity);
+    if (this.#staging?.pool !== ring.pool) this.#staging = new Ring(ring.pool, ring.capacity, ring.reserve);
     const staging = this.#staging;
     const result = read(staging, most);
     const now = this.#options.now();
@@ -171,7 +171,7 @@ export class Faults {
       return;
     }
     if (draw(seed, n, FLIP) < flip) this.#flip(staging, draw(seed, n, FLIP_WHERE));
-    if (draw(seed, n, DUPLICATE) < duplicate && spare > 0 && ring.pool.free > 0) {
+    if (draw(seed, n, DUPLICATE) < duplicate && spare > 0 && ring.pool.free > ring.reserve) {
       appendCopy(ring, staging);
       counts.duplicated++;
     }

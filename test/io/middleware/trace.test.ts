@@ -67,7 +67,8 @@ describe("traceUnderlay", () => {
     const side = new Side();
     side.put(packet(1), { peer: self });
     side.put(packet(2), { peer: 9 });
-    expect(underlay.sendBatch(side.ready, vteps.slab)).toBe(1);
+    expect(underlay.sendBatch(side.ready, vteps.slab, 1)).toBe(1);
+    expect(side.ready.length).toBe(1);
     expect(underlay.sendBatch(side.ready, vteps.slab)).toBe(-22); // refused: not shown
     expect(underlay.recvBatch(side.filled, 8)).toBe(1);
     expect(seen).toEqual(["out 1", "in 1"]);
