@@ -7,11 +7,8 @@
 import type { Loop } from "./loop.ts";
 import type { Waiter } from "./ports.ts";
 
-/** Packets and bytes in a turn up to which it may be a question or an answer. Where more come, nobody waits for each. */
+/** Packets in a turn up to which it may be a question or an answer. Where more come at once, nobody waits for each. */
 const FEW = 4;
-const LITTLE = 4096;
-/** Waits after a turn with more than that before one may hurry again: between two super-frames are acknowledgements. */
-const CALM = 64;
 
 /**
  * Runs until `control` says stop or a port fails.
@@ -26,8 +23,6 @@ export function driveBlocking(
 ): void {
   let tap = true;
   let underlay = true;
-  let octets = loop.octets;
-  let calm = 0;
   for (;;) {
     if (Atomics.load(attention, 0) !== 0) {
       Atomics.store(attention, 0, 0);
@@ -36,8 +31,6 @@ export function driveBlocking(
     const moved = loop.turn(tap, underlay);
     if (loop.failure !== undefined) return;
     tap = underlay = true;
-    if (moved > FEW || loop.octets - octets > LITTLE) calm = CALM;
-    octets = loop.octets;
     if (!loop.idle) continue;
     waiter.wait(
       loop.canReadTap,
@@ -45,9 +38,8 @@ export function driveBlocking(
       loop.canReadUnderlay,
       loop.underlayBlocked,
       -1,
-      calm === 0,
+      moved <= FEW,
     );
-    if (calm > 0) calm--;
     tap = waiter.tapReady;
     underlay = waiter.underlayReady;
   }

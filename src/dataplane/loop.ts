@@ -80,8 +80,6 @@ export class Loop {
   readonly #underlayRefused = dropIndex("tx", "UNDERLAY_REFUSED");
   readonly #tapRefused = dropIndex("rx", "TAP_REFUSED");
   readonly #overflowed = dropIndex("rx", "SOCKET_RCVBUFF");
-  readonly #txBytes = counterIndex("txBytes");
-  readonly #rxBytes = counterIndex("rxBytes");
   readonly #txFallbacks = counterIndex("txGsoFallbacks");
   readonly #rxFallbacks = counterIndex("rxGsoFallbacks");
   #apart = 0;
@@ -139,11 +137,6 @@ export class Loop {
   #askOverflows(): void {
     this.#unasked = 0;
     this.#values[this.#overflowed] = this.#underlay.overflows();
-  }
-
-  /** Bytes of frames that were moved so far, both ways. */
-  get octets(): number {
-    return this.#values[this.#txBytes]! + this.#values[this.#rxBytes]!;
   }
 
   /** A frame from the TAP would find a slot and a row. */
