@@ -14,12 +14,13 @@
 import { parseArgs } from "node:util";
 import * as checksum from "./micro/checksum.mjs";
 import * as fdb from "./micro/fdb.mjs";
+import * as flow from "./micro/flow.mjs";
 import { machine, measure, table } from "./micro/harness.mjs";
 import * as stages from "./micro/stages.mjs";
 import * as vteps from "./micro/vteps.mjs";
 import * as vxlan from "./micro/vxlan.mjs";
 
-const GROUPS = { stages, fdb, vteps, vxlan, checksum };
+const GROUPS = { stages, flow, fdb, vteps, vxlan, checksum };
 
 const { values } = parseArgs({
   options: {

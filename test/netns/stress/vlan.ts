@@ -61,6 +61,18 @@ async function addRow(node: LabNode, mac: string, to: string): Promise<void> {
   else await node.host.exec("bridge", ["fdb", "add", mac, "dev", DEVICE, "dst", to, "self", "permanent"]);
 }
 
+/** Frames that found the queue of a tagger full, ever: it is a program between two TAPs, and slower than the kernel. */
+export async function taggerDrops(pair: Pair): Promise<number> {
+  let drops = 0;
+  for (const { host } of [pair.a, pair.b]) {
+    for (const device of [INNER, TRUNK]) {
+      const { stdout } = await host.exec("ip", ["-j", "-s", "link", "show", "dev", device]);
+      drops += JSON.parse(stdout)[0].stats64.tx.dropped;
+    }
+  }
+  return drops;
+}
+
 /** Sets the MTU of the tagged packets. */
 export function setVlanMtu(pair: Pair, mtu: number): void {
   for (const { host } of [pair.a, pair.b]) host.ip(`link set ${INNER} mtu ${mtu}`);
