@@ -1,6 +1,6 @@
 /**
- * An hour of one TCP stream, with 1,000 more peers in the tables: throughput and memory over time. A leak shows as memory that goes on growing, so the
- * second half is compared with the first quarter's end. It is reported, and fails nothing.
+ * An hour of one TCP stream, with 1,000 more peers in the tables: throughput and memory over time. A leak shows as memory
+ * that goes on growing, so the last quarter is compared with the second. It is reported, and fails nothing.
  */
 import { readFileSync } from "node:fs";
 import { cpuTime, residentMemory, since } from "../measure/cpu.mjs";

@@ -30,23 +30,24 @@ typedef uint64_t v256 __attribute__((vector_size(32)));
 
 /* Defines a function: the sum of `length` bytes, a multiple of the vector's size, in native 32-bit words. A macro,
  * because a function is compiled for one CPU, and functions for different CPUs hand each other no vectors. */
-#define SUM_OF_VECTORS(name, vector, also)                                                      \
-  static uint64_t name(const uint8_t *data, uint8_t *to, size_t length) {                       \
-    enum { STEP = sizeof(vector) };                                                             \
-    vector all = {0}, high = {0}, all2 = {0}, high2 = {0};                                      \
-    for (; length >= 4 * STEP; data += 4 * STEP, to += 4 * STEP, length -= 4 * STEP) {          \
-      ADD(vector, all, high, 0, also);                                                          \
-      ADD(vector, all2, high2, STEP, also);                                                     \
-      ADD(vector, all, high, 2 * STEP, also);                                                   \
-      ADD(vector, all2, high2, 3 * STEP, also);                                                 \
-    }                                                                                           \
-    for (; length; data += STEP, to += STEP, length -= STEP) ADD(vector, all, high, 0, also);   \
-    all += all2;                                                                                \
-    high += high2;                                                                              \
-    all += high - (high << 32);                                                                 \
-    uint64_t sum = 0;                                                                           \
-    for (int i = 0; i < STEP / 8; i++) sum += all[i];                                           \
-    return sum;                                                                                 \
+#define SUM_OF_VECTORS(name, vector, also)                                                        \
+  static uint64_t name(const uint8_t *data, uint8_t *to, size_t length) {                         \
+    enum { STEP = sizeof(vector) };                                                               \
+    vector all = {0}, high = {0}, all2 = {0}, high2 = {0};                                        \
+    size_t at = 0;                                                                                \
+    for (; length - at >= 4 * STEP; at += 4 * STEP) {                                             \
+      ADD(vector, all, high, at, also);                                                           \
+      ADD(vector, all2, high2, at + STEP, also);                                                  \
+      ADD(vector, all, high, at + 2 * STEP, also);                                                \
+      ADD(vector, all2, high2, at + 3 * STEP, also);                                              \
+    }                                                                                             \
+    for (; at < length; at += STEP) ADD(vector, all, high, at, also);                             \
+    all += all2;                                                                                  \
+    high += high2;                                                                                \
+    all += high - (high << 32);                                                                   \
+    uint64_t sum = 0;                                                                             \
+    for (int i = 0; i < STEP / 8; i++) sum += all[i];                                             \
+    return sum;                                                                                   \
   }
 
 SUM_OF_VECTORS(sum_128, v128, NOTHING)

@@ -4,7 +4,7 @@
  *
  * Module by module, as they are, with one change that TypeScript does not make: the value of an imported constant stands
  * where its name did. V8 looks the value of an import up at every use, for it might not be there yet; in the hot path,
- * which names every offset and word, that was a third of its time (`bench/NOTES.md`).
+ * which names every offset and word, that was a quarter of its time (`bench/NOTES.md`).
  */
 import { createHash } from "node:crypto";
 import {

@@ -134,18 +134,7 @@ export class Coalescer {
     addresses: Uint8Array,
     from: number,
   ): void {
-    if (this.#active) this.#begin(position, at, length, where, tos, addresses, from);
-  }
-
-  #begin(
-    position: number,
-    at: number,
-    length: number,
-    where: Location,
-    tos: number,
-    addresses: Uint8Array,
-    from: number,
-  ): void {
+    if (!this.#active) return;
     this.#close();
     if (!this.#suits(at, length, where)) return;
     this.#open = true;

@@ -12,7 +12,7 @@ import { FOLLOW_SHIFT, HEAD_LENGTH, LENGTH, OUTER, PEER, type Ring, SEGMENT, SUP
 /** Datagrams in one send: UDP_MAX_SEGMENTS before kernel 6.9, which allows twice as many. */
 const MOST = 64;
 /** Largest UDP payload over IPv4, which is a little less than that over IPv6. */
-const LARGEST = 65_507;
+export const LARGEST_PAYLOAD = 65_507;
 
 /**
  * Makes messages of the rows from position `from` to the head.
@@ -37,14 +37,14 @@ export function linkMessages(ring: Ring, from: number): number {
       const next = words[row + HEAD_LENGTH]! + words[row + LENGTH]!;
       if (next > length || words[row + PEER] !== peer || words[row + OUTER] !== outer) break;
       total += next;
-      if (total > LARGEST) break;
+      if (total > LARGEST_PAYLOAD) break;
       rows++;
       if (next === length) continue;
       i = (i + 1) | 0;
       open = head;
       break; // a shorter one ends the message
     }
-    if (rows >= most || total + length > LARGEST) open = head;
+    if (rows >= most || total + length > LARGEST_PAYLOAD) open = head;
     words[first + SEGMENT] = rows === 1 ? 0 : length | ((rows - 1) << FOLLOW_SHIFT);
   }
   return open;

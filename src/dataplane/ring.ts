@@ -7,8 +7,8 @@
  * compares the two).
  *
  * A descriptor names its bytes as a head and a body, each an (offset, length) pair into the arena: a TAP write is
- * vnet header + frame. Where one run of bytes is enough, the head is empty. The slot is released when the descriptor completes; a slot shared by several descriptors is
- * named by the last of them only (they complete in order).
+ * vnet header + frame. Where one run of bytes is enough, the head is empty. The slot is released when the descriptor
+ * completes; a slot shared by several descriptors is named by the last of them only (they complete in order).
  *
  * Several rows can be one message: the first says how many follow it (`FOLLOW_SHIFT`). On the underlay that is a send
  * of several datagrams (UDP_SEGMENT), each row a datagram; on the TAP one super-frame, gathered from its rows.

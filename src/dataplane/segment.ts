@@ -30,6 +30,7 @@ import {
 } from "../wire/views.ts";
 import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
 import { VNET_LENGTH, VXLAN_AT } from "./arena.ts";
+import { LARGEST_PAYLOAD } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, OUTER, PEER, type Ring, SLOT, WORDS } from "./ring.ts";
 import { type CopyPieces, JOB_WORDS } from "./sums.ts";
@@ -48,8 +49,6 @@ import {
 const LONGEST_HEADERS = 256;
 /** Bytes per entry of the slab for the heads of super-frames that leave whole. */
 const STRIDE = 256;
-/** Largest UDP payload over IPv4. */
-const LARGEST_PAYLOAD = 65_507;
 /**
  * Slots that reading leaves free, for the segments of one super-frame: whoever holds all others (a middleware that
  * reorders) would wait for ever for the one that must be cut before it gives its own back. As many as 2,048 rows with the
@@ -261,7 +260,7 @@ export class Segmenter {
     this.#l4Sum = fold(sum(bytes, rest, this.#start + this.#headerLength - rest, this.#l4Sum));
   }
 
-  /** Headers of segment `i`, whose copies start at `header`. */
+  /** The IP header of segment `i`, whose headers start at `header`. */
   #writeIp(header: number, i: number, l4Length: number): void {
     const bytes = this.#bytes;
     const l3 = header + this.#l3;

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { putU16, u16 } from "../../src/wire/bytes.ts";
+import { fold } from "../../src/wire/checksum.ts";
 import { checksumsRight, frame, MAC_B, vxlan } from "./frames.ts";
 import { Stages } from "./stages.ts";
 
@@ -89,6 +91,20 @@ describe("encap", () => {
         expect(checksumsRight(out!.body.subarray(8))).toBe(true);
       }
     }
+  });
+
+  it.each([
+    ["tcp", 16, 0],
+    ["udp", 6, 0xffff],
+  ] as const)("finishes a %s checksum that comes to 0", (protocol, offset, expected) => {
+    const at = 14 + 20 + offset;
+    const whole = frame({ protocol, payload: 100 });
+    const [checksum, last] = [u16(whole, at), whole.length - 2];
+    const bytes = frame({ protocol, payload: 100, checksum: "partial" });
+    // What the checksum was goes into the payload: the sum of all words is then 0xffff without it.
+    putU16(bytes, last, fold(u16(bytes, last) + checksum));
+    const [out] = stages().transmit({ bytes, vnet: [1, 0, 0, 0, 0, 0, 34, 0, offset, 0, 0, 0] });
+    expect(u16(out!.body, 8 + at)).toBe(expected);
   });
 
   it("leaves a frame alone whose vnet header points outside it", () => {

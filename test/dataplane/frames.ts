@@ -53,7 +53,7 @@ function ipPacket(options: FrameOptions): number[] {
   const at = CSUM_AT[protocol];
   const sum = ones(l4, protocol === "icmp" ? 0 : pseudo);
   const { checksum = "full" } = options;
-  const full = ~sum & 0xffff || 0xffff;
+  const full = protocol === "udp" ? ~sum & 0xffff || 0xffff : ~sum & 0xffff; // RFC 768: UDP alone knows no 0
   const value = { full, partial: pseudo, bad: full ^ 0x5555, none: 0 }[checksum];
   l4[at] = value >> 8;
   l4[at + 1] = value & 0xff;

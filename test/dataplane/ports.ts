@@ -1,8 +1,11 @@
-/** Ports that do as they are told: the loop's tests say what each call returns. */
+/** Ports that do as they are told, and a dataplane between them: the loop's tests say what each call returns. */
 import { VNET_AT, VXLAN_AT } from "../../src/dataplane/arena.ts";
+import { Dataplane } from "../../src/dataplane/dataplane.ts";
+import type { Offloads } from "../../src/dataplane/offloads.ts";
 import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
 import { FOLLOW_SHIFT, LENGTH, OFFSET, PEER, type Ring, SEGMENT } from "../../src/dataplane/ring.ts";
-import { CAPABILITIES } from "./stages.ts";
+import { frame, MAC_A, MAC_B } from "./frames.ts";
+import { CAPABILITIES, OWN_MAC } from "./stages.ts";
 
 class ScriptedPort {
   readonly fd = -1;
@@ -101,4 +104,35 @@ export class ScriptedUnderlay extends ScriptedPort implements Underlay {
   overflows(): number {
     return 7;
   }
+}
+
+/** A dataplane between them, with MAC_A and MAC_B behind one VTEP. */
+export function setUp(offloads?: Offloads) {
+  const tap = new ScriptedTap();
+  const underlay = new ScriptedUnderlay();
+  const options = {
+    vni: 1,
+    mac: OWN_MAC,
+    mtu: 1450,
+    reservedBits: "rfc",
+    senderCheck: "strict",
+    tos: 0,
+    ...(offloads && { offloads }),
+  } as const;
+  const dataplane = new Dataplane(options, tap, underlay);
+  for (const mac of [MAC_A, MAC_B]) {
+    dataplane.update({ op: "add", mac, address: Uint8Array.of(172, 19, 0, 3), port: 8472 });
+  }
+  const { loop, counters } = dataplane;
+  return { tap, underlay, dataplane, loop, counters };
+}
+
+/** A frame as the TAP hands it over: a vnet header first. */
+export function tapFrame(payload = 100): Uint8Array {
+  return Uint8Array.from([...new Uint8Array(12), ...frame({ payload })]);
+}
+
+export function slotsInUse(dataplane: Dataplane): number {
+  const { tx, rx } = dataplane.health().slots;
+  return tx.count - tx.free + rx.count - rx.free;
 }

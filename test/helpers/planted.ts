@@ -65,9 +65,20 @@ function inner(packet: Uint8Array, at: number): Uint8Array {
   return repaired(flipped(packet, at));
 }
 
+/** The checksum of the inner TCP is 0, and written as 0xffff. */
+export const NEGATIVE_ZERO_PACKET: Uint8Array = (() => {
+  const bytes = TCP4.slice();
+  const last = bytes.length - 2;
+  // What the checksum was goes into the payload: the sum of all words is then 0xffff without it.
+  putU16(bytes, last, fold(u16(bytes, last) + u16(bytes, L4 + 16)));
+  putU16(bytes, L4 + 16, 0xffff);
+  return repaired(bytes);
+})();
+
 /** Each has the mistake that its name says and no other. */
 export const PLANTED: Readonly<Record<string, Uint8Array>> = {
   "bad outer IPv4 checksum": flipped(UDP4, OUTER_IP + 10),
+  "bad outer IPv4 checksum beside a TCP checksum of 0xffff": flipped(NEGATIVE_ZERO_PACKET, OUTER_IP + 10),
   "bad outer UDP checksum": flipped(TCP4, OUTER_UDP + 6),
   "bad inner IPv4 checksum": inner(TCP4, IP + 10),
   "bad inner TCP checksum": inner(TCP4, L4 + 16),
@@ -78,5 +89,6 @@ export const PLANTED: Readonly<Record<string, Uint8Array>> = {
   "bad inner ICMPv6 checksum": inner(ICMP6, L4_IN_IPV6 + 2),
   "unfinished inner TCP checksum": unfinished(TCP4, 6, L4 + 16),
   "unfinished inner UDP checksum": unfinished(UDP4, 17, L4 + 6),
+  "TCP checksum of 0xffff instead of 0": NEGATIVE_ZERO_PACKET,
   "inner TCP header cut short": tunnelled(ethernet(0x0800, ipv4(6, TCP_SEGMENT.subarray(0, 12)))),
 };

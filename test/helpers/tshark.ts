@@ -15,13 +15,26 @@ export const BAD = "0";
 export const GOOD = "1";
 export const NOT_PRESENT = "3";
 
+const MALFORMED = ["_ws.malformed", "_ws.short", '_ws.expert.group == "Malformed"'];
+const CHECKSUM = '_ws.expert.group == "Checksum"';
+const bad = (protocol: string): string => `${protocol}.checksum.status == "Bad"`;
+
 /** Finds packets with a bad checksum at any depth, and those that a dissector calls malformed or too short. */
-export const WRONG = [
-  "_ws.malformed",
-  "_ws.short",
-  '_ws.expert.group == "Malformed"',
-  '_ws.expert.group == "Checksum"',
-  ...["ip", "udp", "tcp", "icmp", "icmpv6"].map((protocol) => `${protocol}.checksum.status == "Bad"`),
+export const WRONG = [...MALFORMED, CHECKSUM, ...["ip", "udp", "tcp", "icmp", "icmpv6"].map(bad)].join(
+  " or ",
+);
+
+/** Field of a packet whose TCP checksum is 0xffff where 0 is right: the same in ones' complement, and Bad for tshark. */
+export const NEGATIVE_ZERO = "tcp.checksum.ffff";
+
+/**
+ * As `WRONG`, but for negative zeros, and for nothing else that is wrong with such a packet: for checksums that Linux has
+ * finished (`skb_checksum_help`), of which one in 65,536 is that.
+ */
+export const WRONG_BUT_NEGATIVE_ZERO = [
+  ...MALFORMED,
+  ...[CHECKSUM, bad("tcp")].map((found) => `(${found} and not ${NEGATIVE_ZERO})`),
+  ...["ip", "udp", "icmp", "icmpv6"].map(bad),
 ].join(" or ");
 
 /** A packet: for each field that was asked for its values, from the outermost header to the innermost. */
