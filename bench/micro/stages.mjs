@@ -18,6 +18,7 @@ export const cases = [
   { name: "encap, 1450-byte TCP", aim: 50, prepare: () => encap({}) },
   { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
+  { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
   { name: "segment, per segment", prepare: segment },
   { name: "coalesce, per segment", prepare: coalesce },
@@ -119,6 +120,27 @@ function encap(can) {
   const packet = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...frame()]);
   const parts = setUp(VNET_AT, packet);
   return runner(parts, makeEncap(parts, can), VNET_AT, packet.length);
+}
+
+/** Each frame to another MAC of a large table: what every frame costs when its row is in no cache. */
+function encapToMany(macs) {
+  const packet = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...frame()]);
+  const parts = setUp(VNET_AT, packet);
+  for (let lo = 3; lo < macs; lo++) parts.fdb.add(1, 0x0200, lo, 0);
+  const stage = makeEncap(parts, {});
+  const view = new DataView(parts.arena.bytes.buffer);
+  let lo = 0;
+  const addressing = {
+    run(filled, ready) {
+      for (let i = 0; i < BATCH; i++) {
+        lo = (lo + 777_767) % macs;
+        const at = filled.words[filled.row(filled.tail + i) + OFFSET] + VNET_LENGTH;
+        view.setInt32(at + 2, Math.max(lo, 2));
+      }
+      stage.run(filled, ready);
+    },
+  };
+  return runner(parts, addressing, VNET_AT, packet.length);
 }
 
 function vxlan(inner) {

@@ -96,11 +96,23 @@ export class Encap {
     const waits = ready.length > 0 && ((this.#open - ready.tail) | 0) >= 0;
     ready.rewind();
     const from = waits ? this.#open : ready.head;
+    if (this.#fdb.large) this.#prefetch(filled);
     for (;;) {
       this.#usual(filled, ready);
       if (filled.length === 0 || ready.room === 0 || !this.#other(filled, ready)) break;
     }
     this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
+  }
+
+  /** Has the FDB's rows for what waits brought into the cache together. */
+  #prefetch(filled: Ring): void {
+    const view = this.#view;
+    const { words } = filled;
+    for (let i = filled.tail; i !== filled.head; i = (i + 1) | 0) {
+      const frame = words[filled.row(i) + OFFSET]! + VNET_LENGTH;
+      this.#fdb.expect(this.#vni, view.getUint16(frame), view.getInt32(frame + 2));
+    }
+    this.#fdb.prefetch();
   }
 
   /**

@@ -28,6 +28,10 @@ const COLD_WORDS = 2;
 const STATE = 0;
 const USED = 1;
 const SMALLEST = 16;
+/** Keys that `prefetch` asks memory for together: with more, those asked for first would be gone again. */
+const AT_ONCE = 64;
+/** Rows of a table that a second-level cache of 1 MB does not hold. */
+const LARGE = 2 ** 17;
 
 /** State of a row that was configured and never ages: NUD_PERMANENT, `include/uapi/linux/neighbour.h`. */
 export const PERMANENT = 0x80;
@@ -69,6 +73,8 @@ export class Fdb {
   /** What shifts a 32-bit hash down to a row number. */
   #shift = 32 - Math.log2(SMALLEST);
   #size = 0;
+  readonly #expected = new Int32Array(AT_ONCE);
+  #expecting = 0;
 
   /** @param seed fixes how keys are spread, so that a test sees the same table every time. Never in production. */
   constructor(seed?: number) {
@@ -98,6 +104,31 @@ export class Fdb {
       if (hot[at + LO] === lo && hot[at + HI] === hi && hot[at + VNI] === vni) return hot[at + VTEP]! - 1;
       if (hot[at + VTEP] === 0) return -1;
     }
+  }
+
+  /** Whether the table is so large that a look-up waits for memory, and `expect` and `prefetch` pay. */
+  get large(): boolean {
+    return this.#mask >= LARGE - 1;
+  }
+
+  /** Names a key that is about to be looked up. Of more than 64 since `prefetch` the rest are forgotten. */
+  expect(vni: number, hi: number, lo: number): void {
+    if (this.#expecting === AT_ONCE) return;
+    this.#expected[this.#expecting++] = this.#home(vni, hi, lo) * HOT_WORDS;
+  }
+
+  /**
+   * Brings the rows of all expected keys into the cache. One look-up after the other waits for its row before the next
+   * begins, as soon as a branch was guessed wrong; here nothing depends on what is read, and the processor waits for as
+   * many rows at once as it can.
+   */
+  prefetch(): void {
+    const hot = this.#hot;
+    const expected = this.#expected;
+    let read = 0;
+    for (let i = 0; i < this.#expecting; i++) read ^= hot[expected[i]!]!;
+    expected[0] = read; // the compiler leaves out a load whose value goes nowhere
+    this.#expecting = 0;
   }
 
   /**

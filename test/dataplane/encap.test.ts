@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { putU16, u16 } from "../../src/wire/bytes.ts";
 import { fold } from "../../src/wire/checksum.ts";
 import { checksumsRight, frame, MAC_B, vxlan } from "./frames.ts";
@@ -22,6 +22,21 @@ describe("encap", () => {
     const macs = ["02:00:00:00:00:0b", "06:00:00:00:00:0b", "02:01:00:00:00:0b", "02:00:00:00:00:0b"];
     const outputs = s.transmit(...macs.map(to));
     expect(outputs.map(({ peer }) => peer)).toEqual([peers[0], peers[1], peers[2], peers[0]]);
+  });
+
+  it("has the rows of a large FDB fetched for a whole batch, and only of a large one", () => {
+    const s = stages();
+    const far = s.peer("02:00:00:00:00:0c", [172, 19, 0, 4]);
+    const expected = vi.spyOn(s.fdb, "expect");
+    const prefetch = vi.spyOn(s.fdb, "prefetch");
+    const batch = ["0b", "0c", "0b"].map((last) => ({ bytes: frame({ dst: `02:00:00:00:00:${last}` }) }));
+    const before = s.transmit(...batch);
+    expect(prefetch).not.toHaveBeenCalled();
+    for (let lo = 0; !s.fdb.large; lo++) s.fdb.add(1, 0x0242, lo, far);
+    const lookup = vi.spyOn(s.fdb, "lookup");
+    expect(s.transmit(...batch)).toEqual(before);
+    expect(expected.mock.calls).toEqual([0x0b, 0x0c, 0x0b].map((last) => [1, 0x0200, last]));
+    expect(prefetch.mock.invocationCallOrder[0]).toBeLessThan(lookup.mock.invocationCallOrder[0]!);
   });
 
   it("puts the eight bytes of RFC 7348 in front of the frame, and nothing else", () => {

@@ -93,6 +93,27 @@ describe("Fdb", () => {
   });
 });
 
+describe("Fdb: prefetch", () => {
+  it("is for tables that no cache of a CPU core holds", () => {
+    const fdb = new Fdb();
+    for (let i = 0; i < 10_000; i++) fdb.add(1, 0, i, i);
+    expect(fdb.large).toBe(false);
+    for (let i = 10_000; i < 100_000; i++) fdb.add(1, 0, i, i);
+    expect(fdb.large).toBe(true);
+  });
+
+  it("changes nothing, however many keys it is given, in the table or not", () => {
+    const fdb = new Fdb(1);
+    for (let i = 0; i < 100; i++) fdb.add(1, 0, i, i);
+    const before = [...fdb.entries()];
+    for (const keys of [0, 1, 64, 65, 1000]) {
+      for (let i = 0; i < keys; i++) fdb.expect(1, 0, i);
+      fdb.prefetch();
+      expect([...fdb.entries()]).toEqual(before);
+    }
+  });
+});
+
 /** MACs as they come in practice, and as somebody would choose them who wants them to collide. */
 const PATTERNS: Record<string, (i: number) => { hi: number; lo: number }> = {
   "numbered from one vendor's prefix": (i) => ({ hi: 0x0242, lo: (0xac110000 + i) | 0 }),
