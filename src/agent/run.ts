@@ -5,6 +5,7 @@
 import { Agent } from "./agent.ts";
 import { loadConfig } from "./config/load.ts";
 import { Log } from "./log.ts";
+import { releaseGarbage } from "./memory.ts";
 
 export interface RunOptions {
   /** The configuration file, null without one. */
@@ -35,6 +36,7 @@ export async function runAgent({ file, flags, env }: RunOptions): Promise<number
   process.on("SIGHUP", reload);
   agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
   if (changed) reload();
+  await releaseGarbage();
   const end = await Promise.race([stopped, agent.failed]);
   ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
   if (typeof end === "string") log.info(`${end}: stopping`);
