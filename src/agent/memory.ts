@@ -7,13 +7,13 @@
  * without one keeps the garbage.
  */
 export async function releaseGarbage(): Promise<void> {
-  const inspector = await import("node:inspector").catch(() => null);
-  if (inspector === null) return;
-  const session = new inspector.Session();
-  session.connect();
   try {
+    const { Session } = await import("node:inspector");
+    const session = new Session();
+    session.connect();
     await new Promise((resolve) => session.post("HeapProfiler.collectGarbage", resolve));
-  } finally {
     session.disconnect(); // never from within the callback: Node 20 then waits for itself
+  } catch {
+    // Then it is not collected, which is no reason to stop forwarding.
   }
 }

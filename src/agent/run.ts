@@ -36,7 +36,7 @@ export async function runAgent({ file, flags, env }: RunOptions): Promise<number
   process.on("SIGHUP", reload);
   agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
   if (changed) reload();
-  await releaseGarbage();
+  void releaseGarbage();
   const end = await Promise.race([stopped, agent.failed]);
   ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
   if (typeof end === "string") log.info(`${end}: stopping`);
