@@ -2,8 +2,8 @@
 
 /**
  * Has V8 collect all it can and return the memory. A start leaves some 12 MB of garbage with a thousand peers, parsed and
- * put into the kernel's tables; V8 keeps it until the process has been idle for many seconds, and a busy one may never
- * be. Takes 10 to 40 ms. Only the inspector can ask for it without a flag on Node's command line; a Node that was built
+ * put into the kernel's tables; V8 keeps it until the thread has had nothing to do for some eight seconds. Takes
+ * 10 to 40 ms. Only the inspector can ask for it without a flag on Node's command line; a Node that was built
  * without one keeps the garbage.
  */
 export async function releaseGarbage(): Promise<void> {

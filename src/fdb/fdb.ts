@@ -28,7 +28,7 @@ const COLD_WORDS = 2;
 const STATE = 0;
 const USED = 1;
 const SMALLEST = 16;
-/** Keys that `prefetch` asks memory for together: with more, those asked for first would be gone again. */
+/** Keys that `prefetch` asks memory for together: a batch, of which the nearest cache holds all rows. */
 const AT_ONCE = 64;
 /** Rows of a table that a second-level cache of 1 MB does not hold. */
 const LARGE = 2 ** 17;

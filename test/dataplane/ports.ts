@@ -5,7 +5,7 @@ import type { Offloads } from "../../src/dataplane/offloads.ts";
 import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
 import { FOLLOW_SHIFT, LENGTH, OFFSET, PEER, type Ring, SEGMENT } from "../../src/dataplane/ring.ts";
 import { frame, MAC_A, MAC_B } from "./frames.ts";
-import { CAPABILITIES, OWN_MAC } from "./stages.ts";
+import { CAPABILITIES, OPTIONS } from "./stages.ts";
 
 class ScriptedPort {
   readonly fd = -1;
@@ -110,16 +110,7 @@ export class ScriptedUnderlay extends ScriptedPort implements Underlay {
 export function setUp(offloads?: Offloads) {
   const tap = new ScriptedTap();
   const underlay = new ScriptedUnderlay();
-  const options = {
-    vni: 1,
-    mac: OWN_MAC,
-    mtu: 1450,
-    reservedBits: "rfc",
-    senderCheck: "strict",
-    tos: 0,
-    ...(offloads && { offloads }),
-  } as const;
-  const dataplane = new Dataplane(options, tap, underlay);
+  const dataplane = new Dataplane({ ...OPTIONS, ...(offloads && { offloads }) }, tap, underlay);
   for (const mac of [MAC_A, MAC_B]) {
     dataplane.update({ op: "add", mac, address: Uint8Array.of(172, 19, 0, 3), port: 8472 });
   }

@@ -40,7 +40,8 @@ export const CAPABILITIES: UnderlayCapabilities = {
   checksum: "computed",
 };
 
-const OPTIONS: DataplaneOptions = {
+/** What a test says nothing about. */
+export const OPTIONS: DataplaneOptions = {
   vni: 1,
   mac: OWN_MAC,
   mtu: 1450,

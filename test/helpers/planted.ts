@@ -66,7 +66,7 @@ function inner(packet: Uint8Array, at: number): Uint8Array {
 }
 
 /** The checksum of the inner TCP is 0, and written as 0xffff. */
-export const NEGATIVE_ZERO_PACKET: Uint8Array = (() => {
+const NEGATIVE_ZERO_PACKET: Uint8Array = (() => {
   const bytes = TCP4.slice();
   const last = bytes.length - 2;
   // What the checksum was goes into the payload: the sum of all words is then 0xffff without it.
