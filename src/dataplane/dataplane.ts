@@ -95,6 +95,7 @@ export class Dataplane {
       txReady: new Ring(txPool, txRows),
       rxFilled: new Ring(rxPool, UNDERLAY_BATCH),
       rxReady: new Ring(rxPool, READY_ROWS),
+      answers: new Ring(txPool, TAP_BATCH),
     };
     this.counters = counters;
     this.#tx = rings.txFilled;

@@ -3,6 +3,7 @@
  *
  *   overlay → underlay   tap.readBatch → txFilled → encap → txReady → underlay.sendBatch
  *   underlay → overlay   underlay.recvBatch → rxFilled → decap → rxReady → tap.writeBatch
+ *   overlay → overlay    what encap answers itself, instead of sending it: answers → tap.writeBatch
  *
  * A turn reads one batch in each direction and writes what it can, but for a message that the next turn is sure to look
  * at again (`messages.ts`); it never waits. What a port does not take stays
@@ -51,12 +52,14 @@ const REFUSED_SUPER_FRAMES = 16;
 /** Reads that may fail in a row, each with an errno of its own making, before the port counts as gone. */
 const READ_FAILURES = 1000;
 
-/** The four rings between the two ports. */
+/** The rings between the two ports. */
 export interface Rings {
   readonly txFilled: Ring;
   readonly txReady: Ring;
   readonly rxFilled: Ring;
   readonly rxReady: Ring;
+  /** Frames for the TAP that no datagram brought: `answers.ts`. Over the pool of the other direction. */
+  readonly answers: Ring;
 }
 
 /** The slab of sockaddrs to send to; it may be replaced when it grows, so it is read anew for every batch. */
@@ -151,7 +154,7 @@ export class Loop {
 
   /** Frames wait for the TAP. */
   get tapBlocked(): boolean {
-    return this.#rings.rxReady.length > 0;
+    return this.#rings.rxReady.length > 0 || this.#rings.answers.length > 0;
   }
 
   /** Datagrams wait for the underlay. */
@@ -160,7 +163,7 @@ export class Loop {
   }
 
   #transmit(ready: boolean): number {
-    const { txFilled, txReady } = this.#rings;
+    const { txFilled, txReady, answers } = this.#rings;
     const want = this.#tapBatch;
     const read = ready ? this.#tap.readBatch(txFilled, want) : 0;
     if (read < 0) this.#unreadable("tap", "tx", -read);
@@ -173,6 +176,7 @@ export class Loop {
     this.#tapBatch = nextBatch(read, want, TAP_BATCH);
     const before = txReady.length;
     if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
+    if (answers.length > 0) this.#write(answers);
     // The next turn reads what there is more: a message that has just grown waits for it, because it may grow again.
     const growing = more && txReady.length > before;
     let written = 0;
@@ -222,9 +226,16 @@ export class Loop {
     if (read === want) this.idle = false;
     this.#underlayBatch = nextBatch(read, want, UNDERLAY_BATCH);
     if (rxFilled.length > 0) this.#decap.run(rxFilled, rxReady);
+    const written = this.#write(rxReady);
+    if (rxFilled.length > 0 && rxReady.length === 0) this.idle = false;
+    return Math.max(read, 0) + written;
+  }
+
+  /** Writes what is ready to the TAP. @returns rows that are done with, those it refused among them */
+  #write(ready: Ring): number {
     let written = 0;
-    while (rxReady.length > 0) {
-      const n = this.#tap.writeBatch(rxReady);
+    while (ready.length > 0) {
+      const n = this.#tap.writeBatch(ready);
       if (n > 0) {
         written += n;
       } else if (n === 0) {
@@ -232,13 +243,12 @@ export class Loop {
         break;
       } else {
         if (this.#ended("tap", -n)) break;
-        if (-n === EINVAL && this.#tryApart(rxReady)) continue;
-        this.#refused(rxReady, "rx", this.#tapRefused, -n);
+        if (-n === EINVAL && this.#tryApart(ready)) continue;
+        this.#refused(ready, "rx", this.#tapRefused, -n);
         written++;
       }
     }
-    if (rxFilled.length > 0 && rxReady.length === 0) this.idle = false;
-    return Math.max(read, 0) + written;
+    return written;
   }
 
   /** A super-frame that we made was refused: its segments go one by one. Some kernels (6.6, 6.10) took none at all. */
