@@ -8,9 +8,11 @@ import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
+import { Learner } from "../../dist/dataplane/learn.js";
+import { NO_LEARNING } from "../../dist/dataplane/options.js";
 import { LENGTH, OFFSET, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../dist/dataplane/segment.js";
-import { Fdb, VtepTable } from "../../dist/fdb/index.js";
+import { Fdb, RemoteSets, VtepTable } from "../../dist/fdb/index.js";
 import { native } from "../../dist/io/linux/sums.js";
 import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
 
@@ -20,6 +22,8 @@ export const cases = [
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
   { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
+  { name: "decap, and learn from it", prepare: () => decap({ learning: true }) },
+  { name: "flood to 10 VTEPs, per copy", prepare: () => flood(10) },
   { name: "segment, per segment", prepare: segment },
   { name: "coalesce, per segment", prepare: coalesce },
 ];
@@ -82,7 +86,7 @@ function setUp(lead, packet) {
   const filled = new Ring(pool, BATCH);
   const ready = new Ring(pool, READY_ROWS);
   for (let row = 0; row < BATCH; row++) filled.addresses.set([2, 0, 0x21, 0x18, 172, 19, 0, 3], row * 28);
-  return { arena, fdb, vteps, filled, ready, counters: new Counters() };
+  return { arena, fdb, vteps, remotes: new RemoteSets(), filled, ready, counters: new Counters() };
 }
 
 /** Runs `stage` on `batch` rows at a time, of `per` packets each, until n packets have passed. */
@@ -104,16 +108,34 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
   };
 }
 
-function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
+function makeLearner({ arena, fdb, vteps, counters }, learning) {
+  const options = { ...NO_LEARNING, vni: 1, port: 8472, learning };
+  return new Learner(fdb, vteps, arena.bytes, options, counters, (vtep) => vteps.release(vtep));
+}
+
+function makeEncap(parts, { gso = false, ports = new Uint16Array(0) }) {
+  const { arena, fdb, remotes, counters } = parts;
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
+  const learner = makeLearner(parts, false);
+  return new Encap(arena.bytes, fdb, remotes, learner, segmenter, OPTIONS, target, counters);
 }
 
-function makeDecap({ arena, fdb, vteps, counters }, join) {
+function makeDecap(parts, join, learning = false) {
+  const { arena, fdb, vteps, counters } = parts;
+  const learner = makeLearner(parts, learning);
   const coalescer = new Coalescer(arena.bytes, READY_ROWS, join, join, native().sums);
-  return new Decap(arena.bytes, arena.reserve(HEADER_SLAB_BYTES), fdb, vteps, coalescer, OPTIONS, counters);
+  return new Decap(
+    arena.bytes,
+    arena.reserve(HEADER_SLAB_BYTES),
+    fdb,
+    vteps,
+    coalescer,
+    learner,
+    OPTIONS,
+    counters,
+  );
 }
 
 function encap(can) {
@@ -149,10 +171,25 @@ function vxlan(inner) {
   return [...header, ...inner];
 }
 
-function decap() {
-  const packet = Uint8Array.from(vxlan(frame()));
+function decap({ learning = false } = {}) {
+  const inner = frame();
+  if (learning) inner[11] = 9; // a source MAC without a static row
+  const packet = Uint8Array.from(vxlan(inner));
   const parts = setUp(VXLAN_AT, packet);
-  return runner(parts, makeDecap(parts, false), VXLAN_AT, packet.length);
+  return runner(parts, makeDecap(parts, false, learning), VXLAN_AT, packet.length);
+}
+
+/** One broadcast at a time, to each of `count` VTEPs. */
+function flood(count) {
+  const inner = frame();
+  inner.fill(255, 0, 6);
+  const packet = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...inner]);
+  const parts = setUp(VNET_AT, packet);
+  const vtep = (i) => parts.vteps.acquire(Uint8Array.of(172, 19, 1, i), 8472);
+  const set = parts.remotes.create(vtep(0));
+  for (let i = 1; i < count; i++) parts.remotes.append(set, vtep(i));
+  parts.fdb.add(1, 0, 0, set);
+  return runner(parts, makeEncap(parts, {}), VNET_AT, packet.length, 1, count);
 }
 
 /** One super-frame at a time: its vnet header is overwritten, and its slot must be the next to be taken, so that is put back. */

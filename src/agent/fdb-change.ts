@@ -8,6 +8,8 @@ export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
   FDB_EXISTS: "there is a row for this MAC already",
   FDB_MISSING: "there is no row for this MAC",
   FDB_FAMILY: "the underlay's socket is of the other address family",
+  FDB_GROUP: "a group's row, or that of 00:00:00:00:00:00, has several VTEPs and none to replace",
+  FDB_UNICAST: "only a group's MAC, or 00:00:00:00:00:00, can have several VTEPs",
 };
 
 /** What is ours: a row that names it would send our own frames back to us. */
@@ -46,5 +48,9 @@ export function refused(refusal: FdbRefusal, { mac, dst }: FdbChange, family: 4 
       return new AgentError("NO_SUCH_ROW", `${mac}: ${reason}`, "`poplin fdb show` lists them");
     case "FDB_FAMILY":
       return new AgentError("WRONG_FAMILY", `${dst}: ${reason}`, `give an IPv${family} address`);
+    case "FDB_GROUP":
+      return new AgentError("NOT_POSSIBLE", `${mac}: ${reason}`, "`poplin fdb append` and `del` change them");
+    case "FDB_UNICAST":
+      return new AgentError("NOT_POSSIBLE", `${mac}: ${reason}`, "`poplin fdb replace` moves it");
   }
 }

@@ -36,6 +36,14 @@ export const COUNTER_NAMES = [
   "rxSenderMismatch",
   /** Outer CE carried to the inner header. */
   "rxEcnMarked",
+  /** Frames that went to several VTEPs, or to a group: each once, where `txFrames` counts every copy. */
+  "txFlooded",
+  /** Rows that were learned from frames, got another VTEP, were forgotten after `ageing`. */
+  "fdbLearned",
+  "fdbMoved",
+  "fdbAged",
+  /** Frames of MACs that were not learned because there are `maxaddress` rows. */
+  "fdbFull",
   /** Calls that moved something, by direction: frames per call is the batch size. */
   "txBatches",
   "rxBatches",

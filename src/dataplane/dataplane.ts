@@ -3,17 +3,27 @@
  * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
  */
 import { Fdb } from "../fdb/fdb.ts";
+import { RemoteSets } from "../fdb/remotes.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
-import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
 import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { Encap } from "./encap.ts";
+import { ForwardingTable } from "./forwarding.ts";
+import { Learner, type LearnLogs } from "./learn.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import { everyOffload, type OffloadReport } from "./offloads.ts";
-import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
+import {
+  type DataplaneOptions,
+  type DataplanePolicy,
+  type FdbReason,
+  type FdbRefusal,
+  type FdbRow,
+  type FdbUpdate,
+  NO_LEARNING,
+} from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
 import { PEER, Ring } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
@@ -57,18 +67,19 @@ export interface SlotUse {
 export class Dataplane {
   readonly loop: Loop;
   readonly counters: Counters;
-  readonly #fdb = new Fdb();
-  readonly #vteps: VtepTable;
+  readonly #vteps = new VtepTable();
+  readonly #table: ForwardingTable;
+  readonly #learner: Learner;
   readonly #encap: Encap;
   readonly #decap: Decap;
   readonly #tx: Ring;
   readonly #rx: Ring;
   readonly #txReady: Ring;
-  readonly #vni: number;
   readonly #underlay: Underlay;
 
   /**
    * @param native what this machine does better than TypeScript
+   * @param logs by which several dataplanes of one device tell each other what they learn; null for one alone
    * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
    */
   constructor(
@@ -77,6 +88,7 @@ export class Dataplane {
     underlay: Underlay,
     counters = new Counters(),
     native: Native = PORTABLE,
+    logs: LearnLogs | null = null,
   ) {
     const offloads = options.offloads ?? everyOffload(false);
     const superFrames = offloads["tap-tso"] || offloads["tap-uso"];
@@ -102,44 +114,59 @@ export class Dataplane {
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
-    this.#vni = options.vni;
-    this.#vteps = new VtepTable();
     const { bytes } = arena;
+    const fdb = new Fdb();
+    const remotes = new RemoteSets();
+    const learning = { ...NO_LEARNING, port: 8472, ...options };
+    this.#learner = new Learner(fdb, this.#vteps, bytes, learning, counters, this.#release, logs);
+    this.#table = new ForwardingTable({
+      vni: options.vni,
+      family: underlay.family,
+      fdb,
+      vteps: this.#vteps,
+      remotes,
+      learner: this.#learner,
+      release: this.#release,
+    });
     const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.pieces) : null;
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
-    this.#encap = new Encap(bytes, this.#fdb, segmenter, options, underlay, counters);
-    this.#decap = new Decap(bytes, headers, this.#fdb, this.#vteps, coalescer, options, counters);
+    this.#encap = new Encap(bytes, fdb, remotes, this.#learner, segmenter, options, underlay, counters);
+    this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, this.#learner, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
   }
 
   /** Makes one change to the forwarding table. @returns null, or why it was not made. */
   update(change: FdbUpdate): FdbRefusal | null {
-    const mac = parseMac(change.mac);
-    const known = this.#fdb.lookup(this.#vni, mac.hi, mac.lo);
-    if (change.op === "del") return known < 0 ? "FDB_MISSING" : this.#remove(mac, known);
-    if (change.op === "add" && known >= 0) return "FDB_EXISTS";
-    if (change.address.length !== (this.#underlay.family === 4 ? 4 : 16)) return "FDB_FAMILY";
-    const vtep = this.#vteps.acquire(change.address, change.port);
-    this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
-    if (known >= 0) this.#release(known);
-    return null;
+    return this.#table.update(change);
   }
 
   setPolicy(policy: DataplanePolicy): void {
     this.#encap.setTos(policy.tos);
+    this.#encap.setFloodRate(policy.floodRate ?? 0);
     this.#decap.setPolicy(policy);
+    this.#learner.setPolicy({ ...NO_LEARNING, ...policy });
   }
 
   /** Every row of the forwarding table, in no order. */
   rows(): FdbRow[] {
-    const rows: FdbRow[] = [];
-    for (const row of this.#fdb.entries()) {
-      const { address, port } = this.#vteps.describe(row.vtep);
-      rows.push({ mac: formatMacKey(row.hi, row.lo), vni: row.vni, dst: address, port, state: "permanent" });
-    }
-    return rows;
+    return this.#table.rows();
+  }
+
+  /** Why the rows of a MAC are as they are; none where there is no row. */
+  why(mac: string): FdbReason[] {
+    return this.#table.why(mac);
+  }
+
+  /** Forgets every learned row. @returns how many there were */
+  flush(): number {
+    return this.#table.flush();
+  }
+
+  /** To be called about once a second where rows are learned: forgets those that are too old. */
+  age(): void {
+    this.#learner.age();
   }
 
   health(): DataplaneHealth {
@@ -166,19 +193,14 @@ export class Dataplane {
     };
   }
 
-  #remove(mac: Mac, vtep: number): null {
-    this.#fdb.delete(this.#vni, mac.hi, mac.lo);
-    this.#release(vtep);
-    return null;
-  }
-
   /** A datagram that waits for the socket must not go to whoever gets the index next: it is refused instead. */
-  #release(vtep: number): void {
+  readonly #release = (vtep: number): void => {
     if (!this.#vteps.release(vtep)) return;
+    this.#encap.forget(vtep);
     const { words } = this.#txReady;
     for (let i = 0; i < this.#txReady.length; i++) {
       const row = this.#txReady.row(this.#txReady.tail + i);
       if (words[row + PEER] === vtep) words[row + PEER] = NOBODY;
     }
-  }
+  };
 }

@@ -19,6 +19,7 @@ import { hasReservedBits, hasVni, readVni, VXLAN_FLAG_I, VXLAN_LENGTH } from "..
 import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
+import type { Learner } from "./learn.ts";
 import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
 import {
   BAD_CSUM,
@@ -86,6 +87,7 @@ export class Decap {
   readonly #fdb: Fdb;
   readonly #vteps: VtepTable;
   readonly #coalescer: Coalescer;
+  readonly #learner: Learner;
   readonly #values: Float64Array;
   readonly #where = new Location();
   readonly #vni: number;
@@ -105,6 +107,7 @@ export class Decap {
     fdb: Fdb,
     vteps: VtepTable,
     coalescer: Coalescer,
+    learner: Learner,
     options: DataplaneOptions,
     counters: Counters,
   ) {
@@ -115,6 +118,7 @@ export class Decap {
     this.#fdb = fdb;
     this.#vteps = vteps;
     this.#coalescer = coalescer;
+    this.#learner = learner;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#mtu = options.mtu;
@@ -125,7 +129,7 @@ export class Decap {
   }
 
   /** Changes what is let in from now on. */
-  setPolicy(policy: Omit<DataplanePolicy, "tos">): void {
+  setPolicy(policy: Pick<DataplanePolicy, "reservedBits" | "senderCheck">): void {
     this.#dropReserved = policy.reservedBits === "linux";
     this.#checkAddress = policy.senderCheck === "strict";
     this.#checkMac = policy.senderCheck === "mac";
@@ -134,6 +138,7 @@ export class Decap {
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
   run(filled: Ring, ready: Ring): void {
     ready.rewind();
+    if (this.#learner.on) this.#expect(filled);
     for (;;) {
       this.#usual(filled, ready);
       if (filled.length === 0 || ready.room < MAX_SEGMENTS) break;
@@ -142,6 +147,20 @@ export class Decap {
     }
     const joined = this.#coalescer.finish(ready, this.#headers, HEADER_STRIDE, this.#noHeader);
     this.#values[RX_COALESCED]! += joined;
+  }
+
+  /** A batch to learn from. In a table that no cache holds, the rows of its MACs are fetched together. */
+  #expect(filled: Ring): void {
+    this.#learner.absorb();
+    if (!this.#fdb.large) return;
+    const view = this.#view;
+    const { words } = filled;
+    for (let i = filled.tail; i !== filled.head; i = (i + 1) | 0) {
+      if (words[filled.row(i) + LENGTH]! < LEAST) continue;
+      const source = words[filled.row(i) + OFFSET]! + VXLAN_LENGTH + 6;
+      this.#fdb.expect(this.#vni, view.getUint16(source), view.getInt32(source + 2));
+    }
+    this.#fdb.prefetch();
   }
 
   /** From now on every frame goes to the TAP by itself. */
@@ -171,6 +190,11 @@ export class Decap {
     const ownHi = this.#macHi;
     const ownLo = this.#macLo;
     const noHeader = this.#noHeader;
+    const learner = this.#learner;
+    const { on: learning } = learner;
+    // The source MAC that was learned last, of the sender at hand.
+    let sourceHi = -1;
+    let sourceLo = 0;
     // Most packets come from where the one before came from: a port and an IPv4 address.
     let sender = -1;
     let address = 0;
@@ -192,7 +216,8 @@ export class Decap {
       }
       if (view.getInt32(at) !== USUAL_FLAGS || view.getInt32(at + 4) !== vni) break;
       if (addressWords[from >> 2] !== sender || addressWords[(from >> 2) + 1] !== address) {
-        if (!this.#checkAddress || this.#vteps.findByAddress(addresses, from) < 0) break;
+        if (this.#checkAddress ? this.#vteps.findByAddress(addresses, from) < 0 : !learning) break;
+        sourceHi = -1;
         sender = sockaddrFamily(addresses, from) === AF_INET ? addressWords[from >> 2]! : -1;
         address = addressWords[(from >> 2) + 1]!;
       }
@@ -201,6 +226,15 @@ export class Decap {
       if (!locateUsual(view, frame, length - VXLAN_LENGTH, where)) break;
       if ((tos & ECN_MASK) !== NOT_ECT && (tos & ECN_MASK) !== (where.tos & ECN_MASK)) break;
       if (hasPartialIpv4Checksum(view, where)) break;
+      if (learning) {
+        const hi = view.getUint16(frame + 6);
+        const lo = view.getInt32(frame + 8);
+        if (lo !== sourceLo || hi !== sourceHi) {
+          if (learner.see(hi, lo, addresses, from, frame, length - VXLAN_LENGTH) !== 0) break;
+          sourceHi = hi;
+          sourceLo = lo;
+        }
+      }
       const pushed = ready.push(words[row + SLOT]!, frame, length - VXLAN_LENGTH);
       ready.words[pushed + HEAD_OFFSET] = noHeader;
       ready.words[pushed + HEAD_LENGTH] = VNET_LENGTH;
@@ -344,6 +378,10 @@ export class Decap {
     const hi = macHi(bytes, source);
     const lo = macLo(bytes, source);
     if (hi === this.#macHi && lo === this.#macLo) return LOCAL_MAC;
+    const learner = this.#learner;
+    if (learner.on) {
+      return learner.see(hi, lo, addresses, from, at + VXLAN_LENGTH, length - VXLAN_LENGTH);
+    }
     if (this.#checkAddress) return 0;
     const vtep = this.#fdb.lookup(this.#vni, hi, lo);
     if (vtep < 0 && this.#checkMac) return UNKNOWN_VTEP;

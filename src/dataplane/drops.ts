@@ -14,12 +14,15 @@ export const DROPS = {
   UNKNOWN_VTEP: "the sender is no VTEP that senderCheck lets in (ours)",
   INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
   LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
+  MAC_INVALID_SOURCE: "the inner source MAC is a group's or all zeros: nothing can be learned from it",
+  VXLAN_ENTRY_EXISTS: "the inner source MAC has a static FDB row with another VTEP",
   IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
   PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",
   INNER_CSUM: "super-frame with a wrong inner checksum (ours)",
   TAP_REFUSED: "the kernel refused the frame at the TAP: device down, or malformed (ours)",
   // overlay → underlay
-  NO_TX_TARGET: "no FDB row for the inner destination MAC",
+  NO_TX_TARGET: "no FDB row for the inner destination MAC, and none to flood to",
+  FLOOD_LIMIT: "more frames to be flooded than `floodRate` lets through (ours)",
   FULL_RING: "the kernel dropped it: the TAP's queue was full, frames came faster than they could be sent",
   TAP_GSO:
     "the TAP handed over a super-frame that cannot be cut: none was asked for, not TCP or UDP, or its headers make no sense (ours)",

@@ -5,9 +5,12 @@
  * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
  * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
  * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released.
+ * A frame for several VTEPs becomes as many rows over the same bytes; the last of them owns the slot.
  * At the end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
+import { type RemoteSets, SETS } from "../fdb/remotes.ts";
+import { NOBODY } from "../fdb/vteps.ts";
 import { macHi, macLo } from "../wire/bytes.ts";
 import { encapTos } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
@@ -16,10 +19,12 @@ import { setVxlanHeader, VXLAN_LENGTH } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
+import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { Underlay } from "./ports.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
@@ -28,9 +33,13 @@ const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
 const INNER_TOO_SMALL = dropIndex("tx", "INNER_TOO_SMALL");
 const PKT_TOO_BIG = dropIndex("tx", "PKT_TOO_BIG");
 const TAP_GSO = dropIndex("tx", "TAP_GSO");
+const FLOOD_LIMIT = dropIndex("tx", "FLOOD_LIMIT");
 const TX_FRAMES = counterIndex("txFrames");
 const TX_BYTES = counterIndex("txBytes");
 const TX_SUPER = counterIndex("txSuperFrames");
+const TX_FLOODED = counterIndex("txFlooded");
+
+const NOWHERE = new Int32Array(0);
 
 /** What encap has to know of the underlay. */
 export type EncapTarget = Pick<
@@ -43,6 +52,8 @@ export class Encap {
   /** Of the same bytes. */
   readonly #view: DataView;
   readonly #fdb: Fdb;
+  readonly #remotes: RemoteSets;
+  readonly #learner: Learner;
   /** Null where the TAP hands over no super-frames. */
   readonly #segmenter: Segmenter | null;
   readonly #target: EncapTarget;
@@ -56,10 +67,23 @@ export class Encap {
   #open = 0;
   /** −1: the inner TOS is taken over whole. Else the outer TOS without its ECN bits. */
   #tos = 0;
+  readonly #floodLimit = new RateLimit();
+  /** The VTEPs of a frame that is on its way to several and waits for room; else `NOWHERE`. */
+  #flooded: Int32Array = NOWHERE;
+  /** How many of them it has gone to. */
+  #floodAt = 0;
+  /** Its gso_size, which the first copy of a super-frame overwrites. */
+  #floodSize = 0;
+  /** Rows that it has become so far. */
+  #floodRows = 0;
+  /** Times that the last frame of `#one` goes on the wire. */
+  #copies = 1;
 
   constructor(
     bytes: Uint8Array,
     fdb: Fdb,
+    remotes: RemoteSets,
+    learner: Learner,
     segmenter: Segmenter | null,
     options: DataplaneOptions,
     target: EncapTarget,
@@ -68,6 +92,8 @@ export class Encap {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fdb = fdb;
+    this.#remotes = remotes;
+    this.#learner = learner;
     this.#segmenter = segmenter;
     this.#target = target;
     this.#ports = target.sourcePorts;
@@ -76,6 +102,17 @@ export class Encap {
     this.#largest = options.mtu + ETHERNET_LENGTH;
     this.#sendTos = target.capabilities.sendTos;
     this.setTos(options.tos);
+    this.setFloodRate(options.floodRate ?? 0);
+  }
+
+  /** @param perSecond frames that may go to several VTEPs; 0: any number */
+  setFloodRate(perSecond: number): void {
+    this.#floodLimit.set(perSecond);
+  }
+
+  /** A VTEP's index is another's from now on: a frame that is half way through several does not go to it. */
+  forget(vtep: number): void {
+    for (let i = 0; i < this.#flooded.length; i++) if (this.#flooded[i] === vtep) this.#flooded[i] = NOBODY;
   }
 
   /** Changes the outer TOS of what is sent from now on. */
@@ -96,9 +133,10 @@ export class Encap {
     const waits = ready.length > 0 && ((this.#open - ready.tail) | 0) >= 0;
     ready.rewind();
     const from = waits ? this.#open : ready.head;
+    if (this.#learner.on) this.#learner.absorb();
     if (this.#fdb.large) this.#prefetch(filled);
     for (;;) {
-      this.#usual(filled, ready);
+      if (this.#flooded === NOWHERE) this.#usual(filled, ready);
       if (filled.length === 0 || ready.room === 0 || !this.#other(filled, ready)) break;
     }
     this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
@@ -142,7 +180,7 @@ export class Encap {
         lo = view.getInt32(frame + 2);
         peer = this.#fdb.lookup(this.#vni, hi, lo);
       }
-      if (peer < 0) break;
+      if (peer >>> 0 >= SETS) break; // none, or several
       this.#push(words[at + SLOT]!, frame, length, peer, ready);
       frames++;
       octets += length;
@@ -163,7 +201,7 @@ export class Encap {
     if (verdict === NO_ROOM) return false;
     if (verdict > 0) {
       values[TX_FRAMES]! += verdict;
-      values[TX_BYTES]! += length;
+      values[TX_BYTES]! += length * this.#copies;
     } else {
       values[-verdict]! += 1;
       pool.release(slot);
@@ -180,21 +218,87 @@ export class Encap {
     const type = bytes[vnet + VNET_GSO_TYPE]!;
     const where = this.#where;
     if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
-    const peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
-    if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
-    if (length > this.#largest && length > this.#largest + (where.l3At - frame - ETHERNET_LENGTH))
-      return -PKT_TOO_BIG;
+    if (this.#flooded !== NOWHERE) return this.#flood(slot, frame, length, type, ready);
+    this.#copies = 1;
+    let peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
+    if (peer < 0) peer = this.#fdb.lookup(this.#vni, 0, 0);
+    if (type === GSO_NONE && length > this.#largest) {
+      const tags = where.l3At - frame - ETHERNET_LENGTH;
+      if (length > this.#largest + tags) return -PKT_TOO_BIG;
+    }
     if (peer < 0) return -NO_TX_TARGET;
+    if (peer >= SETS) return this.#floodTo(this.#remotes.of(peer), slot, frame, length, type, ready);
+    if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
     this.#push(slot, frame, length, peer, ready);
+    return 1;
+  }
+
+  /** As `#one`, for a frame that goes to each of several VTEPs. */
+  #floodTo(
+    vteps: Int32Array,
+    slot: number,
+    frame: number,
+    length: number,
+    type: number,
+    ready: Ring,
+  ): number {
+    if (vteps.length === 0) return -NO_TX_TARGET;
+    if (type !== GSO_NONE && this.#segmenter === null) return -TAP_GSO;
+    if (!this.#floodLimit.take()) return -FLOOD_LIMIT;
+    this.#flooded = vteps;
+    this.#floodAt = 0;
+    this.#floodRows = 0;
+    this.#floodSize = le16(this.#bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
+    if (type === GSO_NONE) this.#finish(frame, length);
+    return this.#flood(slot, frame, length, type, ready);
+  }
+
+  /** Goes on with the frame at hand, as far as there is room. */
+  #flood(slot: number, frame: number, length: number, type: number, ready: Ring): number {
+    const vteps = this.#flooded;
+    let rows = 1;
+    for (; this.#floodAt < vteps.length; this.#floodAt++) {
+      rows = this.#copy(frame, length, type, vteps[this.#floodAt]!, ready);
+      if (rows === NO_ROOM) return NO_ROOM;
+      if (rows < 0) break; // and so for all others
+      this.#floodRows += rows;
+    }
+    this.#flooded = NOWHERE;
+    if (rows < 0) return rows === SEGMENT_TOO_BIG ? -PKT_TOO_BIG : -TAP_GSO;
+    this.#copies = vteps.length;
+    this.#values[TX_FLOODED]! += 1;
+    // The last row owns the slot; segments lie in slots of their own.
+    if (type === GSO_NONE) ready.words[ready.row(ready.head - 1) + SLOT] = slot;
+    else ready.pool.release(slot);
+    return this.#floodRows;
+  }
+
+  /** One copy for one VTEP: a row over the same bytes, or a super-frame cut once more. */
+  #copy(frame: number, length: number, type: number, peer: number, ready: Ring): number {
+    if (type !== GSO_NONE) {
+      const outer = this.#outer(frame);
+      return this.#segmenter!.cut(frame, this.#where, type, this.#floodSize, peer, outer, ready);
+    }
+    if (ready.room === 0) return NO_ROOM;
+    this.#row(-1, frame, length, peer, ready);
     return 1;
   }
 
   /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
   #push(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
+    this.#finish(frame, length);
+    this.#row(slot, frame, length, peer, ready);
+  }
+
+  /** Completes a frame's checksum, and puts the VXLAN header before it. */
+  #finish(frame: number, length: number): void {
     const bytes = this.#bytes;
     const vnet = frame - VNET_LENGTH;
     if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) completeChecksum(bytes, vnet, frame, length);
     setVxlanHeader(this.#view, frame - VXLAN_LENGTH, this.#vni);
+  }
+
+  #row(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
     const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
     ready.words[row + PEER] = peer;
     ready.words[row + OUTER] = this.#outer(frame);
@@ -203,7 +307,6 @@ export class Encap {
   /** As `#one`, for a frame that is to be cut. */
   #superFrame(slot: number, frame: number, type: number, peer: number, ready: Ring): number {
     if (this.#segmenter === null) return -TAP_GSO;
-    if (peer < 0) return -NO_TX_TARGET;
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
     const outer = this.#outer(frame);

@@ -1,9 +1,27 @@
+import type { Lesson } from "./lessons.ts";
 import type { Offloads } from "./offloads.ts";
 
+/** How rows are learned from frames, and frames flooded. Kernel: `learning`, `ageing`, `maxaddress`. */
+export interface LearningPolicy {
+  /** Inner source MACs are learned from what is let in. */
+  readonly learning: boolean;
+  /** Seconds for which a learned row stays without a frame from its MAC; 0: for ever. */
+  readonly ageing: number;
+  /** Learned rows there may be; 0: any number. */
+  readonly maxaddress: number;
+  /** Frames per second that may be sent to several VTEPs; 0: any number. */
+  readonly floodRate: number;
+}
+
+/** Nothing is learned: flannel's overlays, and what options that leave it out mean. */
+export const NO_LEARNING: LearningPolicy = { learning: false, ageing: 300, maxaddress: 0, floodRate: 0 };
+
 /** What one overlay's dataplane is told at start. */
-export interface DataplaneOptions {
+export interface DataplaneOptions extends Partial<LearningPolicy> {
   /** VXLAN network identifier, 0 to 2^24 − 1. */
   readonly vni: number;
+  /** UDP port of VTEPs that are learned; left out: 8472. */
+  readonly port?: number;
   /** Our VTEP's MAC, "aa:bb:cc:dd:ee:ff": frames that come in with it as their source are ours, looped. */
   readonly mac: string;
   /** Overlay MTU in bytes: the largest inner IP packet. */
@@ -22,15 +40,19 @@ export interface DataplaneOptions {
 }
 
 /** What can change while packets flow. */
-export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos">;
+export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos"> &
+  Partial<LearningPolicy>;
 
 /** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */
 export interface FdbChange {
-  /** `add` fails when there is a row, `del` when there is none; `replace` does either. */
-  readonly op: "add" | "replace" | "del";
+  /**
+   * `add` fails when there is a row, `del` when there is none; `replace` does either. `append` adds a VTEP to the row of
+   * a group's MAC, or of the one that is all zeros (every MAC without a row); these cannot be replaced.
+   */
+  readonly op: "add" | "append" | "replace" | "del";
   /** Inner destination MAC. */
   readonly mac: string;
-  /** The VTEP's underlay address; not needed for `del`. */
+  /** The VTEP's underlay address. `del` needs none, and takes one VTEP of several out with it. */
   readonly dst?: string;
   /** UDP port of the VTEP; the overlay's own when left out. */
   readonly port?: number;
@@ -40,13 +62,13 @@ export interface FdbChange {
 export interface FdbUpdate {
   readonly op: FdbChange["op"];
   readonly mac: string;
-  /** 4 or 16 bytes; empty for `del`. */
+  /** 4 or 16 bytes; for `del` it may be empty. */
   readonly address: Uint8Array;
   readonly port: number;
 }
 
 /** Why a change was not made. */
-export type FdbRefusal = "FDB_EXISTS" | "FDB_MISSING" | "FDB_FAMILY";
+export type FdbRefusal = "FDB_EXISTS" | "FDB_MISSING" | "FDB_FAMILY" | "FDB_GROUP" | "FDB_UNICAST";
 
 /** One row of the forwarding table, as `poplin fdb show` prints it. */
 export interface FdbRow {
@@ -54,5 +76,24 @@ export interface FdbRow {
   readonly vni: number;
   readonly dst: string;
   readonly port: number;
-  readonly state: "permanent";
+  readonly state: "permanent" | "learned";
+  /** Of a learned row. */
+  readonly learned?: LearnedRow;
+}
+
+/** What is known of a learned row. */
+export interface LearnedRow {
+  /** Seconds since a frame last came from the MAC, since it was learned, and since it last moved (null: never). */
+  readonly idle: number;
+  readonly age: number;
+  readonly moved: number | null;
+  /** How often it got another VTEP. */
+  readonly moves: number;
+}
+
+/** Why a row is as it is. */
+export interface FdbReason {
+  readonly row: FdbRow;
+  /** The packet that it was learned from; null for a static row, and where it is no longer remembered. */
+  readonly lesson: Lesson | null;
 }

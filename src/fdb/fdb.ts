@@ -5,7 +5,7 @@
  * four rows share a cache line; what only show and ageing need lies apart.
  *
  *   hot    lo (MAC bytes 2–5) │ hi (MAC bytes 0–1) │ VNI │ VTEP + 1, 0 for a free row
- *   cold   state              │ used (seconds)
+ *   cold   state │ used │ since │ moved (seconds)  │ moves │ lesson
  *
  * At most half of the rows are taken, so a probe ends soon and always ends. Deleting moves the rows behind the gap
  * back, so nothing remains of what was there and a table that has changed for months is as fast as a new one.
@@ -13,7 +13,8 @@
  * A table belongs to the thread of its dataplane. `lookup` runs per packet and allocates nothing. All else is
  * control work between batches; `add` and `replace` may double the table. It never shrinks.
  *
- * Limits: rows are static. `state` and `used` are there for learned rows and their ageing, and nothing else yet.
+ * A row is static or learned (`dataplane/learn.ts`): a learned one knows when a frame last came from its MAC, and goes
+ * when that is long ago (`age`). In place of a VTEP a row may name a set of them (`remotes.ts`).
  */
 import { VNI_MAX } from "../wire/vxlan.ts";
 import { drawMultipliers, spread } from "./hash.ts";
@@ -24,9 +25,13 @@ const HI = 1;
 const VNI = 2;
 /** VTEP index + 1: a fresh typed array is a table of free rows. */
 const VTEP = 3;
-const COLD_WORDS = 2;
+const COLD_WORDS = 6;
 const STATE = 0;
 const USED = 1;
+const SINCE = 2;
+const MOVED = 3;
+const MOVES = 4;
+const LESSON = 5;
 const SMALLEST = 16;
 /** Keys that `prefetch` asks memory for together: a batch, of which the nearest cache holds all rows. */
 const AT_ONCE = 64;
@@ -35,17 +40,29 @@ const LARGE = 2 ** 17;
 
 /** State of a row that was configured and never ages: NUD_PERMANENT, `include/uapi/linux/neighbour.h`. */
 export const PERMANENT = 0x80;
+/** State of a row that was learned from a frame, and ages: NUD_REACHABLE. */
+export const REACHABLE = 0x02;
 
 /** One row, for show and for tests. The MAC is in the form of `macHi` and `macLo`. */
 export interface FdbEntry {
   readonly vni: number;
   readonly hi: number;
   readonly lo: number;
+  /** A VTEP's index, or from `SETS` on the number of a set of them. */
   readonly vtep: number;
-  /** A neighbour state of the kernel's; `PERMANENT` for every row there is so far. */
+  /** A neighbour state of the kernel's: `PERMANENT` or `REACHABLE`. */
   readonly state: number;
-  /** When a frame last came from this MAC, in seconds of the dataplane's clock; 0 for a static row. */
+  // Of a learned row, in seconds of the dataplane's clock; 0 for a static one.
+  /** When a frame last came from this MAC. */
   readonly used: number;
+  /** When the row was learned. */
+  readonly since: number;
+  /** When it last got another VTEP; 0 for never. */
+  readonly moved: number;
+  /** How often it did. */
+  readonly moves: number;
+  /** Number of the packet that the row as it is was learned from. */
+  readonly lesson: number;
 }
 
 /** How well the rows are spread: rows looked at per lookup. */
@@ -138,27 +155,27 @@ export class Fdb {
    */
   add(vni: number, hi: number, lo: number, vtep: number): boolean {
     check(vni, hi, lo, vtep);
-    if (this.#find(vni, hi, lo) >= 0) return false;
-    this.#insert(vni, hi, lo, vtep);
+    if (this.find(vni, hi, lo) >= 0) return false;
+    this.#insert(vni, hi, lo, vtep, PERMANENT);
     return true;
   }
 
   /**
-   * Adds a row, or points the row that is there to another VTEP.
+   * Adds a row, or points the row that is there to another VTEP; it is static then, whatever it was.
    * @returns the VTEP index that the row had, −1 when it is new
    * @throws RangeError for a VNI, MAC or VTEP index out of range
    */
   replace(vni: number, hi: number, lo: number, vtep: number): number {
     check(vni, hi, lo, vtep);
-    const i = this.#find(vni, hi, lo);
+    const i = this.find(vni, hi, lo);
     if (i < 0) {
-      this.#insert(vni, hi, lo, vtep);
+      this.#insert(vni, hi, lo, vtep, PERMANENT);
       return -1;
     }
     const before = this.#hot[i * HOT_WORDS + VTEP]! - 1;
     this.#hot[i * HOT_WORDS + VTEP] = vtep + 1;
+    this.#cold.fill(0, i * COLD_WORDS, (i + 1) * COLD_WORDS);
     this.#cold[i * COLD_WORDS + STATE] = PERMANENT;
-    this.#cold[i * COLD_WORDS + USED] = 0;
     return before;
   }
 
@@ -167,12 +184,82 @@ export class Fdb {
    * @returns the VTEP index that it had, −1 when there was none (`bridge fdb del`: No such file or directory)
    */
   delete(vni: number, hi: number, lo: number): number {
-    const i = this.#find(vni, hi, lo);
+    const i = this.find(vni, hi, lo);
     if (i < 0) return -1;
-    const before = this.#hot[i * HOT_WORDS + VTEP]! - 1;
+    const before = this.vtepAt(i);
     this.#vacate(i);
-    this.#size--;
     return before;
+  }
+
+  /** @returns where the row of a key is, until the table changes; −1 when there is none */
+  find(vni: number, hi: number, lo: number): number {
+    const hot = this.#hot;
+    for (let i = this.#home(vni, hi, lo); this.#taken(i); i = (i + 1) & this.#mask) {
+      const at = i * HOT_WORDS;
+      if (hot[at + LO] === lo && hot[at + HI] === hi && hot[at + VNI] === vni) return i;
+    }
+    return -1;
+  }
+
+  /** @param i where `find` said that a row is. @returns its VTEP, or set of VTEPs */
+  vtepAt(i: number): number {
+    return this.#hot[i * HOT_WORDS + VTEP]! - 1;
+  }
+
+  /** Whether row `i` was configured: it does not age, and no frame moves it. */
+  isStatic(i: number): boolean {
+    return this.#cold[i * COLD_WORDS + STATE] === PERMANENT;
+  }
+
+  /** When a frame last came from the MAC of row `i`. */
+  usedAt(i: number): number {
+    return this.#cold[i * COLD_WORDS + USED]!;
+  }
+
+  /** A frame came from the MAC of row `i`, `now` in seconds. */
+  touch(i: number, now: number): void {
+    this.#cold[i * COLD_WORDS + USED] = now;
+  }
+
+  /**
+   * Adds a learned row; there is none for its key.
+   * @param lesson number of the packet that it was learned from
+   */
+  learn(vni: number, hi: number, lo: number, vtep: number, now: number, lesson: number): void {
+    const at = this.#insert(vni, hi, lo, vtep, REACHABLE) * COLD_WORDS;
+    this.#cold[at + USED] = now;
+    this.#cold[at + SINCE] = now;
+    this.#cold[at + LESSON] = lesson;
+  }
+
+  /** Points the learned row `i` to another VTEP. @returns the one it had */
+  move(i: number, vtep: number, now: number, lesson: number): number {
+    const before = this.vtepAt(i);
+    const at = i * COLD_WORDS;
+    this.#hot[i * HOT_WORDS + VTEP] = vtep + 1;
+    this.#cold[at + USED] = now;
+    this.#cold[at + MOVED] = now;
+    this.#cold[at + MOVES]! += 1;
+    this.#cold[at + LESSON] = lesson;
+    return before;
+  }
+
+  /**
+   * Looks at `count` rows from row `from` on, and deletes the learned ones that were last used before `since`.
+   * @param gone is told the VTEP of each
+   * @returns where to go on, 0 after the last row
+   */
+  age(from: number, count: number, since: number, gone: (vtep: number) => void): number {
+    const end = Math.min(from + count, this.#mask + 1);
+    for (let i = from; i < end; i++) {
+      // After a deletion another row may stand here.
+      while (this.#taken(i) && !this.isStatic(i) && this.usedAt(i) < since) {
+        const vtep = this.vtepAt(i);
+        this.#vacate(i);
+        gone(vtep);
+      }
+    }
+    return end > this.#mask ? 0 : end;
   }
 
   /** Every row, in no order. The table must not change meanwhile: a row may move and be missed or come twice. */
@@ -188,7 +275,11 @@ export class Fdb {
         lo: hot[at + LO]!,
         vtep: hot[at + VTEP]! - 1,
         state: cold[i * COLD_WORDS + STATE]!,
-        used: cold[i * COLD_WORDS + USED]! >>> 0,
+        used: cold[i * COLD_WORDS + USED]!,
+        since: cold[i * COLD_WORDS + SINCE]!,
+        moved: cold[i * COLD_WORDS + MOVED]!,
+        moves: cold[i * COLD_WORDS + MOVES]!,
+        lesson: cold[i * COLD_WORDS + LESSON]!,
       };
     }
   }
@@ -233,23 +324,21 @@ export class Fdb {
     return this.#hot[i * HOT_WORDS + VTEP] !== 0;
   }
 
-  /** @returns the row number of a key, or −1. */
-  #find(vni: number, hi: number, lo: number): number {
-    const hot = this.#hot;
-    for (let i = this.#home(vni, hi, lo); this.#taken(i); i = (i + 1) & this.#mask) {
-      const at = i * HOT_WORDS;
-      if (hot[at + LO] === lo && hot[at + HI] === hi && hot[at + VNI] === vni) return i;
-    }
-    return -1;
-  }
-
-  #insert(vni: number, hi: number, lo: number, vtep: number): void {
+  /** @returns where the new row is */
+  #insert(vni: number, hi: number, lo: number, vtep: number, state: number): number {
     if ((this.#size + 1) * 2 > this.#mask + 1) this.#grow();
     let i = this.#home(vni, hi, lo);
     while (this.#taken(i)) i = (i + 1) & this.#mask;
-    this.#hot.set([lo, hi, vni, vtep + 1], i * HOT_WORDS);
-    this.#cold.set([PERMANENT, 0], i * COLD_WORDS);
+    const hot = this.#hot;
+    const at = i * HOT_WORDS;
+    hot[at + LO] = lo;
+    hot[at + HI] = hi;
+    hot[at + VNI] = vni;
+    hot[at + VTEP] = vtep + 1;
+    this.#cold.fill(0, i * COLD_WORDS, (i + 1) * COLD_WORDS);
+    this.#cold[i * COLD_WORDS + STATE] = state;
     this.#size++;
+    return i;
   }
 
   #grow(): void {
@@ -282,6 +371,7 @@ export class Fdb {
     }
     this.#hot.fill(0, hole * HOT_WORDS, (hole + 1) * HOT_WORDS);
     this.#cold.fill(0, hole * COLD_WORDS, (hole + 1) * COLD_WORDS);
+    this.#size--;
   }
 }
 

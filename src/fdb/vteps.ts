@@ -10,7 +10,7 @@
  * runs per packet, over a hash table of indices, and allocates nothing. An IPv4 address and its IPv4-mapped IPv6
  * form (RFC 4291 section 2.5.5.2) are one sender.
  */
-import { formatIpv4, formatIpv6, i32 } from "../wire/bytes.ts";
+import { formatIpv4, formatIpv6, i32, putU16, putU32 } from "../wire/bytes.ts";
 import { drawMultipliers, spread } from "./hash.ts";
 import {
   ADDRESS_BYTES,
@@ -51,6 +51,8 @@ export class VtepTable {
   #free: number[] = [];
   /** Indices up to which all have been given out; the first stays nobody's. */
   #used = NOBODY + 1;
+  /** The sockaddr that is being acquired. */
+  readonly #wanted = new Uint8Array(ADDRESS_BYTES);
   /** The IPv4 sender that was looked for last, and its index: −1 when it had none, or the table has changed. */
   #latest = 0;
   #latestIndex = -1;
@@ -105,9 +107,29 @@ export class VtepTable {
     if (!(Number.isInteger(port) && port > 0 && port <= 0xffff)) {
       throw new RangeError(`a UDP port to send to is an integer from 1 to 65535, not ${port}`);
     }
-    const wanted = new Uint8Array(ADDRESS_BYTES);
-    writeSockaddr(wanted, 0, address, port);
-    const known = this.#findExact(wanted);
+    this.#wanted.fill(0);
+    writeSockaddr(this.#wanted, 0, address, port);
+    return this.#acquire();
+  }
+
+  /**
+   * As `acquire`, for whoever a datagram came from: it is sent to on `port`, whatever port it sends from. Allocates
+   * nothing where the VTEP is known.
+   * @param bytes holds a sockaddr at `at`
+   */
+  acquireSender(bytes: Uint8Array, at: number, port: number): number {
+    const wanted = this.#wanted;
+    for (let i = 0; i < ADDRESS_BYTES; i++) wanted[i] = bytes[at + i]!;
+    if (sockaddrFamily(wanted, 0) === AF_INET) wanted.fill(0, 8);
+    else putU32(wanted, 4, 0); // no flow label of theirs
+    putU16(wanted, 2, port);
+    return this.#acquire();
+  }
+
+  /** Refers to the VTEP that `#wanted` is. */
+  #acquire(): number {
+    const wanted = this.#wanted;
+    const known = this.#findExact();
     if (known >= 0) {
       this.#references[known]! += 1;
       return known;
@@ -174,14 +196,20 @@ export class VtepTable {
     }
   }
 
-  /** As `#find`, for the very same sockaddr, port and family included. */
-  #findExact(wanted: Uint8Array): number {
-    const [a, b, c, d] = keyOf(wanted);
-    for (let place = this.#home(a, b, c, d); ; place = (place + 1) & this.#mask) {
+  /** As `#find`, for the very same sockaddr as `#wanted`, port and family included. */
+  #findExact(): number {
+    const wanted = this.#wanted;
+    const slab = this.slab;
+    const ipv4 = sockaddrFamily(wanted, 0) === AF_INET;
+    let place = ipv4
+      ? this.#home(0, 0, MAPPED, i32(wanted, 4))
+      : this.#home(i32(wanted, 8), i32(wanted, 12), i32(wanted, 16), i32(wanted, 20));
+    for (; ; place = (place + 1) & this.#mask) {
       const index = this.#places[place]! - 1;
       if (index < 0) return -1;
-      const row = this.slab.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
-      if (row.every((byte, i) => byte === wanted[i])) return index;
+      let same = 0;
+      while (same < ADDRESS_BYTES && slab[index * ADDRESS_BYTES + same] === wanted[same]) same++;
+      if (same === ADDRESS_BYTES) return index;
     }
   }
 

@@ -2,6 +2,7 @@
 import { VNET_AT, VXLAN_AT } from "../../src/dataplane/arena.ts";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
 import type { Offloads } from "../../src/dataplane/offloads.ts";
+import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
 import { FOLLOW_SHIFT, LENGTH, OFFSET, PEER, type Ring, SEGMENT } from "../../src/dataplane/ring.ts";
 import { frame, MAC_A, MAC_B } from "./frames.ts";
@@ -107,10 +108,10 @@ export class ScriptedUnderlay extends ScriptedPort implements Underlay {
 }
 
 /** A dataplane between them, with MAC_A and MAC_B behind one VTEP. */
-export function setUp(offloads?: Offloads) {
+export function setUp(offloads?: Offloads, options: Partial<DataplaneOptions> = {}) {
   const tap = new ScriptedTap();
   const underlay = new ScriptedUnderlay();
-  const dataplane = new Dataplane({ ...OPTIONS, ...(offloads && { offloads }) }, tap, underlay);
+  const dataplane = new Dataplane({ ...OPTIONS, ...options, ...(offloads && { offloads }) }, tap, underlay);
   for (const mac of [MAC_A, MAC_B]) {
     dataplane.update({ op: "add", mac, address: Uint8Array.of(172, 19, 0, 3), port: 8472 });
   }

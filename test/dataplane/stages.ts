@@ -6,8 +6,9 @@ import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../src/dataplane/decap.
 import type { DropReason } from "../../src/dataplane/drops.ts";
 import { Encap } from "../../src/dataplane/encap.ts";
 import { portsBetween } from "../../src/dataplane/entropy.ts";
+import { Learner } from "../../src/dataplane/learn.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
-import type { DataplaneOptions } from "../../src/dataplane/options.ts";
+import { type DataplaneOptions, NO_LEARNING } from "../../src/dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
 import {
   FOLLOW_SHIFT,
@@ -23,6 +24,7 @@ import {
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../src/dataplane/segment.ts";
 import { copyPieces, sumRanges } from "../../src/dataplane/sums.ts";
 import { Fdb } from "../../src/fdb/fdb.ts";
+import { RemoteSets } from "../../src/fdb/remotes.ts";
 import { ADDRESS_BYTES, writeSockaddr } from "../../src/fdb/sockaddr.ts";
 import { VtepTable } from "../../src/fdb/vteps.ts";
 import { parseMac } from "../../src/wire/bytes.ts";
@@ -76,6 +78,8 @@ export class Stages {
   readonly counters = new Counters();
   readonly fdb = new Fdb();
   readonly vteps = new VtepTable();
+  readonly remotes = new RemoteSets();
+  readonly learner: Learner;
   readonly arena = new Arena(32 * 1024 * 1024);
   readonly filled: Ring;
   readonly ready: Ring;
@@ -91,12 +95,24 @@ export class Stages {
     const can = { ...CAPABILITIES, ...capabilities };
     const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
     const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, copyPieces);
-    this.encap = new Encap(bytes, this.fdb, segmenter, all, target, this.counters);
+    const release = (vtep: number): void => void this.vteps.release(vtep);
+    const learning = { ...NO_LEARNING, port: 8472, ...all };
+    this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
+    this.encap = new Encap(
+      bytes,
+      this.fdb,
+      this.remotes,
+      this.learner,
+      segmenter,
+      all,
+      target,
+      this.counters,
+    );
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;
     const joins = [offloads["tcp-coalesce"], offloads["udp-coalesce"]] as const;
     const coalescer = new Coalescer(bytes, READY_ROWS, ...joins, sumRanges);
-    this.decap = new Decap(bytes, slab, this.fdb, this.vteps, coalescer, all, this.counters);
+    this.decap = new Decap(bytes, slab, this.fdb, this.vteps, coalescer, this.learner, all, this.counters);
   }
 
   /** Adds a row: `mac` lives behind the VTEP at `address`. @returns the VTEP's index */
@@ -136,6 +152,16 @@ export class Stages {
 
   drops(direction: Direction, reason: DropReason): number {
     return this.counters.drops(direction, reason);
+  }
+
+  /** Appends a VTEP to the row of a group's MAC, or of all zeros. @returns its index */
+  append(mac: string, address: readonly number[]): number {
+    const vtep = this.vteps.acquire(Uint8Array.from(address), 8472);
+    const { hi, lo } = parseMac(mac);
+    const set = this.fdb.lookup(1, hi, lo);
+    if (set < 0) this.fdb.add(1, hi, lo, this.remotes.create(vtep));
+    else this.remotes.append(set, vtep);
+    return vtep;
   }
 
   /** Slots in use: 0 whenever nothing waits. */

@@ -14,7 +14,9 @@ describe("Fdb", () => {
     expect(fdb.lookup(2, hi, lo)).toBe(-1);
     expect(fdb.lookup(1, hi ^ 1, lo)).toBe(-1);
     expect(fdb.lookup(1, hi, lo ^ 1)).toBe(-1);
-    expect([...fdb.entries()]).toEqual([{ vni: 1, hi, lo, vtep: 7, state: PERMANENT, used: 0 }]);
+    expect([...fdb.entries()]).toEqual([
+      { vni: 1, hi, lo, vtep: 7, state: PERMANENT, used: 0, since: 0, moved: 0, moves: 0, lesson: 0 },
+    ]);
   });
 
   it("tells apart add, replace and delete as `bridge fdb` does", () => {

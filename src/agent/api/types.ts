@@ -157,6 +157,8 @@ export const REFUSALS = {
   WRONG_FAMILY: 400,
   NO_SUCH_ROW: 404,
   ROW_EXISTS: 409,
+  /** This kind of row does not know this change. */
+  NOT_POSSIBLE: 409,
   /** The dataplane is not up yet. */
   UNAVAILABLE: 503,
   DATAPLANE_ENDED: 503,
