@@ -8,6 +8,7 @@
         "src/tap.c",
         "src/link.c",
         "src/udp.c",
+        "src/multicast.c",
         "src/batch.c",
         "src/message.c",
         "src/checksum.c",

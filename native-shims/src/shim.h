@@ -22,6 +22,11 @@ napi_value bind_device(napi_env env, napi_callback_info info);
 napi_value udp_open(napi_env env, napi_callback_info info);
 napi_value reuse_port(napi_env env, napi_callback_info info);
 
+/* multicast.c */
+napi_value udp_interface(napi_env env, napi_callback_info info);
+napi_value udp_join(napi_env env, napi_callback_info info);
+napi_value udp_members_only(napi_env env, napi_callback_info info);
+
 /* batch.c */
 napi_value read_batch(napi_env env, napi_callback_info info);
 napi_value write_batch(napi_env env, napi_callback_info info);

@@ -13,7 +13,7 @@
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import type { DataplanePolicy, FdbChange, FdbReason, FdbRow } from "../dataplane/options.ts";
 import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
@@ -24,6 +24,7 @@ import { type Device, openDevice } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
+import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
@@ -32,6 +33,9 @@ import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
+
+/** Milliseconds between two looks for learned rows that are too old. */
+const AGE_EVERY = 1000;
 
 /** Milliseconds for which a status waits for the dataplane: it answers between two batches, in microseconds. */
 const ANSWER_TIMEOUT = 2000;
@@ -50,6 +54,7 @@ interface Running {
   readonly offloads: OffloadReport;
   readonly engine: Engine;
   readonly peers: Peers;
+  readonly flood: FloodTargets;
 }
 
 export class Agent implements AgentView {
@@ -69,6 +74,7 @@ export class Agent implements AgentView {
   #stopping = false;
   #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
+  #ageing: NodeJS.Timeout | undefined;
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -105,7 +111,12 @@ export class Agent implements AgentView {
     this.#api = await startApiServer({ path: config.socket, view: this, onError });
     // First, as its device goes in the background while others work.
     const tried = tryTap(config);
-    const uplink = await findUplink(config.local, config.peers[0]?.publicIp ?? null, config.family);
+    const uplink = await findUplink({
+      local: config.local,
+      device: config.dev,
+      towards: config.peers[0]?.publicIp ?? config.remote[0] ?? config.group,
+      family: config.family,
+    });
     const { address } = uplink;
     const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
     const offloads = decideOffloads(config, found);
@@ -120,26 +131,28 @@ export class Agent implements AgentView {
 
   async #startOn(device: Device, offloads: OffloadReport): Promise<void> {
     const config = this.#config;
-    const underlay = await openUnderlay(config, device.uplink.address, offloads);
+    const underlay = await openUnderlay(config, device.uplink, offloads);
     const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
     for (const warning of warnings) this.#log.warn(warning);
-    const { vni, reservedBits, senderCheck, tos } = config;
+    const { vni, port } = config;
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      const options = { vni, mac, mtu, reservedBits, senderCheck, tos, offloads: inUse(offloads) };
+      const options = { vni, port, mac, mtu, ...policyOf(config), offloads: inUse(offloads) };
       engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
       throw error;
     }
-    const peers = new Peers(engine, device, config.port, this.#log);
-    this.#running = { device, underlay: { ...underlay, warnings }, offloads, engine, peers };
+    const peers = new Peers(engine, device, port, this.#log);
+    const flood = new FloodTargets(engine, port);
+    this.#running = { device, underlay: { ...underlay, warnings }, offloads, engine, peers, flood };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
     });
-    await this.#serially(() => peers.reconcile(config.peers, config.address));
+    await this.#serially(() => this.#putInPlace(config));
+    this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
@@ -174,7 +187,7 @@ export class Agent implements AgentView {
   async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
     const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
-    const { engine, peers, device } = this.#up();
+    const { engine, device } = this.#up();
     const diff = diffConfig(this.#config, next);
     if (diff.restart.length > 0) {
       const names = diff.restart.map(({ name }) => name).join(", ");
@@ -182,21 +195,26 @@ export class Agent implements AgentView {
     }
     this.#log.setLevel(next.logLevel);
     device.setEphemeral(next.ephemeral);
-    const { reservedBits, senderCheck, tos } = next;
-    await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
+    await engine.ask({ type: "policy", policy: policyOf(next) });
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
-    await peers.reconcile(next.peers, next.address);
+    await this.#putInPlace(next);
     return { ok: true, message: describeDiff(diff) };
+  }
+
+  /** @returns how many rows were changed */
+  async #putInPlace({ peers: leases, address, remote, group }: AgentConfig): Promise<number> {
+    const { peers, flood } = this.#up();
+    const targets = group === null ? remote : [group, ...remote];
+    return (await flood.reconcile(targets)) + (await peers.reconcile(leases, address));
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
   async #keep(): Promise<void> {
-    const { peers } = this.#up();
     try {
-      const changed = await peers.reconcile(this.#config.peers, this.#config.address);
+      const changed = await this.#putInPlace(this.#config);
       if (changed > 0) this.#log.warn(`${changed} rows had been changed or were missing: put right`);
     } catch (error) {
       this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
@@ -208,6 +226,7 @@ export class Agent implements AgentView {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#timer);
+    clearInterval(this.#ageing);
     await this.#api?.close();
     await this.#queue.catch(() => {});
     const { engine, underlay, device } = this.#running ?? {};
@@ -255,6 +274,14 @@ export class Agent implements AgentView {
     return this.#up().engine.ask({ type: "rows" });
   }
 
+  async why(mac: string): Promise<readonly FdbReason[]> {
+    return this.#up().engine.ask({ type: "why", mac });
+  }
+
+  async flushFdb(): Promise<number> {
+    return this.#up().engine.ask({ type: "flush" });
+  }
+
   changeFdb(change: FdbChange): Promise<void> {
     return this.#serially(async () => {
       const { device } = this.#up();
@@ -275,6 +302,12 @@ export class Agent implements AgentView {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+/** What the dataplane is told at start, and again by a reload. */
+function policyOf(config: AgentConfig): DataplanePolicy {
+  const { reservedBits, senderCheck, tos, learning, ageing, maxaddress, floodRate } = config;
+  return { reservedBits, senderCheck, tos, learning, ageing, maxaddress, floodRate };
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

@@ -1,7 +1,9 @@
 /** A change to the forwarding table that somebody asked for by hand: whether it makes sense, and why it was refused. */
 import type { FdbChange, FdbRefusal } from "../dataplane/options.ts";
+import { isGroup } from "../fdb/fdb.ts";
+import { formatMacKey, parseMac } from "../wire/bytes.ts";
 import { AgentError } from "./api/types.ts";
-import { underlayAddress, vtepMac } from "./config/addresses.ts";
+import { multicastGroup, underlayAddress } from "./config/addresses.ts";
 
 /** Why the dataplane refuses a row, in words; of a row by hand and of a peer's. */
 export const FDB_REFUSALS: Readonly<Record<FdbRefusal, string>> = {
@@ -24,18 +26,31 @@ export interface Ourselves {
  * @throws AgentError `BAD_MAC`, `BAD_ADDRESS`
  */
 export function checkChange(change: FdbChange, own: Ourselves): FdbChange {
-  const mac = vtepMac(change.mac);
-  if (!mac.ok) throw new AgentError("BAD_MAC", mac.message, mac.hint || null);
-  if (change.op !== "del" && mac.value === own.mac) {
-    throw new AgentError("BAD_MAC", `${mac.value} is our own MAC`, "name a peer's");
+  const { mac, group } = readMac(change.mac);
+  if (change.op !== "del" && mac === own.mac) {
+    throw new AgentError("BAD_MAC", `${mac} is our own MAC`, "name a peer's");
   }
-  if (change.dst === undefined) return { ...change, mac: mac.value };
-  const dst = underlayAddress(change.dst);
+  if (change.dst === undefined) return { ...change, mac };
+  if (change.op === "del" && !group) {
+    throw new AgentError("BAD_ADDRESS", `${mac} has one VTEP`, "leave `dst` out");
+  }
+  const multicast = group ? multicastGroup(change.dst) : null;
+  const dst = multicast?.ok ? multicast : underlayAddress(change.dst);
   if (!dst.ok) throw new AgentError("BAD_ADDRESS", dst.message, dst.hint || null);
   if (dst.value === own.address) {
     throw new AgentError("BAD_ADDRESS", `${dst.value} is our own address`, "name a peer's");
   }
-  return { ...change, mac: mac.value, dst: dst.value };
+  return { ...change, mac, dst: dst.value };
+}
+
+/** @returns a MAC in canonical text, and whether it can have several VTEPs */
+function readMac(text: string): { mac: string; group: boolean } {
+  try {
+    const { hi, lo } = parseMac(text);
+    return { mac: formatMacKey(hi, lo), group: isGroup(hi, lo) };
+  } catch (error) {
+    throw new AgentError("BAD_MAC", (error as Error).message, "write six bytes as 0e:2a:00:00:00:01");
+  }
 }
 
 /** @returns the error that says why the dataplane did not make a change */

@@ -9,10 +9,12 @@ import { difference, isEmpty, type Plan } from "../control/difference.ts";
 import type { Lease } from "../control/lease.ts";
 import { describeStep, type FdbStep, type FdbTarget, toFdbChange } from "../control/rows.ts";
 import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
+import { isGroup } from "../fdb/fdb.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
 import { linkRepairs } from "../host/link.ts";
 import { type DeviceState, readDevice } from "../host/read.ts";
+import { parseMac } from "../wire/bytes.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { FDB_REFUSALS } from "./fdb-change.ts";
@@ -106,7 +108,9 @@ export class Peers {
   /** What has to change for the present leases and addresses. */
   async #plan({ neighbours, routes, link }: DeviceState): Promise<Plan> {
     const fdb = await this.#engine.ask({ type: "rows" });
-    const actual = { neighbours, routes, addresses: link.addresses, fdb: fdb.map(targetOf) };
+    // What is learned comes and goes by itself, and rows of several VTEPs are no peer's.
+    const rows = fdb.filter(({ state, mac }) => state === "permanent" && !isGroupMac(mac));
+    const actual = { neighbours, routes, addresses: link.addresses, fdb: rows.map(targetOf) };
     const own = this.#ownAddresses;
     return difference(actual, desiredRows(this.#leases, this.#addresses), {
       manualFdb: this.#manual,
@@ -154,6 +158,11 @@ export class Peers {
   #update({ op, mac, dst, port = this.#port }: FdbChange): FdbUpdate {
     return { op, mac, port, address: dst === undefined ? new Uint8Array(0) : addressBytes(dst) };
   }
+}
+
+function isGroupMac(text: string): boolean {
+  const { hi, lo } = parseMac(text);
+  return isGroup(hi, lo);
 }
 
 function targetOf({ mac, dst, port }: FdbRow): FdbTarget {

@@ -3,16 +3,19 @@
  * worker thread, `dgram` and `raw` on this thread's event loop.
  */
 import { availableParallelism } from "node:os";
+import { newLearnLog } from "../dataplane/learn-log.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { DataplaneOptions } from "../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
+import type { Uplink } from "../host/uplink.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
+import { isSystemCallFailure } from "../io/linux/errors.ts";
 import { openSenders } from "../io/linux/senders.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
 import { native } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
-import { checkPort, openUdpGroup } from "../io/linux/udp.ts";
+import { checkPort, explainGroup, openUdpGroup } from "../io/linux/udp.ts";
 import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { type SettingName, settingOf } from "./config/schema.ts";
@@ -53,22 +56,22 @@ export function queueCount({ underlay, queues }: Pick<AgentConfig, "underlay" | 
 
 /**
  * Opens the sockets.
- * @param local our address in the underlay, which they are bound to
+ * @param uplink the interface that carries the underlay, and our address there, which they are bound to
  * @param offloads null for those that may be used
  * @throws PortTakenError, AddressNotLocalError, SystemCallError; for `raw` what it needs and does not find
  */
 export async function openUnderlay(
   config: AgentConfig,
-  local: string,
+  uplink: Uplink,
   offloads: OffloadReport,
 ): Promise<OpenUnderlay> {
-  const options = socketOptions(config, local, offloads["udp-gro"] === null);
+  const options = socketOptions(config, uplink.address, offloads["udp-gro"] === null);
   switch (config.underlay) {
     case "batch":
-      return openBatch(config, options, offloads);
+      return openBatch(config, options, uplink, offloads);
     case "dgram": {
       const { DgramUnderlay } = await import("../io/dgram.ts");
-      return inline(await DgramUnderlay.open(options));
+      return inline(await DgramUnderlay.open({ ...options, group: config.group, device: uplink.device }));
     }
     case "raw": {
       const { RawUnderlay } = await import("../io/raw.ts");
@@ -140,9 +143,16 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
 }
 
 /** A socket for each queue of the TAP, all on one port; the sockets to send from are shared. */
-function openBatch(config: AgentConfig, options: UdpSocketOptions, offloads: OffloadReport): OpenUnderlay {
-  const { family, udpChecksum: checksum, sourcePorts, spin } = config;
-  const sockets = openUdpGroup(options, queueCount(config));
+function openBatch(
+  config: AgentConfig,
+  options: UdpSocketOptions,
+  uplink: Uplink,
+  offloads: OffloadReport,
+): OpenUnderlay {
+  const { family, udpChecksum: checksum, sourcePorts, spin, group } = config;
+  // A socket that is bound to our address does not hear what is sent to a group's.
+  const receiving = group === null ? options : { ...options, address: "" };
+  const sockets = openUdpGroup(receiving, queueCount(config));
   const [first] = sockets as [UdpSocket, ...UdpSocket[]];
   const senders: UdpSocket[] = [];
   let hairpin: Hairpin | null = null;
@@ -152,6 +162,8 @@ function openBatch(config: AgentConfig, options: UdpSocketOptions, offloads: Off
   };
   try {
     if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
+    if (config.dev !== null || group !== null) sendThrough([...sockets, ...senders], uplink.device);
+    if (group !== null) joinGroup(sockets, uplink.device, group);
     if (offloads.hairpin === null) hairpin = openHairpin(options);
   } catch (error) {
     close();
@@ -163,8 +175,9 @@ function openBatch(config: AgentConfig, options: UdpSocketOptions, offloads: Off
     receiveBuffer: first.receiveBuffer / DOUBLED,
     sendBuffer: first.sendBuffer / DOUBLED,
     warnings: first.warnings,
-    start: (dataplane, taps) =>
-      startQueues(
+    start: (dataplane, taps) => {
+      const logs = sockets.map(newLearnLog);
+      return startQueues(
         dataplane,
         sockets.map((socket, i) => ({
           tap: taps[i]!,
@@ -172,10 +185,26 @@ function openBatch(config: AgentConfig, options: UdpSocketOptions, offloads: Off
           underlay,
           hairpin: hairpin?.options ?? null,
           spin,
+          logs: logs.length === 1 ? null : { own: logs[i]!, others: logs.filter((_, other) => other !== i) },
         })),
-      ),
+      );
+    },
     close,
   };
+}
+
+function sendThrough(sockets: readonly UdpSocket[], device: string): void {
+  for (const { fd } of sockets) loadShim().udpInterface(fd, device);
+}
+
+/** One of the sockets is a member: each would get a copy of every datagram to the group. */
+function joinGroup(sockets: readonly UdpSocket[], device: string, group: string): void {
+  for (const { fd } of sockets) loadShim().udpMembersOnly(fd);
+  try {
+    loadShim().udpJoin(sockets[0]!.fd, device, group);
+  } catch (error) {
+    throw isSystemCallFailure(error) ? explainGroup(group, device, error) : error;
+  }
 }
 
 /** Starts a thread for each queue. @returns once all forward; when one does not start, none does */

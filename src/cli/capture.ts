@@ -110,7 +110,7 @@ async function agentStatus(options: CaptureOptions): Promise<AgentStatus | null>
 
 async function defaultInterface(): Promise<string> {
   for (const family of [4, 6] as const) {
-    const uplink = await findUplink(null, null, family).catch(() => null);
+    const uplink = await findUplink({ local: null, device: null, towards: null, family }).catch(() => null);
     if (uplink !== null) return uplink.device;
   }
   const names = readdirSync("/sys/class/net").join(", ");

@@ -35,7 +35,6 @@ export function parseChange(op: FdbChange["op"], words: readonly string[]): FdbC
     const value = rest[++i];
     if (word === "dev") throw usage(op, "there is no choice of device here: leave `dev` and its name out");
     if (word !== "dst" && word !== "port") throw usage(op, `unknown word "${word}"`);
-    if (op === "del") throw usage(op, `a MAC has one row here: leave \`${word}\` out`);
     if (value === undefined) throw usage(op, `"${word}" needs a value`);
     if (word === "dst") dst = value;
     else port = portOf(op, value);
@@ -51,7 +50,7 @@ function portOf(op: FdbChange["op"], text: string): number {
 }
 
 function usage(op: FdbChange["op"], message: string): CliError {
-  const rest = op === "del" ? "<mac>" : "<mac> dst <ip> [port <n>]";
+  const rest = op === "del" ? "<mac> [dst <ip>]" : "<mac> dst <ip> [port <n>]";
   return new CliError(EXIT.usage, message, `such as: poplin fdb ${op} ${rest}`);
 }
 

@@ -1,10 +1,21 @@
 /** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
 import { Command } from "commander";
 import type { FdbChange } from "../dataplane/options.ts";
+import { isGroup } from "../fdb/fdb.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
-import { type ClientOptions, clientFor, print, printJson, withJson, withSocket } from "./client.ts";
+import {
+  type ClientOptions,
+  clientFor,
+  print,
+  printJson,
+  stdoutStyle,
+  withJson,
+  withSocket,
+} from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
+import { plural } from "./output.ts";
+import { whyLines } from "./render-why.ts";
 
 const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; example: string }[] = [
   {
@@ -14,6 +25,12 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
     example: "aa:bb:cc:dd:ee:ff dst 172.19.0.3",
   },
   {
+    op: "append",
+    about: "Add a VTEP to the row of a group's MAC, or of 00:00:00:00:00:00: every MAC without a row.",
+    usage: "<mac> dst <ip> [port <n>]",
+    example: "00:00:00:00:00:00 dst 172.19.0.3",
+  },
+  {
     op: "replace",
     about: "Add a row, or change the one the MAC has.",
     usage: "<mac> dst <ip> [port <n>]",
@@ -21,8 +38,8 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
   },
   {
     op: "del",
-    about: "Remove the MAC's row; fails when there is none.",
-    usage: "<mac>",
+    about: "Remove the MAC's row, or one VTEP of several from it; fails when there is none.",
+    usage: "<mac> [dst <ip>]",
     example: "aa:bb:cc:dd:ee:ff",
   },
 ];
@@ -48,7 +65,58 @@ export function fdbCommand(): Command {
     change.action((words: string[]) => changeRow(change.optsWithGlobals(), parseChange(op, words)));
     command.addCommand(change);
   }
+  command.addCommand(whyCommand());
+  command.addCommand(flushCommand());
   return command;
+}
+
+function whyCommand(): Command {
+  const why = new Command("why")
+    .description(
+      "Say why a MAC's row is as it is: where it came from, and of a learned one from which packet, when, and how " +
+        "often it has moved.",
+    )
+    .argument("<mac>")
+    .addHelpText("after", "\nExample:\n  poplin fdb why aa:bb:cc:dd:ee:ff");
+  return why.action(async (text: string) => {
+    const options: ClientOptions = why.optsWithGlobals();
+    const client = clientFor(options);
+    const mac = canonical(text);
+    const reasons = await client.why(mac);
+    if (options.json) return printJson(reasons);
+    if (reasons.length > 0) return print(whyLines(reasons, stdoutStyle(), Date.now()));
+    const flooded = isGroupMac(mac) ? [] : await client.why("00:00:00:00:00:00");
+    const targets = flooded.map(({ row }) => row.dst).join(", ");
+    throw new CliError(
+      EXIT.failed,
+      `${mac} has no row: frames to it are ${targets === "" ? "dropped (NO_TX_TARGET)" : `flooded to ${targets}`}`,
+      "a row comes with `poplin fdb add`, with a peer, or with a frame from it where `learning` is on",
+    );
+  });
+}
+
+function flushCommand(): Command {
+  const flush = new Command("flush").description("Forget every learned row; static ones stay.");
+  return flush.action(async () => {
+    const options: ClientOptions = flush.optsWithGlobals();
+    const flushed = await clientFor(options).flushFdb();
+    if (options.json) printJson({ flushed });
+    else print([`${plural(flushed, "learned row")} forgotten`]);
+  });
+}
+
+function canonical(text: string): string {
+  try {
+    const { hi, lo } = parseMac(text);
+    return formatMacKey(hi, lo);
+  } catch (error) {
+    throw new CliError(EXIT.usage, (error as Error).message, "such as: poplin fdb why aa:bb:cc:dd:ee:ff");
+  }
+}
+
+function isGroupMac(mac: string): boolean {
+  const { hi, lo } = parseMac(mac);
+  return isGroup(hi, lo);
 }
 
 /** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
@@ -57,8 +125,7 @@ async function changeRow(options: ClientOptions, change: FdbChange): Promise<voi
   await client.changeFdb(change);
   if (!options.json) return;
   if (change.op === "del") return printJson({});
-  const { hi, lo } = parseMac(change.mac);
-  const mac = formatMacKey(hi, lo);
+  const mac = canonical(change.mac);
   const [status, rows] = await Promise.all([client.status(), client.fdb()]);
   const [row = {}] = fdbJson(
     rows.filter((one) => one.mac === mac),
@@ -72,7 +139,7 @@ async function showRows(options: ClientOptions, words: readonly string[]): Promi
     throw new CliError(
       EXIT.usage,
       `unknown word "${words[0]}"`,
-      "there are: poplin fdb show, add, replace and del",
+      "there are: poplin fdb show, add, append, replace, del, why and flush",
     );
   }
   const client = clientFor(options);

@@ -6,7 +6,7 @@
  * have a set of them (`vxlan_fdb_update_existing` allows `append` for the same). A VTEP whose last static row goes takes
  * what was learned from it along: nobody says any more that it may be believed.
  */
-import { type Fdb, type FdbEntry, PERMANENT } from "../fdb/fdb.ts";
+import { type Fdb, type FdbEntry, isGroup, PERMANENT } from "../fdb/fdb.ts";
 import { type RemoteSets, SETS } from "../fdb/remotes.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
@@ -26,11 +26,6 @@ export interface ForwardingParts {
   readonly release: (vtep: number) => void;
 }
 
-/** @returns whether a MAC's row has a set of VTEPs: a group's address, or all zeros */
-function isGroup({ hi, lo }: Mac): boolean {
-  return (hi & 0x100) !== 0 || (hi | lo) === 0;
-}
-
 export class ForwardingTable {
   readonly #parts: ForwardingParts;
   /** Static rows by the address of their VTEP. */
@@ -46,7 +41,7 @@ export class ForwardingTable {
     const given = change.address.length;
     if ((given !== 0 || change.op !== "del") && given !== (family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const mac = parseMac(change.mac);
-    return isGroup(mac) ? this.#updateGroup(mac, change) : this.#updateUnicast(mac, change);
+    return isGroup(mac.hi, mac.lo) ? this.#updateGroup(mac, change) : this.#updateUnicast(mac, change);
   }
 
   #updateUnicast(mac: Mac, { op, address, port }: FdbUpdate): FdbRefusal | null {

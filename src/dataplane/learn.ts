@@ -14,7 +14,7 @@
  *
  * Nothing is allocated here but when the table grows, and for a VTEP that is new.
  */
-import type { Fdb } from "../fdb/fdb.ts";
+import { type Fdb, isGroup } from "../fdb/fdb.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { LearnLog, LearnReader } from "./learn-log.ts";
@@ -28,8 +28,6 @@ const MOVED = counterIndex("fdbMoved");
 const AGED = counterIndex("fdbAged");
 const FULL = counterIndex("fdbFull");
 
-/** Bit of the first two bytes of a MAC: a group's address. */
-const GROUP = 0x100;
 /** Rows that one `age` looks at: some 100 µs. */
 const AGE_SLICE = 2 ** 16;
 
@@ -126,7 +124,7 @@ export class Learner {
    * @returns 0, or the counter of the reason to drop it
    */
   see(hi: number, lo: number, addresses: Uint8Array, from: number, frame: number, length: number): number {
-    if ((hi & GROUP) !== 0 || (hi | lo) === 0) return MAC_INVALID_SOURCE;
+    if (isGroup(hi, lo)) return MAC_INVALID_SOURCE;
     return this.#place(hi, lo, addresses, from, frame, length);
   }
 

@@ -43,6 +43,11 @@ export const PERMANENT = 0x80;
 /** State of a row that was learned from a frame, and ages: NUD_REACHABLE. */
 export const REACHABLE = 0x02;
 
+/** Whether a MAC's row has a set of VTEPs (`remotes.ts`): it is a group's address, or all zeros. */
+export function isGroup(hi: number, lo: number): boolean {
+  return (hi & 0x100) !== 0 || (hi | lo) === 0;
+}
+
 /** One row, for show and for tests. The MAC is in the form of `macHi` and `macLo`. */
 export interface FdbEntry {
   readonly vni: number;

@@ -21,7 +21,8 @@ export type HostErrorCode =
   | "HOST_DEVICE_BUSY"
   | "HOST_DEVICE_MISSING"
   | "HOST_LOCAL_ADDRESS"
-  | "HOST_NO_UPLINK";
+  | "HOST_NO_UPLINK"
+  | "HOST_NO_DEVICE";
 
 /** Something this node's kernel, or iproute2, would not do. */
 export class HostError extends Error {

@@ -1,5 +1,5 @@
 /**
- * Which interface carries the underlay: the one that has our `local` address, or, when nobody named one, the one
+ * Which interface carries the underlay: the one that was named, else the one that has our `local` address, else the one
  * through which the kernel would send to a peer.
  */
 import { type IpAddress, parseSources } from "./address.ts";
@@ -12,28 +12,62 @@ export interface Uplink {
   readonly address: string;
 }
 
+/** What is known before anybody looks. */
+export interface UplinkWish {
+  /** Our underlay address, canonical; null to find one. */
+  readonly local: string | null;
+  /** The interface's name; null to find it. */
+  readonly device: string | null;
+  /** Where the underlay leads, when neither is given: a peer's address; null for the default route. */
+  readonly towards: string | null;
+  readonly family: 4 | 6;
+}
+
 /**
- * @param local our underlay address, canonical; null to find one
- * @param towards where the underlay leads, when `local` is null: a peer's address; null for the default route
- * @throws HostError `HOST_LOCAL_ADDRESS` when no interface has `local`; `HOST_NO_UPLINK` when there is no way
+ * @throws HostError `HOST_LOCAL_ADDRESS` when no interface, or not the one that was named, has the address;
+ *   `HOST_NO_DEVICE` when there is no interface of that name; `HOST_NO_UPLINK` when there is no way
  */
-export async function findUplink(
-  local: string | null,
-  towards: string | null,
-  family: 4 | 6,
-  options: HostOptions = {},
-): Promise<Uplink> {
+export async function findUplink(wish: UplinkWish, options: HostOptions = {}): Promise<Uplink> {
+  const { local, device, towards, family } = wish;
   const links = parseUplinks(JSON.parse(await ipOrThrow(["-json", "addr", "show"], options)));
+  if (device !== null) return uplinkCalled(device, links, wish);
   const address = local ?? (await sourceTowards(towards ?? ANYWHERE[family], options));
   const link = links.find(({ sources }) => sources.includes(address));
   if (link !== undefined) return { device: link.device, mtu: link.mtu, address };
-  const own = links
-    .filter(({ device }) => device !== "lo")
-    .flatMap(({ sources }) => sources)
-    .filter((one) => one.includes(":") === (family === 6));
-  const remedy =
-    own.length === 0 ? `this node has no IPv${family} address yet` : `this node has ${own.join(", ")}`;
-  throw new HostError("HOST_LOCAL_ADDRESS", `no interface has the address ${address}`, remedy);
+  const all = links.filter((one) => one.device !== "lo").flatMap(({ sources }) => sources);
+  const message = `no interface has the address ${address}`;
+  throw new HostError("HOST_LOCAL_ADDRESS", message, has("this node", all, family));
+}
+
+/** The interface that somebody named, with our address on it, or the first that it has. */
+function uplinkCalled(
+  device: string,
+  links: readonly UplinkCandidate[],
+  { local, family }: UplinkWish,
+): Uplink {
+  const link = links.find((one) => one.device === device);
+  if (link === undefined) {
+    const others = links.map((one) => one.device).join(", ");
+    throw new HostError("HOST_NO_DEVICE", `there is no interface ${device}`, `this node has ${others}`);
+  }
+  const { mtu, sources } = link;
+  const address = sources.find((one) => (local === null ? familyOf(one) === family : one === local));
+  if (address !== undefined) return { device, mtu, address };
+  const wanted = local === null ? `an IPv${family} address` : `the address ${local}`;
+  throw new HostError(
+    "HOST_LOCAL_ADDRESS",
+    `${device} does not have ${wanted}`,
+    has(device, sources, family),
+  );
+}
+
+function has(who: string, sources: readonly string[], family: 4 | 6): string {
+  const own = sources.filter((one) => familyOf(one) === family);
+  return own.length === 0 ? `${who} has no IPv${family} address yet` : `${who} has ${own.join(", ")}`;
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(":") ? 6 : 4;
 }
 
 /** A link that could be the uplink. */

@@ -59,7 +59,11 @@ const CAPABILITIES: UnderlayCapabilities = {
 export type DgramOptions = Pick<
   UdpSocketOptions,
   "family" | "address" | "port" | "receiveBuffer" | "sendBuffer" | "ttl"
->;
+> & {
+  /** A multicast group to hear on `device`, and to send to through it. Then the socket is bound to no address. */
+  readonly group?: string | null;
+  readonly device?: string;
+};
 
 export class DgramUnderlay implements Underlay {
   readonly kind = "dgram";
@@ -105,8 +109,11 @@ export class DgramUnderlay implements Underlay {
     const socket = createSocket({ type: family === 4 ? "udp4" : "udp6", ipv6Only: family === 6 });
     try {
       const listening = once(socket, "listening");
-      socket.bind({ port, address: address || (family === 4 ? "0.0.0.0" : "::"), exclusive: true });
+      const { group = null } = options;
+      const bound = group === null ? address : "";
+      socket.bind({ port, address: bound || (family === 4 ? "0.0.0.0" : "::"), exclusive: true });
       await listening;
+      if (group !== null) join(socket, options);
       if (options.ttl !== 0) socket.setTTL(options.ttl);
       return new DgramUnderlay(socket, options);
     } catch (error) {
@@ -215,6 +222,15 @@ export class DgramUnderlay implements Underlay {
     this.asyncErrors++;
     if (isSystemCallFailure(error)) this.lastAsyncErrno = Math.abs(error.errno);
   }
+}
+
+/** node:dgram names an interface by an address of it over IPv4, by its zone over IPv6. */
+function join(socket: Socket, { family, address, group, device, ttl }: DgramOptions): void {
+  const through = family === 4 ? address : `::%${device}`;
+  socket.addMembership(group!, through);
+  socket.setMulticastInterface(through);
+  socket.setMulticastLoopback(false);
+  if (ttl !== 0) socket.setMulticastTTL(ttl);
 }
 
 /** Asks for the buffers. @returns what the kernel granted only in part */

@@ -15,15 +15,25 @@ describe("a change by hand", () => {
 
   it.each([
     ["BAD_MAC", { mac: "0e:2a:00:00:00", dst: "192.0.2.1" }],
-    ["BAD_MAC", { mac: "01:00:5e:00:00:01", dst: "192.0.2.1" }],
-    ["BAD_MAC", { mac: "00:00:00:00:00:00", dst: "192.0.2.1" }],
+    ["BAD_ADDRESS", { mac: "01:00:5e:00:00:01", dst: "0.0.0.0" }],
+    ["BAD_ADDRESS", { op: "del", mac: "0e:2a:00:00:00:01", dst: "192.0.2.1" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "192.0.2" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "224.0.0.1" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: "0.0.0.0" }],
     ["BAD_MAC", { mac: OWN.mac, dst: "192.0.2.1" }],
     ["BAD_ADDRESS", { mac: "0e:2a:00:00:00:01", dst: OWN.address }],
-  ])("is refused as %s: %o", (code, change) => {
+  ] as const)("is refused as %s: %o", (code, change) => {
     expect(() => checkChange({ op: "add", ...change }, OWN)).toThrowError(expect.objectContaining({ code }));
+  });
+
+  it("may name several VTEPs, or a multicast group, for all zeros and for a group's MAC", () => {
+    for (const mac of ["00:00:00:00:00:00", "01:00:5e:00:00:01"]) {
+      for (const dst of ["192.0.2.1", "239.1.1.1"]) {
+        for (const op of ["append", "del"] as const) {
+          expect(checkChange({ op, mac, dst }, OWN)).toEqual({ op, mac, dst });
+        }
+      }
+    }
   });
 
   it("is explained when the dataplane refuses it", () => {

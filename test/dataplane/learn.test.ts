@@ -116,7 +116,9 @@ describe("learning", () => {
     const batch = Array.from({ length: 64 }, () => from(MAC_A));
     const FIRST = 0x0a00_0000;
     const send = (first: number): number => {
-      batch.forEach(({ bytes }, i) => new DataView(bytes.buffer).setInt32(16, FIRST + first + i)); // the MAC's last four bytes
+      batch.forEach(({ bytes }, i) => {
+        new DataView(bytes.buffer).setInt32(16, FIRST + first + i); // the last four bytes of the MAC
+      });
       return s.receive(...batch).length;
     };
     let admitted = 0;

@@ -25,7 +25,7 @@ import { randomMac } from "../../src/host/mac.ts";
 import { removeQueue } from "../../src/host/qdisc.ts";
 import { readDevice } from "../../src/host/read.ts";
 import { refuseRouterAdvertisements } from "../../src/host/sysctl.ts";
-import { findUplink } from "../../src/host/uplink.ts";
+import { findUplink, type UplinkWish } from "../../src/host/uplink.ts";
 import { describeWith, namespaces, tun } from "../helpers/needs.ts";
 
 const DEVICE = "flannel.1";
@@ -330,14 +330,39 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
 
   it("the uplink is found by our address, or by the way to a peer", async () => {
     const uplink = { device: "underlay", mtu: 1500 };
-    expect(await findUplink("192.168.0.1", null, 4, options)).toEqual({ ...uplink, address: "192.168.0.1" });
-    expect(await findUplink(null, "192.168.0.2", 4, options)).toEqual({ ...uplink, address: "192.168.0.1" });
-    expect(await findUplink(null, "fd00:10::2", 6, options)).toEqual({ ...uplink, address: "fd00:10::1" });
-    await expect(findUplink("192.168.0.7", null, 4, options)).rejects.toMatchObject({
+    const wish = (some: Partial<UplinkWish>): UplinkWish => ({
+      local: null,
+      device: null,
+      towards: null,
+      family: 4,
+      ...some,
+    });
+    expect(await findUplink(wish({ local: "192.168.0.1" }), options)).toEqual({
+      ...uplink,
+      address: "192.168.0.1",
+    });
+    expect(await findUplink(wish({ towards: "192.168.0.2" }), options)).toEqual({
+      ...uplink,
+      address: "192.168.0.1",
+    });
+    expect(await findUplink(wish({ towards: "fd00:10::2", family: 6 }), options)).toEqual({
+      ...uplink,
+      address: "fd00:10::1",
+    });
+    await expect(findUplink(wish({ local: "192.168.0.7" }), options)).rejects.toMatchObject({
       code: "HOST_LOCAL_ADDRESS",
       remedy: expect.stringMatching(/192\.168\.0\.1, 10\.244\.1\.1/),
     });
-    await expect(findUplink(null, null, 4, options)).rejects.toMatchObject({ code: "HOST_NO_UPLINK" });
+    await expect(findUplink(wish({}), options)).rejects.toMatchObject({ code: "HOST_NO_UPLINK" });
+    const named = { ...uplink, address: "192.168.0.1" };
+    expect(await findUplink(wish({ device: "underlay" }), options)).toEqual(named);
+    await expect(findUplink(wish({ device: "eth7" }), options)).rejects.toMatchObject({
+      code: "HOST_NO_DEVICE",
+      remedy: expect.stringMatching(/underlay/),
+    });
+    await expect(
+      findUplink(wish({ device: "underlay", local: "10.244.1.1" }), options),
+    ).rejects.toMatchObject({ code: "HOST_LOCAL_ADDRESS", remedy: expect.stringMatching(/192\.168\.0\.1/) });
   });
 
   it("a namespace that is not there is an error, not an empty answer", async () => {

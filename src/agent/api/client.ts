@@ -9,7 +9,10 @@ import {
   DEFAULT_SOCKET,
   type ErrorAnswer,
   type FdbAnswer,
+  type FdbReasonJson,
+  type FlushAnswer,
   type StatsAnswer,
+  type WhyAnswer,
 } from "./types.ts";
 
 /** Milliseconds for a request, from the connection to the last byte of the answer. */
@@ -72,6 +75,15 @@ export class ApiClient {
 
   async fdb(): Promise<readonly FdbRow[]> {
     return (await this.#ask<FdbAnswer>("GET", "/v1/fdb")).rows;
+  }
+
+  async why(mac: string): Promise<readonly FdbReasonJson[]> {
+    return (await this.#ask<WhyAnswer>("GET", `/v1/fdb/why?mac=${encodeURIComponent(mac)}`)).reasons;
+  }
+
+  /** @returns how many learned rows are gone */
+  async flushFdb(): Promise<number> {
+    return (await this.#ask<FlushAnswer>("POST", "/v1/fdb/flush")).flushed;
   }
 
   async changeFdb(change: FdbChange): Promise<void> {

@@ -7,9 +7,17 @@
  * only access control, and enough of one. Every answer closes its connection, so nothing idles.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { hex } from "../../wire/bytes.ts";
 import { claimSocket, forPeople } from "./socket-file.ts";
-import { type AgentView, type ErrorAnswer, REFUSALS, type RefusalCode, SCHEMA } from "./types.ts";
-import { RequestError, readFdbChange } from "./validate.ts";
+import {
+  type AgentView,
+  type ErrorAnswer,
+  type FdbReasonJson,
+  REFUSALS,
+  type RefusalCode,
+  SCHEMA,
+} from "./types.ts";
+import { RequestError, readFdbChange, readMac } from "./validate.ts";
 
 /** A change to the forwarding table is about a hundred bytes. */
 const MAX_BODY = 16 * 1024;
@@ -45,7 +53,22 @@ const ROUTES: Record<string, Record<string, Handler>> = {
       return { schema: SCHEMA };
     },
   },
+  "/v1/fdb/why": {
+    GET: async (view, request) => ({ schema: SCHEMA, reasons: await why(view, request) }),
+  },
+  "/v1/fdb/flush": {
+    POST: async (view) => ({ schema: SCHEMA, flushed: await view.flushFdb() }),
+  },
 };
+
+async function why(view: AgentView, request: IncomingMessage): Promise<FdbReasonJson[]> {
+  const query = new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
+  const reasons = await view.why(readMac(query.get("mac")));
+  return reasons.map(({ row, lesson }) => ({
+    row,
+    lesson: lesson && { ...lesson, at: new Date(lesson.at).toISOString(), frame: hex(lesson.frame) },
+  }));
+}
 
 /**
  * Starts to listen.

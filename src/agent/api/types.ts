@@ -7,7 +7,7 @@
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { OffloadName } from "../../dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow } from "../../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
 
 /** Version of the JSON below. */
@@ -145,6 +145,10 @@ export interface AgentView {
   fdb(): Promise<readonly FdbRow[]>;
   /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
   changeFdb(change: FdbChange): Promise<void>;
+  /** Why the rows of a MAC are as they are; none where it has none. @throws as `changeFdb` */
+  why(mac: string): Promise<readonly FdbReason[]>;
+  /** Forgets what was learned. @returns how many rows that were */
+  flushFdb(): Promise<number>;
 }
 
 /** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
@@ -186,6 +190,34 @@ export type StatsAnswer = CounterSnapshot & { readonly schema: typeof SCHEMA };
 export interface FdbAnswer {
   readonly schema: typeof SCHEMA;
   readonly rows: readonly FdbRow[];
+}
+
+/** GET /v1/fdb/why?mac=… */
+export interface WhyAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly reasons: readonly FdbReasonJson[];
+}
+
+/** A row, with the packet that it was learned from. */
+export interface FdbReasonJson {
+  readonly row: FdbRow;
+  /** Null for a static row, and where the packet is no longer remembered. */
+  readonly lesson: {
+    readonly at: string;
+    /** Outer source address and UDP port. */
+    readonly address: string;
+    readonly port: number;
+    /** Bytes of the inner frame, and the first of them in hexadecimal. */
+    readonly length: number;
+    readonly frame: string;
+  } | null;
+}
+
+/** POST /v1/fdb/flush. */
+export interface FlushAnswer {
+  readonly schema: typeof SCHEMA;
+  /** Learned rows that are gone. */
+  readonly flushed: number;
 }
 
 /** What every answer with a status of 400 and above holds. */

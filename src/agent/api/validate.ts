@@ -21,7 +21,7 @@ export class RequestError extends Error {
   }
 }
 
-const OPS = ["add", "replace", "del"] as const;
+const OPS = ["add", "append", "replace", "del"] as const;
 const FIELDS = ["op", "mac", "dst", "port"];
 
 /**
@@ -39,9 +39,6 @@ export function readFdbChange(body: unknown): FdbChange {
   const known = OPS.find((name) => name === op);
   if (known === undefined) throw bad(`"op" is ${JSON.stringify(op)}, not one of ${OPS.join(", ")}`);
   if (typeof mac !== "string") throw bad('"mac" is no string');
-  if (known === "del" && (dst !== undefined || port !== undefined)) {
-    throw bad("del takes a MAC only: it has one row");
-  }
   if (known !== "del" && dst === undefined) {
     throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
   }
@@ -54,6 +51,13 @@ export function readFdbChange(body: unknown): FdbChange {
     ...(dst === undefined ? {} : { dst }),
     ...(port === undefined ? {} : { port }),
   };
+}
+
+/** @returns a MAC in lower case with colons. @throws RequestError, WireError */
+export function readMac(text: string | null): string {
+  if (text === null) throw bad("the MAC is missing: ?mac=aa:bb:cc:dd:ee:ff");
+  const { hi, lo } = parseMac(text);
+  return formatMacKey(hi, lo);
 }
 
 function isPort(value: unknown): value is number {

@@ -49,6 +49,19 @@ export const underlayAddress: Reader<string> = (raw) => {
   }, text);
 };
 
+/** A multicast group of the underlay. */
+export const multicastGroup: Reader<string> = (raw) => {
+  const text = String(raw).trim();
+  return reading(() => {
+    const address = parseAddress(text);
+    if (addressKind(address) === "multicast") return good(address);
+    return bad(
+      `${address} is no multicast address`,
+      "write one as 239.1.1.1 or ff05::100; a VTEP is a `remote`",
+    );
+  }, text);
+};
+
 /** An address for our device, with its prefix length. */
 export const deviceAddress: Reader<string> = (raw) => {
   const text = String(raw).trim();
@@ -88,6 +101,13 @@ function reading(read: () => Reading<string>, text: string): Reading<string> {
     return bad(error.message, text === "" ? "write an address" : error.remedy);
   }
 }
+
+/** The name of an interface that is there already. */
+export const interfaceName: Reader<string> = (raw) => {
+  const name = String(raw).trim();
+  if (name !== "" && name.length <= 15 && !/[\s/:]/.test(name)) return good(name);
+  return bad(`${show(raw)} is no name of an interface`, "`ip link show` lists them");
+};
 
 /** `dev_valid_name` (net/core/dev.c) forbids "/", ":", white space, "." and ".."; iproute2 and sysctl the rest. */
 export const deviceName: Reader<string> = (raw) => {

@@ -21,6 +21,8 @@ export interface Draft {
   readonly places: ReadonlyMap<SettingName, Place>;
   /** For each element of `address`, its place. */
   readonly addressPlaces: readonly Place[];
+  /** The same of `remote`. */
+  readonly remotePlaces: readonly Place[];
   readonly peers: readonly LocatedLease[];
 }
 
@@ -46,6 +48,8 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   checkDevice(draft, report);
   checkSourcePorts(draft, report);
   checkFamilies(draft, report);
+  checkFlooding(draft, report);
+  checkLearning(draft, report);
   checkMacs(draft, report);
   checkPublicIps(draft, report, warn);
   checkOverlaps(subnets, report);
@@ -55,9 +59,12 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   return { problems, warnings };
 }
 
-/** @returns the family of the underlay: that of `local`, or of the first peer. */
-export function underlayFamily(local: string | null, publicIps: readonly string[]): Family {
-  const sample = local ?? publicIps[0];
+/** @returns the family of the underlay: that of `local`, or of the first address that frames are sent to. */
+export function underlayFamily(
+  { local, remote, group }: Pick<Settings, "local" | "remote" | "group">,
+  publicIps: readonly string[],
+): Family {
+  const sample = local ?? publicIps[0] ?? remote[0] ?? group ?? undefined;
   return sample === undefined ? 4 : familyOf(sample);
 }
 
@@ -82,10 +89,7 @@ function checkSourcePorts(draft: Draft, report: Report): void {
 
 function checkFamilies(draft: Draft, report: Report): void {
   const { local } = draft.settings;
-  const family = underlayFamily(
-    local,
-    draft.peers.map(({ lease }) => lease.publicIp),
-  );
+  const family = familyOfDraft(draft);
   const reference = local === null ? "that of the peers before it" : `our own (local: ${local})`;
   for (const { lease, name, places } of draft.peers) {
     if (familyOf(lease.publicIp) === family) continue;
@@ -95,6 +99,45 @@ function checkFamilies(draft: Draft, report: Report): void {
   if (draft.settings.underlay === "raw" && family === 6) {
     report(placeOf(draft, "underlay"), "underlay", "raw sends over IPv4 only", "use batch or dgram");
   }
+}
+
+/** Where frames without a row go. */
+function checkFlooding(draft: Draft, report: Report): void {
+  const { local, remote, group, underlay } = draft.settings;
+  const family = familyOfDraft(draft);
+  remote.forEach((address, i) => {
+    const place = draft.remotePlaces[i] ?? placeOf(draft, "remote");
+    if (familyOf(address) !== family) {
+      const message = `${address} is IPv${familyOf(address)}, and the underlay is IPv${family}`;
+      report(place, "remote", message, "an overlay has one underlay family");
+    }
+    if (address === local) {
+      report(place, "remote", `${address} is our own address`, "the list holds the other VTEPs");
+    }
+  });
+  if (group === null) return;
+  if (familyOf(group) !== family) {
+    const message = `${group} is IPv${familyOf(group)}, and the underlay is IPv${family}`;
+    report(placeOf(draft, "group"), "group", message, `write an IPv${family} group`);
+  }
+  if (underlay === "raw") {
+    const hint = "use batch or dgram, or list the VTEPs in `remote`";
+    report(placeOf(draft, "group"), "group", "the raw underlay sends to no group", hint);
+  }
+}
+
+function checkLearning(draft: Draft, report: Report): void {
+  const { learning, senderCheck } = draft.settings;
+  if (!learning || senderCheck !== "mac") return;
+  const message = "`mac` lets in the MACs of the peers only, and so there is nothing to learn";
+  report(placeOf(draft, "senderCheck"), "senderCheck", message, "use strict or off with `learning`");
+}
+
+function familyOfDraft({ settings, peers }: Draft): Family {
+  return underlayFamily(
+    settings,
+    peers.map(({ lease }) => lease.publicIp),
+  );
 }
 
 function checkMacs(draft: Draft, report: Report): void {

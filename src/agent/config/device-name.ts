@@ -44,6 +44,8 @@ function strongest<T>(layers: readonly Found[], name: SettingName): T {
 /** Whether a mistake may be about this setting: by its name, by a name that means it, or because lines are unreadable. */
 function mayConcern({ setting, hint }: Problem, name: SettingName): boolean {
   if (setting === "" || setting === name) return true;
-  const known = SETTINGS.some((one) => setting.startsWith(one.name));
+  // "peers[0].publicIp" is about `peers`
+  const word = /^[^[.]*/.exec(setting)![0];
+  const known = SETTINGS.some((one) => one.name === word);
   return !known && hint.includes(`\`${name}\``);
 }

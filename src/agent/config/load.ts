@@ -17,6 +17,7 @@ import { type Found, readEnvironment, readFileText, readFlags } from "./sources.
 /** A checked configuration. Null is left only where the answer is on the machine: `mtu`, `vtepMac`, `local`. */
 export interface AgentConfig extends Settings {
   readonly device: string;
+  readonly senderCheck: Exclude<Settings["senderCheck"], null>;
   readonly peers: readonly Lease[];
   /** Family of the underlay. */
   readonly family: Family;
@@ -113,6 +114,7 @@ function draftOf(layers: readonly Found[]): Draft {
   const values: Partial<Record<SettingName, unknown>> = {};
   const places = new Map<SettingName, Place>();
   let addressPlaces: readonly Place[] = [];
+  let remotePlaces: readonly Place[] = [];
   for (const { name, fallback } of SETTINGS) {
     values[name] = fallback;
     for (const layer of layers) {
@@ -121,10 +123,11 @@ function draftOf(layers: readonly Found[]): Draft {
       if (name !== "peers") values[name] = given.value;
       places.set(name, given.place);
       if (name === "address") addressPlaces = given.places;
+      if (name === "remote") remotePlaces = given.places;
     }
   }
   const peers = layers.flatMap((layer) => layer.peers);
-  return { settings: values as unknown as Settings, places, addressPlaces, peers };
+  return { settings: values as unknown as Settings, places, addressPlaces, remotePlaces, peers };
 }
 
 function configOf({ settings, places, peers }: Draft, file: string | null): AgentConfig {
@@ -136,9 +139,10 @@ function configOf({ settings, places, peers }: Draft, file: string | null): Agen
   return {
     ...settings,
     device: settings.device ?? `flannel.${settings.vni}`,
+    senderCheck: settings.senderCheck ?? (settings.group === null ? "strict" : "off"),
     peers: leases,
     family: underlayFamily(
-      settings.local,
+      settings,
       leases.map(({ publicIp }) => publicIp),
     ),
     file,

@@ -8,7 +8,15 @@ import type { Lease } from "../../control/lease.ts";
 import { OFFLOAD_NAMES, type Offloads, usualOffloads } from "../../dataplane/offloads.ts";
 import type { PortRange } from "../../io/linux/senders.ts";
 import { DEFAULT_SOCKET } from "../api/types.ts";
-import { deviceAddress, deviceName, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
+import {
+  deviceAddress,
+  deviceName,
+  interfaceName,
+  multicastGroup,
+  socketPath,
+  underlayAddress,
+  vtepMac,
+} from "./addresses.ts";
 import { formatOffloads, type OffloadSwitch, offloadSwitch, switchOffloads } from "./offload.ts";
 import { byteSize, oneOf, orAuto, portRange, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
@@ -20,9 +28,16 @@ export interface Settings {
   readonly mtu: number | null;
   readonly vtepMac: string | null;
   readonly local: string | null;
+  readonly dev: string | null;
   readonly port: number;
   readonly underlay: "batch" | "dgram" | "raw";
-  readonly senderCheck: "strict" | "mac" | "off";
+  readonly remote: readonly string[];
+  readonly group: string | null;
+  readonly floodRate: number;
+  readonly learning: boolean;
+  readonly ageing: number;
+  readonly maxaddress: number;
+  readonly senderCheck: "strict" | "mac" | "off" | null;
   readonly reservedBits: "rfc" | "linux";
   readonly tos: "inherit" | number;
   readonly ttl: "auto" | number;
@@ -77,6 +92,7 @@ export interface Setting {
 /** What `read` makes of one value, where that is not the setting's own value. */
 interface Parts {
   address: string;
+  remote: string;
   offload: OffloadSwitch;
   peers: never;
 }
@@ -119,7 +135,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     shape: "list",
     read: deviceAddress,
     gather: (addresses) => addresses,
-    format: (addresses) => (addresses.length === 0 ? "none" : addresses.join(", ")),
+    format: formatList,
     fallback: [],
     defaultText: "none: addresses of the device are left alone",
     example: "10.244.1.0/32",
@@ -156,6 +172,16 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
       "Our address in the underlay. Its family is the underlay's family, its interface the uplink that decides the MTU.",
     reload: "restart",
   },
+  dev: {
+    read: orAuto(interfaceName),
+    fallback: null,
+    defaultText: "the interface that has our address, or leads to the first peer",
+    example: "eth0",
+    placeholder: "NAME",
+    description:
+      "Interface that carries the underlay: what is sent leaves by it, a multicast group is joined on it, and its first address is ours where `local` names none.",
+    reload: "restart",
+  },
   port: {
     read: wholeNumber(1, 65535),
     fallback: 8472,
@@ -173,13 +199,72 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
       "How datagrams move: `batch` (sendmmsg and recvmmsg), `dgram` (node:dgram, slower, no TOS) or `raw` (IPv4 headers of our own, through the raw-socket package).",
     reload: "restart",
   },
+  remote: {
+    shape: "list",
+    read: underlayAddress,
+    gather: (addresses) => [...new Set(addresses)],
+    format: formatList,
+    fallback: [],
+    defaultText: "none: what has no row is dropped",
+    example: "192.168.0.2",
+    placeholder: "ADDRESS",
+    description:
+      "VTEPs that get a copy of every frame whose MAC has no row: broadcast, multicast and unknown unicast (head-end replication). Rows for 00:00:00:00:00:00 in `poplin fdb show`.",
+    reload: "live",
+  },
+  group: {
+    read: orAuto(multicastGroup),
+    fallback: null,
+    defaultText: "none",
+    example: "239.1.1.1",
+    placeholder: "ADDRESS",
+    description:
+      "Multicast group to which such frames are sent, once, and whose frames are heard: it is joined on the interface `dev`.",
+    reload: "restart",
+  },
+  floodRate: {
+    read: wholeNumber(0, 10_000_000),
+    fallback: 0,
+    defaultText: "0: any number",
+    example: "10000",
+    placeholder: "FRAMES",
+    description: "Most frames in a second that go to several VTEPs or to a group; more are dropped.",
+    reload: "live",
+  },
+  learning: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Learn from each frame that is let in where its source MAC lives. flannel's overlays do not; `poplin vtep` does unless told otherwise.",
+    reload: "live",
+  },
+  ageing: {
+    read: wholeNumber(0, 1_000_000),
+    fallback: 300,
+    example: "300",
+    placeholder: "SECONDS",
+    description: "Seconds after which a learned row goes when no frame comes from its MAC; 0: never.",
+    reload: "live",
+  },
+  maxaddress: {
+    read: wholeNumber(0, 2 ** 24),
+    fallback: 65_536,
+    example: "65536",
+    placeholder: "ROWS",
+    description:
+      "Most rows that are learned; 0: any number, which is the kernel's default. A frame of a MAC that is not learned is let in all the same.",
+    reload: "live",
+  },
   senderCheck: {
-    read: oneOf(["strict", "mac", "off"]),
-    fallback: "strict",
+    read: orAuto(oneOf(["strict", "mac", "off"])),
+    fallback: null,
+    defaultText: "strict; off with a multicast group, whose members are not known beforehand",
     example: "strict",
     placeholder: "MODE",
     description:
-      "Whose datagrams are let in. `strict`: the source address is a peer's. `mac`: the inner source MAC is a peer's, from whatever address. `off`: anybody's. VXLAN has no authentication: use `off` only where nobody else can send.",
+      "Whose datagrams are let in. `strict`: the source address is a peer's. `mac`: the inner source MAC is a peer's, from whatever address. `off`: anybody's. With `strict`, what is in `remote` is a peer, too. VXLAN has no authentication: use `off` only where nobody else can send.",
     reload: "live",
   },
   reservedBits: {
@@ -318,6 +403,10 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     reload: "live",
   },
 };
+
+function formatList(texts: readonly string[]): string {
+  return texts.length === 0 ? "none" : texts.join(", ");
+}
 
 function formatPorts(ports: Settings["sourcePorts"]): string {
   return typeof ports === "string" ? ports : `${ports.first}-${ports.last}`;

@@ -32,7 +32,6 @@ export interface Found {
 const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
   ["id", "vni"],
   ["name", "device"],
-  ["dev", "device"],
   ["iface", "local"],
   ["publicip", "local"],
   ["addresses", "address"],
@@ -43,6 +42,8 @@ const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
   ["rcvbuf", "receiveBuffer"],
   ["sndbuf", "sendBuffer"],
   ["peer", "peers"],
+  ["remotes", "remote"],
+  ["flood", "remote"],
   ["loglevel", "logLevel"],
 ]);
 

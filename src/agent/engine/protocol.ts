@@ -3,12 +3,15 @@
  * everything else is a command with one reply.
  */
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
-import type { DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import type { DataplanePolicy, FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
 
 export type Command =
   | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
   | { readonly type: "policy"; readonly policy: DataplanePolicy }
   | { readonly type: "rows" }
+  | { readonly type: "why"; readonly mac: string }
+  | { readonly type: "flush" }
+  | { readonly type: "age" }
   | { readonly type: "health" };
 
 /** The reply to each command. */
@@ -17,6 +20,10 @@ export interface Replies {
   update: readonly (FdbRefusal | null)[];
   policy: null;
   rows: readonly FdbRow[];
+  why: readonly FdbReason[];
+  /** How many rows are gone. */
+  flush: number;
+  age: null;
   health: DataplaneHealth;
 }
 
@@ -32,6 +39,13 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return null;
     case "rows":
       return dataplane.rows();
+    case "why":
+      return dataplane.why(command.mac);
+    case "flush":
+      return dataplane.flush();
+    case "age":
+      dataplane.age();
+      return null;
     case "health":
       return dataplane.health();
   }

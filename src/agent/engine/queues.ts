@@ -3,9 +3,10 @@
  * nothing. The kernel keeps each flow with one of them: on the way in by the sender's address and port (SO_REUSEPORT),
  * on the way out by the queue to which the flow's answers were written (tun_automq_select_queue).
  *
- *   rows              the first is asked: all have the same
+ *   rows, why         the static ones are the same everywhere, and the first is asked; of learned ones the latest word counts
  *   update            the first decides; what it made, the others make, too, whatever they had before
- *   policy            all
+ *   policy, age       all
+ *   flush             all; what they have learned is the same but for the last moment
  *   health, counters  added up
  */
 import type { CounterSnapshot, Direction } from "../../dataplane/counters.ts";
@@ -13,7 +14,9 @@ import { COUNTER_NAMES } from "../../dataplane/counters.ts";
 import type { DataplaneHealth, SlotUse } from "../../dataplane/dataplane.ts";
 import type { Refusal } from "../../dataplane/loop.ts";
 import type { OffloadReport } from "../../dataplane/offloads.ts";
-import type { FdbUpdate } from "../../dataplane/options.ts";
+import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import { isGroup } from "../../fdb/fdb.ts";
+import { parseMac } from "../../wire/bytes.ts";
 import type { Engine } from "./engine.ts";
 import type { Command, Replies, ReplyTo } from "./protocol.ts";
 
@@ -34,26 +37,69 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
   const [first, ...others] = engines as [Engine, ...Engine[]];
   switch (command.type) {
     case "rows":
-      return first.ask(command);
+      return latestRows((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
+    case "why":
+      return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
+    case "flush":
+      return Math.max(...(await Promise.all(engines.map((engine) => engine.ask(command)))));
+    case "age":
     case "policy":
       return (await Promise.all(engines.map((engine) => engine.ask(command))))[0]!;
     case "health":
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));
-    case "update": {
-      const refusals = await first.ask(command);
-      // Two of these at a time: their answers come in the order of the questions, and so the others hear them in it.
-      const changes = command.changes.filter((_, i) => refusals[i] === null).map(unconditionally);
-      if (changes.length > 0) {
-        await Promise.all(others.map((engine) => engine.ask({ type: "update", changes })));
-      }
-      return refusals;
-    }
+    case "update":
+      return update(first, others, command.changes);
   }
 }
 
-/** `add` refuses where there is a row; the first queue had none. */
+async function update(
+  first: Engine,
+  others: readonly Engine[],
+  changes: readonly FdbUpdate[],
+): Promise<(FdbRefusal | null)[]> {
+  const refusals = await first.ask({ type: "update", changes });
+  // A row that was learned may be another queue's alone for a moment: each is asked to delete it.
+  const made = changes.map((_, i) => i).filter((i) => refusals[i] === null || changes[i]!.op === "del");
+  if (made.length === 0) return [...refusals];
+  // Two of these at a time: their answers come in the order of the questions, and so the others hear them in it.
+  const theirs = made.map((i) => unconditionally(changes[i]!));
+  const replies = await Promise.all(others.map((engine) => engine.ask({ type: "update", changes: theirs })));
+  return refusals.map((refusal, i) => {
+    const at = made.indexOf(i);
+    return at >= 0 && replies.some((reply) => reply[at] === null) ? null : refusal;
+  });
+}
+
+/** `add` refuses where there is a row; the first queue had none. A group's row cannot be replaced, but appended to. */
 function unconditionally(change: FdbUpdate): FdbUpdate {
-  return change.op === "add" ? { ...change, op: "replace" } : change;
+  if (change.op !== "add") return change;
+  const { hi, lo } = parseMac(change.mac);
+  return { ...change, op: isGroup(hi, lo) ? "append" : "replace" };
+}
+
+/** One of each learned row, of whichever queue heard from its MAC last; static rows once. */
+function latestRows(rows: readonly FdbRow[]): FdbRow[] {
+  const byKey = new Map<string, FdbRow>();
+  for (const row of rows) {
+    const key =
+      row.state === "learned" ? `${row.vni} ${row.mac}` : `${row.vni} ${row.mac} ${row.dst} ${row.port}`;
+    const known = byKey.get(key);
+    if (known === undefined || idleOf(row) < idleOf(known)) byKey.set(key, row);
+  }
+  return [...byKey.values()];
+}
+
+function idleOf({ learned }: FdbRow): number {
+  return learned?.idle ?? 0;
+}
+
+/** The packet that taught a row is known to the queue that received it. */
+function latestReasons(reasons: readonly FdbReason[]): FdbReason[] {
+  return latestRows(reasons.map(({ row }) => row)).map((row) => {
+    const lessons = reasons.filter((one) => one.row.mac === row.mac && one.row.dst === row.dst);
+    const taught = lessons.map(({ lesson }) => lesson).filter((lesson) => lesson !== null);
+    return { row, lesson: taught.toSorted((a, b) => b.at - a.at)[0] ?? null };
+  });
 }
 
 /** @returns the sums */

@@ -12,7 +12,7 @@ import type { Command, ReplyTo } from "./protocol.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
 
 /** Open descriptors, which stay the caller's. */
-export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "underlay" | "hairpin" | "spin">;
+export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "underlay" | "hairpin" | "spin" | "logs">;
 
 interface Question {
   resolve(reply: unknown): void;

@@ -7,6 +7,7 @@ import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_
 import { Counters } from "../../dataplane/counters.ts";
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import { driveBlocking } from "../../dataplane/drive-blocking.ts";
+import type { LearnLogs } from "../../dataplane/learn.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import { spinPolicy } from "../../dataplane/spin.ts";
@@ -32,6 +33,8 @@ export interface WorkerInput {
   readonly attention: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly port: MessagePort;
+  /** By which the queues tell each other what they learn; null with one. */
+  readonly logs: LearnLogs | null;
 }
 
 /** From the main thread: a command with its number, or the end. */
@@ -49,7 +52,14 @@ function main(input: WorkerInput): void {
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
-  const dataplane = new Dataplane(input.options, tap, underlay, new Counters(input.counters), native());
+  const dataplane = new Dataplane(
+    input.options,
+    tap,
+    underlay,
+    new Counters(input.counters),
+    native(),
+    input.logs,
+  );
   const waiter = new LinuxWaiter(input.tap.fd, underlay, input.wakeFd, spinPolicy(input.spin));
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });

@@ -78,6 +78,12 @@ export interface Shim {
   udpOpen(options: UdpSocketOptions): UdpSocket;
   /** SO_REUSEPORT on a socket that is bound already: from now on others may join it on its port. */
   reusePort(fd: number): void;
+  /** IP_UNICAST_IF and IP_MULTICAST_IF: what the socket sends leaves by that interface. */
+  udpInterface(fd: number, name: string): void;
+  /** MCAST_JOIN_GROUP: from now on the interface hears `group` (IGMP, MLD), and the socket what it is bound to of it. */
+  udpJoin(fd: number, name: string, group: string): void;
+  /** IP_MULTICAST_ALL off: no datagrams of groups that another socket of this host has joined. */
+  udpMembersOnly(fd: number): void;
   /** An eventfd(2): what wakes a sleeping `poll` from another thread. */
   eventOpen(): number;
   eventSignal(fd: number): void;

@@ -67,6 +67,15 @@ export function explainUdp(
   }
 }
 
+/** Why a multicast group could not be joined, and what to do. */
+export function explainGroup(group: string, device: string, cause: SystemCallFailure): SystemCallError {
+  return new SystemCallError(
+    `the group ${group} could not be joined on ${device}`,
+    "the interface must be up and able to multicast (`ip link show` says MULTICAST)",
+    cause,
+  );
+}
+
 /**
  * Looks whether a port is free but for one kernel VXLAN device, which is about to go.
  * @throws PortTakenError

@@ -1,8 +1,9 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
 import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
+import type { Lesson } from "../../../src/dataplane/lessons.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../../../src/dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow } from "../../../src/dataplane/options.ts";
 
 /** A healthy agent of two peers, as the study has it. */
 export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
@@ -79,6 +80,8 @@ export function offloadsWithout(without: Partial<Record<OffloadName, string>>): 
 export class FakeAgent implements AgentView {
   readonly counters = new Counters();
   readonly rows = new Map<string, FdbRow>();
+  /** What every row was learned from. */
+  lesson: Lesson | null = null;
   /** What `status` answers; replace it to bend it. */
   answer: () => Promise<AgentStatus> = async () => healthyStatus();
 
@@ -104,6 +107,17 @@ export class FakeAgent implements AgentView {
       throw new AgentError("ROW_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
     if (op === "del") this.rows.delete(mac);
     else this.rows.set(mac, { mac, vni: 1, dst: dst!, port, state: "permanent" });
+  }
+
+  async why(mac: string): Promise<FdbReason[]> {
+    const row = this.rows.get(mac);
+    return row === undefined ? [] : [{ row, lesson: this.lesson }];
+  }
+
+  async flushFdb(): Promise<number> {
+    const learned = [...this.rows.values()].filter(({ state }) => state === "learned");
+    for (const { mac } of learned) this.rows.delete(mac);
+    return learned.length;
   }
 
   count(name: Parameters<typeof counterIndex>[0], n: number): void {

@@ -30,9 +30,16 @@ describe("diffConfig", () => {
       mtu: "1400",
       vtepMac: "0e:2a:00:00:00:09",
       local: "192.168.0.1",
+      dev: "eth7",
+      remote: "192.168.0.9",
+      group: "239.1.1.1",
+      floodRate: "1000",
+      learning: "true",
+      ageing: "20",
+      maxaddress: "10",
       port: "4789",
       underlay: "dgram",
-      senderCheck: "mac",
+      senderCheck: "off",
       reservedBits: "linux",
       tos: "inherit",
       ttl: "9",
@@ -50,16 +57,30 @@ describe("diffConfig", () => {
     };
     for (const { name, reload, shape } of SETTINGS) {
       if (shape === "peers") continue;
+      // A group changes whom to believe where nobody says it.
+      const withGroup = name === "group" ? "senderCheck: strict\n" : "";
       const { live, restart, same } = diffConfig(
-        config("device: tap0"),
-        config(`${name === "device" ? "" : "device: tap0\n"}${name}: ${other[name]}`),
+        config(`device: tap0\n${withGroup}`),
+        config(`${name === "device" ? "" : "device: tap0\n"}${withGroup}${name}: ${other[name]}`),
       );
       expect(same).toBe(false);
       expect((reload === "live" ? live : restart).map((change) => change.name)).toEqual([name]);
       expect(reload === "live" ? restart : live).toEqual([]);
     }
     const live = SETTINGS.filter(({ reload }) => reload === "live").map(({ name }) => name);
-    expect(live).toEqual(["address", "senderCheck", "reservedBits", "tos", "ephemeral", "logLevel", "peers"]);
+    expect(live).toEqual([
+      ...[
+        "address",
+        "remote",
+        "floodRate",
+        "learning",
+        "ageing",
+        "maxaddress",
+        "senderCheck",
+        "reservedBits",
+      ],
+      ...["tos", "ephemeral", "logLevel", "peers"],
+    ]);
   });
 
   it("finds peers that come, go and change", () => {

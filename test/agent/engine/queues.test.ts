@@ -102,10 +102,36 @@ describe("several queues", () => {
     expect(await engine.ask({ type: "rows" })).toHaveLength(2);
   });
 
-  it("what all refuse, only the first is asked", async () => {
+  it("what the first refuses, only it is asked, but for a deletion: a learned row may be another's", async () => {
     const { fakes, engine } = queues();
-    expect(await engine.ask({ type: "update", changes: [change("del", 1)] })).toEqual(["FDB_MISSING"]);
+    const wrong = { ...change("add", 1), address: new Uint8Array(16) };
+    expect(await engine.ask({ type: "update", changes: [wrong] })).toEqual(["FDB_FAMILY"]);
     expect(fakes.map(({ heard }) => heard.length)).toEqual([1, 0, 0]);
+    expect(await engine.ask({ type: "update", changes: [change("del", 1)] })).toEqual(["FDB_MISSING"]);
+    fakes[2]!.dataplane.update(change("add", 1));
+    expect(await engine.ask({ type: "update", changes: [change("del", 1)] })).toEqual([null]);
+    expect(fakes[2]!.dataplane.rows()).toEqual([]);
+  });
+
+  it("a group's row is the same everywhere, made by `add` and `append`", async () => {
+    const { fakes, engine } = queues();
+    const group = (op: FdbUpdate["op"], last: number): FdbUpdate => ({
+      ...change("add", last),
+      op,
+      mac: "00:00:00:00:00:00",
+    });
+    const changes = [
+      group("add", 2),
+      group("add", 3),
+      group("append", 3),
+      group("append", 4),
+      group("del", 2),
+    ];
+    expect(await engine.ask({ type: "update", changes })).toEqual([null, "FDB_EXISTS", null, null, null]);
+    for (const table of tables(fakes)) {
+      expect(table).toEqual(["00:00:00:00:00:00 192.0.2.3", "00:00:00:00:00:00 192.0.2.4"]);
+    }
+    expect(await engine.ask({ type: "rows" })).toHaveLength(2);
   });
 
   it("a table that has gone its own way comes back with the next change of a row", async () => {

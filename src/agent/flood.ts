@@ -1,0 +1,48 @@
+/**
+ * Where frames go that have no row of their own: the VTEPs of the row for 00:00:00:00:00:00, from the settings `remote`
+ * and `group`. What somebody has appended by hand stays.
+ */
+import { addressBytes } from "../control/address.ts";
+import type { FdbUpdate } from "../dataplane/options.ts";
+import type { Engine } from "./engine/engine.ts";
+
+/** The MAC that stands for every one without a row. */
+export const ALL_ZEROS = "00:00:00:00:00:00";
+
+export class FloodTargets {
+  readonly #engine: Engine;
+  readonly #port: number;
+  /** What the settings said last. */
+  #ours: readonly string[] = [];
+
+  /** @param port UDP port of all of them */
+  constructor(engine: Engine, port: number) {
+    this.#engine = engine;
+    this.#port = port;
+  }
+
+  /**
+   * Makes the row have these VTEPs, and none that the settings said before and do not say any more.
+   * @param targets addresses, canonical, each once
+   * @returns how many were added or taken out
+   */
+  async reconcile(targets: readonly string[]): Promise<number> {
+    const rows = await this.#engine.ask({ type: "rows" });
+    const there = rows.filter(({ mac, port }) => mac === ALL_ZEROS && port === this.#port);
+    const missing = targets.filter((target) => !there.some(({ dst }) => dst === target));
+    const stale = this.#ours.filter(
+      (target) => !targets.includes(target) && there.some(({ dst }) => dst === target),
+    );
+    this.#ours = targets;
+    const changes = [
+      ...missing.map((target) => this.#change("append", target)),
+      ...stale.map((target) => this.#change("del", target)),
+    ];
+    if (changes.length > 0) await this.#engine.ask({ type: "update", changes });
+    return changes.length;
+  }
+
+  #change(op: FdbUpdate["op"], target: string): FdbUpdate {
+    return { op, mac: ALL_ZEROS, address: addressBytes(target), port: this.#port };
+  }
+}

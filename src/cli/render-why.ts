@@ -1,0 +1,40 @@
+/** `poplin fdb why` as text: where a row came from, and the packet that taught it. */
+import type { FdbReasonJson } from "../agent/api/types.ts";
+import type { FdbRow, LearnedRow } from "../dataplane/options.ts";
+import { summarize } from "../teach/summary.ts";
+import { fromHex } from "../wire/bytes.ts";
+import { ago, duration, hang, paint, plural, type Style } from "./output.ts";
+
+/**
+ * @param reasons of one MAC, at least one: several where it has several VTEPs
+ * @param now milliseconds since 1970
+ */
+export function whyLines(reasons: readonly FdbReasonJson[], style: Style, now: number): string[] {
+  return reasons.flatMap(({ row, lesson }) => [
+    `${paint(style, "bold", row.mac)} is behind ${row.dst}, port ${row.port}: ${row.state}`,
+    ...(row.learned === undefined ? STATIC : history(row.learned)).flatMap((text) =>
+      hang("  ", text, style.width),
+    ),
+    ...(row.state === "learned" ? packet(row, lesson, style, now) : []),
+  ]);
+}
+
+const STATIC = ["from the configuration or by `poplin fdb`: it does not age, and no frame moves it"];
+
+function history({ idle, age, moved, moves }: LearnedRow): string[] {
+  const last = `learned ${duration(age)} ago, last heard of ${idle === 0 ? "just now" : `${duration(idle)} ago`}`;
+  if (moved === null) return [last, "never moved"];
+  return [last, `moved ${plural(moves, "time")}, the last time ${duration(moved)} ago`];
+}
+
+function packet(row: FdbRow, lesson: FdbReasonJson["lesson"], style: Style, now: number): string[] {
+  if (lesson === null)
+    return hang("  ", `the packet that said ${row.dst} is no longer remembered`, style.width);
+  const { at, address, port, length } = lesson;
+  // The frame is kept in part, so its end is no news.
+  const [summary] = summarize(fromHex(lesson.frame)).split(/, \d+ bytes?/);
+  return [
+    ...hang("  ", `by a packet from ${address} port ${port}, ${ago(at, now)}:`, style.width),
+    ...hang("    ", `${summary}, ${plural(length, "byte")}`, style.width),
+  ];
+}
