@@ -3,7 +3,7 @@
  * the agent; a second one of them ends it without waiting.
  */
 import { Agent } from "./agent.ts";
-import { loadConfig } from "./config/load.ts";
+import { loadConfig, type Profile } from "./config/load.ts";
 import { Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
 
@@ -13,6 +13,8 @@ export interface RunOptions {
   /** Settings from the command line, as commander parsed them. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: NodeJS.ProcessEnv;
+  /** Whose defaults count; left out: a node agent's. */
+  readonly profile?: Profile;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface RunOptions {
  * @returns the exit code: 0 after a signal, 1 after a failure
  * @throws whatever kept it from starting: ConfigError, SystemCallError, HostError, SocketError
  */
-export async function runAgent({ file, flags, env }: RunOptions): Promise<number> {
+export async function runAgent({ file, ...sources }: RunOptions): Promise<number> {
   const log = new Log("info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
@@ -34,7 +36,7 @@ export async function runAgent({ file, flags, env }: RunOptions): Promise<number
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
-  agent = await Agent.start(() => loadConfig({ path: file, flags, env }), log);
+  agent = await Agent.start(() => loadConfig({ path: file, ...sources }), log);
   if (changed) reload();
   void releaseGarbage();
   const end = await Promise.race([stopped, agent.failed]);

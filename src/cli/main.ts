@@ -36,10 +36,15 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   agent: {
     about: "run the node agent in the foreground",
     load: async () => {
-      // What node:dgram makes for each datagram dies young. With V8's default room to pile up (48 MB) it takes an
-      // agent past 100 MB, and moves no packet faster. Said before the agent is loaded, or the room is there already.
-      setFlagsFromString("--semi-space-growth-factor=1");
+      keepYoungGenerationSmall();
       return (await import("./agent.ts")).agentCommand();
+    },
+  },
+  vtep: {
+    about: "run a VXLAN device, in the words of `ip link add type vxlan`",
+    load: async () => {
+      keepYoungGenerationSmall();
+      return (await import("./vtep.ts")).vtepCommand();
     },
   },
   cleanup: {
@@ -51,6 +56,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
 };
+
+/**
+ * What node:dgram makes for each datagram dies young. With V8's default room to pile up (48 MB) it takes an agent past
+ * 100 MB, and moves no packet faster. To be said before the agent is loaded, or the room is there already.
+ */
+function keepYoungGenerationSmall(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
+}
 
 const EPILOGUE = `
 Every command that asks an agent takes --socket PATH (or POPLIN_SOCKET), which

@@ -27,8 +27,21 @@ export interface AgentConfig extends Settings {
   readonly origins: Readonly<Record<SettingName, Place>>;
 }
 
+/**
+ * Whose defaults count where nobody says anything: those of a flannel node, or of a VXLAN device as
+ * `ip link add type vxlan` makes it.
+ */
+export type Profile = "agent" | "vtep";
+
+const PROFILES: Readonly<Record<Profile, { prefix: string; defaults: Partial<Settings> }>> = {
+  agent: { prefix: "flannel.", defaults: {} },
+  vtep: { prefix: "vxlan", defaults: { learning: true } },
+};
+
 /** Where to look. */
 export interface ConfigSources {
+  /** Left out: "agent". */
+  readonly profile?: Profile;
   /** Path of the file; null or left out without one. */
   readonly path?: string | null;
   /** `process.env`, or a part of it. */
@@ -53,11 +66,12 @@ export interface ConfigResult {
 /** Puts the sources together. Pure; never throws, whatever they hold. */
 export function resolveConfig(sources: ConfigTexts): ConfigResult {
   const layers = layersOf(sources);
-  const draft = draftOf(layers);
+  const profile = PROFILES[sources.profile ?? "agent"];
+  const draft = draftOf(layers, profile.defaults);
   const checked = checkDraft(draft);
   const problems = [...layers.flatMap((layer) => layer.problems), ...checked.problems];
   const warnings = [...layers.flatMap((layer) => layer.warnings), ...checked.warnings];
-  const config = problems.length > 0 ? null : configOf(draft, sources.file?.name ?? null);
+  const config = problems.length > 0 ? null : configOf(draft, sources.file?.name ?? null, profile.prefix);
   return { config, problems, warnings };
 }
 
@@ -110,13 +124,13 @@ const UNREADABLE: Readonly<Record<string, [string, string]>> = {
 };
 
 /** For each setting the value of the strongest layer that has one. Later layers are stronger. */
-function draftOf(layers: readonly Found[]): Draft {
+function draftOf(layers: readonly Found[], defaults: Partial<Settings>): Draft {
   const values: Partial<Record<SettingName, unknown>> = {};
   const places = new Map<SettingName, Place>();
   let addressPlaces: readonly Place[] = [];
   let remotePlaces: readonly Place[] = [];
   for (const { name, fallback } of SETTINGS) {
-    values[name] = fallback;
+    values[name] = defaults[name] ?? fallback;
     for (const layer of layers) {
       const given = layer.given.get(name);
       if (given === undefined) continue;
@@ -130,7 +144,11 @@ function draftOf(layers: readonly Found[]): Draft {
   return { settings: values as unknown as Settings, places, addressPlaces, remotePlaces, peers };
 }
 
-function configOf({ settings, places, peers }: Draft, file: string | null): AgentConfig {
+function configOf(
+  { settings, places, peers }: Draft,
+  file: string | null,
+  devicePrefix: string,
+): AgentConfig {
   const leases = peers.map(({ lease }): Lease => ({ ...lease, port: lease.port ?? settings.port }));
   const origins = SETTINGS.map(({ name }): [SettingName, Place] => [
     name,
@@ -138,7 +156,7 @@ function configOf({ settings, places, peers }: Draft, file: string | null): Agen
   ]);
   return {
     ...settings,
-    device: settings.device ?? `flannel.${settings.vni}`,
+    device: settings.device ?? `${devicePrefix}${settings.vni}`,
     senderCheck: settings.senderCheck ?? (settings.group === null ? "strict" : "off"),
     peers: leases,
     family: underlayFamily(

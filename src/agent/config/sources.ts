@@ -7,9 +7,10 @@
  *   flags ───────────────────────┘
  */
 import { type Entry, type Item, readDocument, scalarsOf, type Tree, wordsOf } from "./document.ts";
+import { kernelOption } from "./kernel-options.ts";
 import { type LocatedLease, readPeers } from "./peers.ts";
 import { closest, didYouMean, type Place, type Problem } from "./problems.ts";
-import { SETTINGS, type Setting, type SettingName } from "./schema.ts";
+import { SETTINGS, type Setting, type SettingName, settingOf } from "./schema.ts";
 import type { Raw } from "./values.ts";
 
 /** A setting that was given, and could be read. */
@@ -30,15 +31,12 @@ export interface Found {
 
 /** Names under which people look for our settings: the kernel's, flannel's, and our own older habits. */
 const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
-  ["id", "vni"],
   ["name", "device"],
   ["iface", "local"],
   ["publicip", "local"],
   ["addresses", "address"],
   ["mac", "vtepMac"],
-  ["dstport", "port"],
   ["checksum", "udpChecksum"],
-  ["udpcsum", "udpChecksum"],
   ["rcvbuf", "receiveBuffer"],
   ["sndbuf", "sendBuffer"],
   ["peer", "peers"],
@@ -116,6 +114,11 @@ function readTree(found: Collector, tree: Tree): void {
 
 function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
   const setting = SETTINGS.find(({ name }) => name === key);
+  const known = setting === undefined ? kernelOption(key) : undefined;
+  if (setting === undefined && known !== undefined) {
+    readKernelOption(found, key, keyPlace, value, known);
+    return;
+  }
   if (setting === undefined) {
     const other = OTHER_NAMES.get(key.toLowerCase().replace(/[-_]/g, ""));
     const names = SETTINGS.map(({ name }) => name);
@@ -138,6 +141,36 @@ function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
   }
   const expected = setting.severalValues ? "a value or a list of values" : "one value";
   found.problem(value.place, key, `takes ${expected}`, `write it as \`${key}: ${setting.example}\``);
+}
+
+/** A key in the kernel's words: the setting that means the same. */
+function readKernelOption(
+  found: Collector,
+  key: string,
+  place: Place,
+  value: Tree,
+  { option, off }: NonNullable<ReturnType<typeof kernelOption>>,
+): void {
+  const { setting, convert = (raw) => raw, why = "" } = option;
+  if (setting === null) {
+    found.problem(place, key, "is an option of the kernel's that poplin does not have", why);
+    return;
+  }
+  if (found.given.has(setting)) {
+    found.problem(place, key, `means the same as \`${setting}\`, which is given, too`, "remove one of them");
+    return;
+  }
+  const items = scalarsOf(value, false);
+  if (items === null) found.problem(value.place, key, "takes one value", `see \`${setting}\``);
+  else {
+    const raws = items.map((item) => ({ ...item, raw: convert(off ? !isOn(item.raw) : item.raw) }));
+    found.read(settingOf(setting), place, raws);
+  }
+}
+
+/** `nolearning:` alone, or `nolearning: true`. */
+function isOn(raw: Raw): boolean {
+  return raw === null || raw === true || /^(true|yes|on|1)$/i.test(String(raw));
 }
 
 const PREFIX = "POPLIN_";

@@ -1,0 +1,121 @@
+/**
+ * The other way round: the commands of iproute2 that a configuration stands for, and what is not as it would be with
+ * them.
+ */
+import { ALL_ZEROS } from "../flood.ts";
+import type { AgentConfig } from "./load.ts";
+
+/** What a configuration means in the kernel's words. */
+export interface Explanation {
+  /** Commands, each in phrases: an option and its value. */
+  readonly commands: readonly (readonly string[])[];
+  /** What differs: the setting as it is, and what the kernel does instead. */
+  readonly differences: readonly { readonly setting: string; readonly text: string }[];
+}
+
+export function explainConfig(config: AgentConfig): Explanation {
+  return { commands: commandsOf(config), differences: differencesOf(config) };
+}
+
+function commandsOf(config: AgentConfig): string[][] {
+  const { device, group, remote, peers, port, address } = config;
+  const others = group === null ? remote.slice(1) : remote;
+  const row = (op: string, mac: string, dst: string, at: number): string[] => [
+    `bridge fdb ${op} ${mac} dev ${device}`,
+    `dst ${dst}`,
+    ...phrase("port", at === port ? null : at),
+  ];
+  return [
+    linkCommand(config),
+    [`ip link set ${device} up`],
+    ...address.map((cidr) => [`ip addr add ${cidr} dev ${device}`]),
+    ...others.map((dst) => row("append", ALL_ZEROS, dst, port)),
+    ...peers.map(({ vtepMac, publicIp, port: at }) => row("add", vtepMac, publicIp, at)),
+  ];
+}
+
+/** An option with its value; nothing for one that is left to the kernel. */
+function phrase(option: string, value: string | number | null | undefined): string[] {
+  return value === null || value === undefined ? [] : [`${option} ${value}`];
+}
+
+function linkCommand(config: AgentConfig): string[] {
+  const { device, vtepMac, mtu, vni, dev, group, remote, local, port, sourcePorts } = config;
+  return [
+    `ip link add ${device}`,
+    ...phrase("address", vtepMac),
+    ...phrase("mtu", mtu),
+    "type vxlan",
+    `id ${vni}`,
+    ...phrase("dev", dev),
+    ...phrase("group", group),
+    ...phrase("remote", group === null ? remote[0] : null),
+    ...phrase("local", local),
+    `dstport ${port}`,
+    ...phrase("srcport", sourcePorts === "fixed" ? null : `${sourcePorts.first} ${sourcePorts.last}`),
+    ...headerPhrases(config),
+    ...learningPhrases(config),
+  ];
+}
+
+function headerPhrases({ ttl, tos, df, udpChecksum, family }: AgentConfig): string[] {
+  const zero = family === 4 ? "noudpcsum" : "udp6zerocsumtx";
+  return [
+    ...phrase("ttl", ttl === "auto" ? null : ttl),
+    ...phrase("tos", tos === 0 ? null : tos === "inherit" ? tos : `0x${tos.toString(16)}`),
+    ...phrase("df", df === "unset" || family === 6 ? null : df),
+    ...(udpChecksum === "computed" ? [] : [zero]),
+  ];
+}
+
+function learningPhrases({ learning, ageing, maxaddress }: AgentConfig): string[] {
+  if (!learning) return ["nolearning"];
+  return ["learning", `ageing ${ageing}`, ...phrase("maxaddress", maxaddress === 0 ? null : maxaddress)];
+}
+
+/** Setting by setting: null where it is as in the kernel. */
+const DIFFERENCES: readonly ((config: AgentConfig) => { setting: string; text: string } | null)[] = [
+  ({ senderCheck }) =>
+    senderCheck === "off"
+      ? null
+      : { setting: `senderCheck: ${senderCheck}`, text: "the kernel takes datagrams from anybody" },
+  ({ reservedBits }) =>
+    reservedBits === "linux"
+      ? null
+      : {
+          setting: "reservedBits: rfc",
+          text: "the kernel drops packets with reserved bits set (before 6.14 always)",
+        },
+  ({ sourcePorts, underlay }) =>
+    sourcePorts === "fixed"
+      ? { setting: "sourcePorts: fixed", text: "the kernel always spreads flows over source ports" }
+      : underlay === "batch"
+        ? {
+            setting: "sourcePorts",
+            text: "16 ports of the range, chosen by the flow; the kernel uses all of them",
+          }
+        : null,
+  ({ floodRate }) =>
+    floodRate === 0
+      ? null
+      : { setting: `floodRate: ${floodRate}`, text: "the kernel floods without a limit" },
+  ({ maxaddress, learning }) =>
+    learning && maxaddress > 0
+      ? {
+          setting: `maxaddress: ${maxaddress}`,
+          text: "bounds what is learned; the kernel counts static rows, too",
+        }
+      : null,
+  ({ underlay }) =>
+    underlay === "dgram"
+      ? { setting: "underlay: dgram", text: "no outer TOS, source port or DF bit of our choice" }
+      : null,
+];
+
+function differencesOf(config: AgentConfig): Explanation["differences"] {
+  const device = {
+    setting: `device: ${config.device}`,
+    text: "a TAP: it forwards as long as poplin runs, and `poplin fdb show` lists its rows, not `bridge fdb show`",
+  };
+  return [device, ...DIFFERENCES.map((of) => of(config)).filter((one) => one !== null)];
+}

@@ -1,0 +1,103 @@
+/**
+ * The options of `ip link add type vxlan`, each with the setting that means the same here, or why there is none. Who
+ * knows the one knows the other: `poplin vtep` takes them as flags, a file as keys, and `--explain` goes the other way.
+ */
+import type { SettingName } from "./schema.ts";
+import type { Raw } from "./values.ts";
+
+/** How an option is written: with a value, with two, or as `learning` and `nolearning`. */
+export type OptionForm = "value" | "range" | "switch";
+
+export interface KernelOption {
+  /** iproute2's word. */
+  readonly name: string;
+  readonly form: OptionForm;
+  /** Null: there is none, for the reason in `why`. */
+  readonly setting: SettingName | null;
+  /** From the option's value to the setting's; left out: the same. */
+  readonly convert?: (raw: Raw) => Raw;
+  /** Why there is no setting, or what is not as in the kernel. */
+  readonly why?: string;
+}
+
+const range = (raw: Raw): Raw =>
+  String(raw)
+    .trim()
+    .replace(/[\s,]+/, "-");
+const isYes = (raw: Raw): boolean => raw === true || raw === "true" || raw === "on" || raw === "yes";
+const computed = (raw: Raw): Raw => (isYes(raw) ? "computed" : "zero");
+
+/** All of them, in the order of ip-link(8). */
+export const KERNEL_OPTIONS: readonly KernelOption[] = [
+  { name: "id", form: "value", setting: "vni" },
+  { name: "dev", form: "value", setting: "dev" },
+  { name: "group", form: "value", setting: "group" },
+  {
+    name: "remote",
+    form: "value",
+    setting: "remote",
+    why: "it may be given several times, where the kernel needs `bridge fdb append` for the second",
+  },
+  { name: "local", form: "value", setting: "local" },
+  { name: "ttl", form: "value", setting: "ttl" },
+  { name: "tos", form: "value", setting: "tos" },
+  { name: "df", form: "value", setting: "df" },
+  {
+    name: "dstport",
+    form: "value",
+    setting: "port",
+    convert: (raw) => (Number(raw) === 0 ? "8472" : raw),
+  },
+  { name: "srcport", form: "range", setting: "sourcePorts", convert: range },
+  {
+    name: "reserved_bits",
+    form: "value",
+    setting: null,
+    why: "a mask of bits to let pass (kernel 6.14): `reservedBits: rfc` lets all pass, `linux` none",
+  },
+  { name: "learning", form: "switch", setting: "learning" },
+  {
+    name: "rsc",
+    form: "switch",
+    setting: null,
+    why: "route short circuit needs the host's routing table per packet, which a process outside the kernel has not",
+  },
+  { name: "udpcsum", form: "switch", setting: "udpChecksum", convert: computed },
+  { name: "ageing", form: "value", setting: "ageing" },
+  { name: "maxaddress", form: "value", setting: "maxaddress" },
+  {
+    name: "external",
+    form: "switch",
+    setting: null,
+    why: "metadata per packet comes from routes and tc in the kernel; a TAP carries none",
+  },
+  {
+    name: "gpe",
+    form: "switch",
+    setting: null,
+    why: "it carries packets without Ethernet, and a TAP takes nothing else",
+  },
+  {
+    name: "mcroute",
+    form: "switch",
+    setting: null,
+    why: "it is about multicast routing daemons in the kernel's own receive path",
+  },
+];
+
+/** @returns the option of a name, with or without `no`, and whether it is switched off by it */
+export function kernelOption(word: string): { option: KernelOption; off: boolean } | undefined {
+  const option = KERNEL_OPTIONS.find(({ name }) => name === word);
+  if (option !== undefined) return { option, off: false };
+  const negated = word.startsWith("no")
+    ? KERNEL_OPTIONS.find(({ name, form }) => form === "switch" && name === word.slice(2))
+    : undefined;
+  return negated && { option: negated, off: true };
+}
+
+/** The names of a setting in iproute2's words, where they are others than ours. */
+export function otherNames(setting: SettingName): string[] {
+  return KERNEL_OPTIONS.filter((one) => one.setting === setting && one.name !== setting).map(
+    ({ name }) => name,
+  );
+}
