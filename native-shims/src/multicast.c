@@ -41,27 +41,27 @@ static bool get_interface(napi_env env, napi_value *argv, int32_t *fd, unsigned 
   return *index != 0;
 }
 
+/* Sets an option of the socket's family. Returns 0 or the errno. */
+static int set(int fd, bool ipv6, int option, const void *value, socklen_t length) {
+  return setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, option, value, length) < 0 ? errno : 0;
+}
+
 napi_value udp_interface(napi_env env, napi_callback_info info) {
   napi_value argv[2];
   int32_t fd;
   unsigned index;
   if (!args_get(env, info, 2, argv, NULL) || !get_interface(env, argv, &fd, &index)) return NULL;
+  bool ipv6 = is_ipv6(fd);
   uint32_t unicast = htonl(index); /* both families want it in network order */
-  int err;
-  if (is_ipv6(fd)) {
-    int multicast = (int)index;
-    err = setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &unicast, sizeof unicast) < 0 ||
-                  setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &multicast, sizeof multicast) < 0
-              ? errno
-              : 0;
-  } else {
-    struct ip_mreqn multicast = {.imr_ifindex = (int)index};
-    err = setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &unicast, sizeof unicast) < 0 ||
-                  setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &multicast, sizeof multicast) < 0
-              ? errno
-              : 0;
-  }
-  return err ? throw_errno(env, err, "setsockopt(IP_UNICAST_IF, IP_MULTICAST_IF)") : make_undefined(env);
+  int number = (int)index, off = 0;
+  struct ip_mreqn request = {.imr_ifindex = number};
+  int err = set(fd, ipv6, ipv6 ? IPV6_UNICAST_IF : IP_UNICAST_IF, &unicast, sizeof unicast);
+  if (!err && ipv6) err = set(fd, ipv6, IPV6_MULTICAST_IF, &number, sizeof number);
+  if (!err && !ipv6) err = set(fd, ipv6, IP_MULTICAST_IF, &request, sizeof request);
+  /* What comes back to us would look as if our own stations had moved (setup_udp_tunnel_sock does the same). */
+  if (!err) err = set(fd, ipv6, ipv6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP, &off, sizeof off);
+  return err ? throw_errno(env, err, "setsockopt(IP_UNICAST_IF, IP_MULTICAST_IF, IP_MULTICAST_LOOP)")
+             : make_undefined(env);
 }
 
 napi_value udp_members_only(napi_env env, napi_callback_info info) {
@@ -70,10 +70,8 @@ napi_value udp_members_only(napi_env env, napi_callback_info info) {
   int off = 0;
   if (!args_get(env, info, 1, argv, NULL) || !arg_int(env, argv[0], "fd", &fd)) return NULL;
   bool ipv6 = is_ipv6(fd);
-  if (setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, &off,
-                 sizeof off) < 0)
-    return throw_errno(env, errno, "setsockopt(IP_MULTICAST_ALL)");
-  return make_undefined(env);
+  int err = set(fd, ipv6, ipv6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, &off, sizeof off);
+  return err ? throw_errno(env, err, "setsockopt(IP_MULTICAST_ALL)") : make_undefined(env);
 }
 
 napi_value udp_join(napi_env env, napi_callback_info info) {
@@ -93,7 +91,6 @@ napi_value udp_join(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "group: no address of the socket's family");
     return NULL;
   }
-  if (setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &request, sizeof request) < 0)
-    return throw_errno(env, errno, "setsockopt(MCAST_JOIN_GROUP)");
-  return make_undefined(env);
+  int err = set(fd, ipv6, MCAST_JOIN_GROUP, &request, sizeof request);
+  return err ? throw_errno(env, err, "setsockopt(MCAST_JOIN_GROUP)") : make_undefined(env);
 }

@@ -138,7 +138,8 @@ export class Agent implements AgentView {
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      const options = { vni, port, mac, mtu, ...policyOf(config), offloads: inUse(offloads) };
+      const rows = FloodTargets.rows(floodTargets(config), port);
+      const options = { vni, port, mac, mtu, rows, ...policyOf(config), offloads: inUse(offloads) };
       engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
@@ -205,10 +206,11 @@ export class Agent implements AgentView {
   }
 
   /** @returns how many rows were changed */
-  async #putInPlace({ peers: leases, address, remote, group }: AgentConfig): Promise<number> {
+  async #putInPlace(config: AgentConfig): Promise<number> {
     const { peers, flood } = this.#up();
-    const targets = group === null ? remote : [group, ...remote];
-    return (await flood.reconcile(targets)) + (await peers.reconcile(leases, address));
+    return (
+      (await flood.reconcile(floodTargets(config))) + (await peers.reconcile(config.peers, config.address))
+    );
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
@@ -302,6 +304,11 @@ export class Agent implements AgentView {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+/** Where frames go that have no row. */
+function floodTargets({ group, remote }: AgentConfig): readonly string[] {
+  return group === null ? remote : [group, ...remote];
 }
 
 /** What the dataplane is told at start, and again by a reload. */

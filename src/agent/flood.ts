@@ -21,6 +21,11 @@ export class FloodTargets {
     this.#port = port;
   }
 
+  /** The rows that the dataplane starts with, so that not even the device's first frame finds none. */
+  static rows(targets: readonly string[], port: number): FdbUpdate[] {
+    return targets.map((target) => appended(target, port));
+  }
+
   /**
    * Makes the row have these VTEPs, and none that the settings said before and do not say any more.
    * @param targets addresses, canonical, each once
@@ -35,14 +40,14 @@ export class FloodTargets {
     );
     this.#ours = targets;
     const changes = [
-      ...missing.map((target) => this.#change("append", target)),
-      ...stale.map((target) => this.#change("del", target)),
+      ...missing.map((target) => appended(target, this.#port)),
+      ...stale.map((target) => ({ ...appended(target, this.#port), op: "del" }) as const),
     ];
     if (changes.length > 0) await this.#engine.ask({ type: "update", changes });
     return changes.length;
   }
+}
 
-  #change(op: FdbUpdate["op"], target: string): FdbUpdate {
-    return { op, mac: ALL_ZEROS, address: addressBytes(target), port: this.#port };
-  }
+function appended(target: string, port: number): FdbUpdate {
+  return { op: "append", mac: ALL_ZEROS, address: addressBytes(target), port };
 }

@@ -132,6 +132,7 @@ export class Dataplane {
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
+    for (const row of options.rows ?? []) this.#table.update(row);
     this.#encap = new Encap(bytes, fdb, remotes, this.#learner, segmenter, options, underlay, counters);
     this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, this.#learner, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);

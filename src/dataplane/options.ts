@@ -35,6 +35,8 @@ export interface DataplaneOptions extends Partial<LearningPolicy> {
   readonly senderCheck: "strict" | "mac" | "off";
   /** Outer TOS: a byte whose ECN bits come from the inner header, or `inherit`: all of it does. Kernel: `tos`. */
   readonly tos: "inherit" | number;
+  /** Rows that are there before the first frame; what is refused of them is left out. */
+  readonly rows?: readonly FdbUpdate[];
   /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
   readonly offloads?: Offloads;
 }

@@ -78,7 +78,10 @@ export interface Shim {
   udpOpen(options: UdpSocketOptions): UdpSocket;
   /** SO_REUSEPORT on a socket that is bound already: from now on others may join it on its port. */
   reusePort(fd: number): void;
-  /** IP_UNICAST_IF and IP_MULTICAST_IF: what the socket sends leaves by that interface. */
+  /**
+   * IP_UNICAST_IF and IP_MULTICAST_IF: what the socket sends leaves by that interface; and IP_MULTICAST_LOOP off: none
+   * of it comes back to this host.
+   */
   udpInterface(fd: number, name: string): void;
   /** MCAST_JOIN_GROUP: from now on the interface hears `group` (IGMP, MLD), and the socket what it is bound to of it. */
   udpJoin(fd: number, name: string, group: string): void;

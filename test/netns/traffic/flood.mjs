@@ -1,18 +1,28 @@
 // Floods a VTEP with datagrams, as fast as the kernel takes them (`flood.ts`). Runs dist/'s `batch` underlay, since
 // node:dgram would send a fifth as many.
 //
-//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants", samples: [base64, …] }
+//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants" | "macs", samples: [base64, …], most }
 //   output:   JSON { sent, bytes, seconds }
 //
 // garbage: random bytes, half the time up to 64, else up to 1472, one in 1000 up to 65,507. mutants: good packets with
-// some bytes changed, cut off or appended, so that they get past the first checks.
+// some bytes changed, cut off or appended, so that they get past the first checks. macs: the first sample, each from
+// another MAC. It ends after `seconds`, or when `most` datagrams are sent.
 import { Arena, VXLAN_AT } from "../../../dist/dataplane/arena.js";
 import { PEER, Ring } from "../../../dist/dataplane/ring.js";
 import { VtepTable } from "../../../dist/fdb/vteps.js";
 import { BatchUnderlay } from "../../../dist/io/linux/batch.js";
 import { openUdp } from "../../../dist/io/linux/udp.js";
 
-const { seconds, seed, from, to, port, kind, samples } = JSON.parse(process.argv[2]);
+const {
+  seconds,
+  seed,
+  from,
+  to,
+  port,
+  kind,
+  samples,
+  most = Number.POSITIVE_INFINITY,
+} = JSON.parse(process.argv[2]);
 const TINY = 64;
 const SMALL = 1472;
 const LARGE = 65_507;
@@ -40,7 +50,7 @@ const socket = openUdp({
   ...{ family: 4, address: from, port: 0, receiveBuffer: 65_536, sendBuffer: 4 << 20, gro: false },
   ...{ reusePort: false, noCheck: false, dontFragment: false, ttl: 0 },
 });
-const underlay = new BatchUnderlay(socket, 4, "computed");
+const underlay = new BatchUnderlay(socket, { family: 4, checksum: "computed" });
 
 /** Writes a datagram at `at`. @returns its length */
 function garbage(at) {
@@ -72,10 +82,20 @@ function mutant(at) {
   return length;
 }
 
-const make = kind === "garbage" ? garbage : mutant;
+/** Each with the next source MAC, 02:aa:00:00:00:00 and up. */
+let next = 0;
+function mac(at) {
+  arena.bytes.set(good[0], at);
+  const source = at + 8 + 6;
+  arena.bytes.set([0x02, 0xaa, next >>> 24, next >>> 16, next >>> 8, next], source);
+  next++;
+  return good[0].length;
+}
+
+const make = { garbage, mutants: mutant, macs: mac }[kind];
 const started = performance.now();
 let [sent, bytes] = [0, 0];
-while (performance.now() - started < seconds * 1000) {
+while (performance.now() - started < seconds * 1000 && sent < most) {
   while (ring.room > 0 && pool.free > 0) {
     const slot = pool.take();
     const length = make(slot + VXLAN_AT);

@@ -12,10 +12,14 @@ export interface Flood {
   /** Address to send from, an IPv4 address of the host, and the VTEP's. */
   readonly from: string;
   readonly to: string;
-  /** `garbage`: random bytes of random sizes. `mutants`: `samples`, spoilt. */
-  readonly kind: "garbage" | "mutants";
+  /** `garbage`: random bytes of random sizes. `mutants`: `samples`, spoilt. `macs`: one of them, each from another MAC. */
+  readonly kind: "garbage" | "mutants" | "macs";
   /** Good datagrams. */
   readonly samples: readonly Uint8Array[];
+  /** Datagrams after which it ends, if the time has not come before. */
+  readonly most?: number;
+  /** Where the VTEP listens; 8472 when left out. */
+  readonly port?: number;
 }
 
 export interface FloodResult {
@@ -27,7 +31,7 @@ export interface FloodResult {
 
 /** Floods from `host`, as fast as one process can. @throws Error when it could not */
 export async function flood(host: Host, { samples, ...rest }: Flood): Promise<FloodResult> {
-  const order = { ...rest, port: VXLAN_PORT, samples: samples.map((s) => Buffer.from(s).toString("base64")) };
+  const order = { port: VXLAN_PORT, ...rest, samples: samples.map((s) => Buffer.from(s).toString("base64")) };
   const { stdout } = await host.exec(process.execPath, [SCRIPT, JSON.stringify(order)], {
     timeout: (rest.seconds + 30) * 1000,
   });
