@@ -57,7 +57,9 @@ export class BridgedHost {
     lab.cable({ host: this.host, name: "station" }, { host: this.station, name: "eth0" }, 1430);
     this.host.ip("link set station master br0");
     this.station.ip(
+      "link set eth0 down",
       `link set eth0 address ${this.mac}`,
+      "link set eth0 up",
       `addr add 10.9.0.${this.number}/24 dev eth0`,
       `addr add fd00:9::${this.number}/64 dev eth0 nodad`,
     );

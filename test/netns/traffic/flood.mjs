@@ -1,12 +1,13 @@
 // Floods a VTEP with datagrams, as fast as the kernel takes them (`flood.ts`). Runs dist/'s `batch` underlay, since
 // node:dgram would send a fifth as many.
 //
-//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants" | "macs", samples: [base64, …], most }
+//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants" | "macs", samples: [base64, …], most, rate }
 //   output:   JSON { sent, bytes, seconds }
 //
 // garbage: random bytes, half the time up to 64, else up to 1472, one in 1000 up to 65,507. mutants: good packets with
 // some bytes changed, cut off or appended, so that they get past the first checks. macs: the first sample, each from
-// another MAC. It ends after `seconds`, or when `most` datagrams are sent.
+// another MAC. It ends after `seconds`, or when `most` datagrams are sent, and sends `rate` a second, as fast as it can
+// where none is given.
 import { Arena, VXLAN_AT } from "../../../dist/dataplane/arena.js";
 import { PEER, Ring } from "../../../dist/dataplane/ring.js";
 import { VtepTable } from "../../../dist/fdb/vteps.js";
@@ -22,6 +23,7 @@ const {
   kind,
   samples,
   most = Number.POSITIVE_INFINITY,
+  rate = most,
 } = JSON.parse(process.argv[2]);
 const TINY = 64;
 const SMALL = 1472;
@@ -96,6 +98,10 @@ const make = { garbage, mutants: mutant, macs: mac }[kind];
 const started = performance.now();
 let [sent, bytes] = [0, 0];
 while (performance.now() - started < seconds * 1000 && sent < most) {
+  if (sent > ((performance.now() - started) / 1000) * rate) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    continue;
+  }
   while (ring.room > 0 && pool.free > 0) {
     const slot = pool.take();
     const length = make(slot + VXLAN_AT);

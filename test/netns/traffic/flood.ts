@@ -18,6 +18,8 @@ export interface Flood {
   readonly samples: readonly Uint8Array[];
   /** Datagrams after which it ends, if the time has not come before. */
   readonly most?: number;
+  /** Datagrams a second; as many as it can when left out. */
+  readonly rate?: number;
   /** Where the VTEP listens; 8472 when left out. */
   readonly port?: number;
 }
