@@ -25,7 +25,7 @@ describeWith(NEEDS, "learning", () => {
   });
   afterAll(() => net?.destroy());
 
-  it("a million source MACs: keeps to maxaddress, memory bounded, known flows unharmed", async () => {
+  it("option maxaddress: a million source MACs, keeps to maxaddress, memory bounded, known flows unharmed", async () => {
     const { p, k, l } = net;
     expect(await ping(p, `10.9.0.${l.number}`)).toBe(3);
     const before = memoryOf(net.pid).rss;

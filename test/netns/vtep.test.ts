@@ -25,7 +25,7 @@ for (const [title, options] of VARIANTS) {
     });
     afterAll(() => net?.destroy());
 
-    it("ping: every station reaches every other, IPv4 and IPv6", async () => {
+    it("option dstport, local, dev and id: every station reaches every other, IPv4 and IPv6", async () => {
       for (const from of net.hosts) {
         for (const to of net.hosts) {
           if (from === to) continue;
@@ -35,7 +35,7 @@ for (const [title, options] of VARIANTS) {
       }
     });
 
-    it("learning: both know where the stations are, and unicast goes to one VTEP alone", async () => {
+    it("option learning: both know where the stations are, and unicast goes to one VTEP alone", async () => {
       const { p, k, l } = net;
       expect(await ping(p, `10.9.0.${k.number}`)).toBe(3);
       expect((await net.learned())[k.mac]).toMatchObject({ dst: k.address, port: options.port });
@@ -47,7 +47,7 @@ for (const [title, options] of VARIANTS) {
       expect((await net.client.stats()).txFlooded - flooded).toBeLessThan(25);
     });
 
-    it("flooding: broadcast and multicast reach every station", async () => {
+    it(`option ${options.group === undefined ? "remote" : "group"}: broadcast and multicast reach every station`, async () => {
       const { p, k, l } = net;
       for (const { station } of [k, l, p]) station.sysctl({ "net/ipv4/icmp_echo_ignore_broadcasts": 0 });
       for (const from of [p, k]) {
@@ -62,7 +62,7 @@ for (const [title, options] of VARIANTS) {
       }
     });
 
-    it("vlan: tagged frames pass unchanged", async () => {
+    it("tagged frames pass unchanged", async () => {
       const { p, k } = net;
       await Promise.all([net.tagged(p), net.tagged(k)]);
       expect(await pingFrom(p.host, `10.7.0.${k.number}`)).toBe(3);
@@ -127,7 +127,7 @@ for (const [title, options] of VARIANTS) {
         one.station.ip("link set eth0 down", `link set eth0 address ${one.mac}`, "link set eth0 up");
     });
 
-    it("ageing: what is not heard of goes", async () => {
+    it("option ageing: what is not heard of goes", async () => {
       const { p, k } = net;
       await until("an answer", async () => (await ping(p, `10.9.0.${k.number}`, 1)) === 1);
       expect((await net.learned())[k.mac]).toBeDefined();

@@ -134,6 +134,11 @@ function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
     found.given.set("peers", { place: keyPlace, value: undefined, places: [] });
     return;
   }
+  if (found.given.has(setting.name)) {
+    const hint = "remove one of them";
+    found.problem(keyPlace, key, `\`${key}\` is given under the kernel's name for it, too`, hint);
+    return;
+  }
   const items = setting.shape === "words" ? wordsOf(value) : scalarsOf(value, setting.severalValues);
   if (items !== null) {
     found.read(setting, keyPlace, items);
