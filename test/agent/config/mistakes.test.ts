@@ -57,7 +57,7 @@ peers:
 
   it.each([
     ["name: tap0", /did you mean `device`/],
-    ["dstport: 8472", /did you mean `port`/],
+    ["sndbuf: 8MiB", /did you mean `sendBuffer`/],
     ["sender_check: off", /did you mean `senderCheck`/],
     ["udp-checksum: zero", /did you mean `udpChecksum`/],
     ["Peers: []", /did you mean `peers`/],

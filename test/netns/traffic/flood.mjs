@@ -1,15 +1,15 @@
 // Floods a VTEP with datagrams, as fast as the kernel takes them (`flood.ts`). Runs dist/'s `batch` underlay, since
 // node:dgram would send a fifth as many.
 //
-//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants" | "macs", samples: [base64, …], most, rate }
+//   argument: JSON { seconds, seed, from, to, port, kind: "garbage" | "mutants" | "macs", samples: [base64, …], most, rate, tos }
 //   output:   JSON { sent, bytes, seconds }
 //
 // garbage: random bytes, half the time up to 64, else up to 1472, one in 1000 up to 65,507. mutants: good packets with
 // some bytes changed, cut off or appended, so that they get past the first checks. macs: the first sample, each from
 // another MAC. It ends after `seconds`, or when `most` datagrams are sent, and sends `rate` a second, as fast as it can
-// where none is given.
+// where none is given. tos: of the outer header.
 import { Arena, VXLAN_AT } from "../../../dist/dataplane/arena.js";
-import { PEER, Ring } from "../../../dist/dataplane/ring.js";
+import { OUTER, PEER, Ring } from "../../../dist/dataplane/ring.js";
 import { VtepTable } from "../../../dist/fdb/vteps.js";
 import { BatchUnderlay } from "../../../dist/io/linux/batch.js";
 import { openUdp } from "../../../dist/io/linux/udp.js";
@@ -24,6 +24,7 @@ const {
   samples,
   most = Number.POSITIVE_INFINITY,
   rate = most,
+  tos = 0,
 } = JSON.parse(process.argv[2]);
 const TINY = 64;
 const SMALL = 1472;
@@ -105,7 +106,9 @@ while (performance.now() - started < seconds * 1000 && sent < most) {
   while (ring.room > 0 && pool.free > 0) {
     const slot = pool.take();
     const length = make(slot + VXLAN_AT);
-    ring.words[ring.push(slot, slot + VXLAN_AT, length) + PEER] = target;
+    const row = ring.push(slot, slot + VXLAN_AT, length);
+    ring.words[row + PEER] = target;
+    ring.words[row + OUTER] = tos;
     bytes += length;
   }
   const n = underlay.sendBatch(ring, vteps.slab);

@@ -20,6 +20,8 @@ export interface Flood {
   readonly most?: number;
   /** Datagrams a second; as many as it can when left out. */
   readonly rate?: number;
+  /** Of the outer header. */
+  readonly tos?: number;
   /** Where the VTEP listens; 8472 when left out. */
   readonly port?: number;
 }
