@@ -10,6 +10,7 @@ import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { concat, ethernet, ipv4, udp } from "../wire/frames.ts";
 import { dropsSince, until } from "./agents.ts";
 import { Bridged, ping, VNI } from "./bridged.ts";
+import { flood } from "./traffic/flood.ts";
 import { macNumber, vxlan } from "./traffic/packets.ts";
 import { UdpHelper } from "./traffic/udp.ts";
 
@@ -62,10 +63,8 @@ describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons",
   it("IP_TUNNEL_ECN", async () => {
     const before = await net.client.stats();
     // An outer CE over an inner packet whose ends do not know of it.
-    const marked = ["-p", "udp", "--dport", String(PORT), "-j", "TOS", "--set-tos", "0x03/0x03"];
-    await net.k.host.exec("iptables", ["-t", "mangle", "-A", "OUTPUT", ...marked]);
-    await send(good());
-    await net.k.host.exec("iptables", ["-t", "mangle", "-F", "OUTPUT"]);
+    const order = { seconds: 5, seed: 1, from: net.k.address, to: net.p.address, kind: "macs" } as const;
+    await flood(net.k.host, { ...order, samples: [good()], most: 1, tos: 3 });
     await until(
       "the drop",
       async () => (dropsSince(before, await net.client.stats()).rx.IP_TUNNEL_ECN ?? 0) > 0,
