@@ -27,6 +27,7 @@ import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
+import { headerOptions, policyOf } from "./policy.ts";
 import { describeStatus } from "./status.ts";
 import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
@@ -123,11 +124,12 @@ export class Agent implements AgentView {
     const underlay = await openUnderlay(config, device.uplink.address, offloads);
     const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
     for (const warning of warnings) this.#log.warn(warning);
-    const { vni, reservedBits, senderCheck, tos } = config;
+    const { vni } = config;
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      const options = { vni, mac, mtu, reservedBits, senderCheck, tos, offloads: inUse(offloads) };
+      const headers = { ...policyOf(config), ...headerOptions(config) };
+      const options = { vni, mac, mtu, ...headers, offloads: inUse(offloads) };
       engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
@@ -182,8 +184,7 @@ export class Agent implements AgentView {
     }
     this.#log.setLevel(next.logLevel);
     device.setEphemeral(next.ephemeral);
-    const { reservedBits, senderCheck, tos } = next;
-    await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
+    await engine.ask({ type: "policy", policy: policyOf(next) });
     this.#config = next;
     this.#loadedAt = new Date();
     applied();

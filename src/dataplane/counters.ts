@@ -36,6 +36,8 @@ export const COUNTER_NAMES = [
   "rxSenderMismatch",
   /** Outer CE carried to the inner header. */
   "rxEcnMarked",
+  /** Frames whose VXLAN header named a group (the G bit), with `gbp` on. */
+  "rxGbp",
   /** Calls that moved something, by direction: frames per call is the batch size. */
   "txBatches",
   "rxBatches",

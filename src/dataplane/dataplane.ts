@@ -6,6 +6,7 @@ import { Fdb } from "../fdb/fdb.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
+import type { GroupPolicy } from "../wire/vxlan.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
 import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
@@ -15,7 +16,7 @@ import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from 
 import { everyOffload, type OffloadReport } from "./offloads.ts";
 import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
-import { PEER, Ring } from "./ring.ts";
+import { PEER, Ring, VTEP_MASK } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
 import { type Native, PORTABLE } from "./sums.ts";
 
@@ -47,6 +48,8 @@ export interface DataplaneHealth {
   readonly failure: PortFailure | null;
   /** Offloads that were on at start and are not any more, with the reason. */
   readonly offloads: Partial<OffloadReport>;
+  /** What the last received packet said that named a group (`gbp`); null before the first. */
+  readonly lastGroup: GroupPolicy | null;
 }
 
 export interface SlotUse {
@@ -103,7 +106,7 @@ export class Dataplane {
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
     this.#vni = options.vni;
-    this.#vteps = new VtepTable();
+    this.#vteps = new VtepTable(undefined, options.flowLabel);
     const { bytes } = arena;
     const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.pieces) : null;
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
@@ -128,7 +131,7 @@ export class Dataplane {
   }
 
   setPolicy(policy: DataplanePolicy): void {
-    this.#encap.setTos(policy.tos);
+    this.#encap.setPolicy(policy);
     this.#decap.setPolicy(policy);
   }
 
@@ -151,6 +154,7 @@ export class Dataplane {
       lastRefused: { tx: { ...this.loop.lastRefused.tx }, rx: { ...this.loop.lastRefused.rx } },
       failure: this.loop.failure ?? null,
       offloads: this.#fallbacks(),
+      lastGroup: this.#decap.lastGroup,
     };
   }
 
@@ -178,7 +182,7 @@ export class Dataplane {
     const { words } = this.#txReady;
     for (let i = 0; i < this.#txReady.length; i++) {
       const row = this.#txReady.row(this.#txReady.tail + i);
-      if (words[row + PEER] === vtep) words[row + PEER] = NOBODY;
+      if ((words[row + PEER]! & VTEP_MASK) === vtep) words[row + PEER] = NOBODY;
     }
   }
 }

@@ -13,6 +13,7 @@ export const DROPS = {
   VXLAN_VNI_NOT_FOUND: "no overlay here has this VNI",
   UNKNOWN_VTEP: "the sender is no VTEP that senderCheck lets in (ours)",
   INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
+  INNER_VLAN: "the inner frame has a VLAN tag, and vlan is `rfc` (RFC 7348 section 6.1; ours)",
   LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
   IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
   PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",

@@ -1,3 +1,4 @@
+import type { GroupPolicy } from "../wire/vxlan.ts";
 import type { Offloads } from "./offloads.ts";
 
 /** What one overlay's dataplane is told at start. */
@@ -17,12 +18,25 @@ export interface DataplaneOptions {
   readonly senderCheck: "strict" | "mac" | "off";
   /** Outer TOS: a byte whose ECN bits come from the inner header, or `inherit`: all of it does. Kernel: `tos`. */
   readonly tos: "inherit" | number;
+  /** Outer TTL: `inherit` takes it from the inner header where there is one. Left out: the socket's. */
+  readonly ttl?: "inherit" | undefined;
+  /** Outer DF over IPv4: `inherit` takes it from the inner header. Left out: the socket's. */
+  readonly df?: "inherit" | undefined;
+  /** Outer IPv6 flow label. Left out: 0. */
+  readonly flowLabel?: number | undefined;
+  /** Inner VLAN tags. `pass`, or left out: left alone. `rfc`: stripped on the way out, discarded on the way in. */
+  readonly vlan?: "pass" | "rfc" | undefined;
+  /**
+   * VXLAN Group Based Policy: what the header of all that is sent says, and that its bits mean something in what is
+   * received. Null, or left out: reserved bits like others.
+   */
+  readonly gbp?: GroupPolicy | null | undefined;
   /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
   readonly offloads?: Offloads;
 }
 
 /** What can change while packets flow. */
-export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos">;
+export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos" | "vlan" | "gbp">;
 
 /** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */
 export interface FdbChange {

@@ -42,6 +42,7 @@ export class VtepTable {
   /** The sockaddrs, `ADDRESS_BYTES` each, by index. Replaced when it grows: read it anew for every batch. */
   slab = new Uint8Array(SMALLEST * ADDRESS_BYTES);
   readonly #factors: Int32Array;
+  readonly #flowLabel: number;
   #keys = new Int32Array(SMALLEST * KEY_WORDS);
   #references = new Int32Array(SMALLEST);
   /** Open-addressed by address, at most half full: index + 1, 0 for a free place. */
@@ -55,8 +56,12 @@ export class VtepTable {
   #latest = 0;
   #latestIndex = -1;
 
-  /** @param seed fixes how addresses are spread: for tests. */
-  constructor(seed?: number) {
+  /**
+   * @param seed fixes how addresses are spread: for tests
+   * @param flowLabel of every IPv6 packet to one of them (`writeSockaddr`)
+   */
+  constructor(seed?: number, flowLabel = 0) {
+    this.#flowLabel = flowLabel;
     this.#factors = drawMultipliers(KEY_WORDS * 2, seed);
   }
 
@@ -106,7 +111,7 @@ export class VtepTable {
       throw new RangeError(`a UDP port to send to is an integer from 1 to 65535, not ${port}`);
     }
     const wanted = new Uint8Array(ADDRESS_BYTES);
-    writeSockaddr(wanted, 0, address, port);
+    writeSockaddr(wanted, 0, address, port, this.#flowLabel);
     const known = this.#findExact(wanted);
     if (known >= 0) {
       this.#references[known]! += 1;

@@ -44,8 +44,15 @@ function sickStatus(): AgentStatus {
       sendBuffer: 0,
       warnings: ["the receive buffer is 416.0 KiB instead of 7.0 MiB"],
     },
-    policy: { senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
-    dataplane: { driver: "event-loop", queues: 1, spin: "off", slots: null },
+    policy: {
+      ...{ senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
+      ...{ flowlabel: 0xabcde, udp6zerocsumrx: true, vlan: "rfc" },
+      gbp: { group: 100, dontLearn: true, applied: false },
+    },
+    dataplane: {
+      ...{ driver: "event-loop", queues: 1, spin: "off", slots: null },
+      lastGroup: { group: 7, dontLearn: true, applied: true },
+    },
     offloads: offloadsWithout({
       "tap-tso": "switched off",
       "udp-gso": "the kernel refused it while packets flowed (EIO), and this reason is longer than the line",
@@ -162,7 +169,7 @@ describe("status", () => {
       uptime: 0.1,
       device: { ...device, mac: "", mtu: 0, addresses: [] },
       underlay: { ...underlay, local: "", uplink: null, receiveBuffer: 0, sendBuffer: 0 },
-      dataplane: { driver: "worker", queues: 1, spin: "auto", slots: null },
+      dataplane: { driver: "worker", queues: 1, spin: "auto", slots: null, lastGroup: null },
       peers: [],
     });
     expect(renderStatus(status, null, STYLE, NOW).slice(0, 5)).toEqual([

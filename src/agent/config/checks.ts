@@ -46,6 +46,7 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   checkDevice(draft, report);
   checkSourcePorts(draft, report);
   checkFamilies(draft, report);
+  checkHeaders(draft, report);
   checkMacs(draft, report);
   checkPublicIps(draft, report, warn);
   checkOverlaps(subnets, report);
@@ -94,6 +95,24 @@ function checkFamilies(draft: Draft, report: Report): void {
   }
   if (draft.settings.underlay === "raw" && family === 6) {
     report(placeOf(draft, "underlay"), "underlay", "raw sends over IPv4 only", "use batch or dgram");
+  }
+}
+
+/** What an outer header of this family, or sockets like these, cannot have. */
+function checkHeaders(draft: Draft, report: Report): void {
+  const { df, flowlabel, local, sourcePorts, underlay } = draft.settings;
+  const family = underlayFamily(
+    local,
+    draft.peers.map(({ lease }) => lease.publicIp),
+  );
+  if (flowlabel !== 0 && family === 4) {
+    const message = "the flow label needs IPv6, and the underlay is IPv4";
+    report(placeOf(draft, "flowlabel"), "flowlabel", message, "leave it out");
+  }
+  if (df === "inherit" && family === 4 && underlay === "batch" && sourcePorts === "fixed") {
+    const message =
+      "`inherit` takes two sockets for each source port, and with `sourcePorts: fixed` there is one";
+    report(placeOf(draft, "df"), "df", message, "give a range of source ports");
   }
 }
 

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { ADDRESS_BYTES } from "../../../src/dataplane/ring.ts";
 import { writeSockaddr } from "../../../src/fdb/sockaddr.ts";
-import { defaultTtl, OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
+import { defaultTtl } from "../../../src/io/raw/default-ttl.ts";
+import { OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
 import { formatIpv4, u32 } from "../../../src/wire/bytes.ts";
 import { decode } from "../../../src/wire/decode.ts";
 import { IPV4 } from "../../../src/wire/ipv4.ts";
@@ -70,26 +71,5 @@ describe("OuterHeaders", () => {
     const bytes = new Uint8Array(OUTER_LENGTH);
     new OuterHeaders(bytes, { address: "", port: 8472, ttl: 0, dontFragment: false });
     expect(decode(IPV4, bytes).values).toMatchObject({ source: 0, ttl: defaultTtl(), dontFragment: 0 });
-  });
-});
-
-describe("defaultTtl", () => {
-  const folder = mkdtempSync(join(tmpdir(), "poplin-ttl-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  it.each([
-    ["255\n", 255],
-    ["1\n", 1],
-    ["", 64],
-    ["0\n", 64],
-    ["nonsense", 64],
-  ])("%j is %i", (text, ttl) => {
-    const file = join(folder, "ip_default_ttl");
-    writeFileSync(file, text);
-    expect(defaultTtl(file)).toBe(ttl);
-  });
-
-  it("is 64 where there is no such file", () => {
-    expect(defaultTtl(join(folder, "none"))).toBe(64);
   });
 });
