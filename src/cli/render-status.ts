@@ -94,7 +94,7 @@ function deviceRows({ state, device, underlay }: AgentStatus): Row[] {
   if (state === "starting") return rows;
   return [
     ...rows,
-    ...capabilityRows(underlay.capabilities),
+    ...capabilityRows(underlay.capabilities, underlay.family),
     ["buffers", `receive ${size(underlay.receiveBuffer)}, send ${size(underlay.sendBuffer)}`],
   ];
 }
@@ -160,15 +160,18 @@ const CAPABILITIES: readonly [keyof UnderlayCapabilities, string][] = [
   ["ttl", "TTL"],
   ["ttlPerPacket", "TTL per packet"],
   ["flowLabel", "flow label"],
-  ["acceptsNoCheck6", "accept zero UDP checksums over IPv6"],
+  ["acceptsNoCheck6", "receive zero UDP checksums"],
   ["sourcePort", "source port per flow"],
   ["gso", "GSO"],
   ["gro", "GRO"],
 ];
 
-function capabilityRows(capabilities: UnderlayCapabilities): Row[] {
+/** What there is a question of over IPv6 only. */
+const IPV6_ONLY: readonly (keyof UnderlayCapabilities)[] = ["flowLabel", "acceptsNoCheck6"];
+
+function capabilityRows(capabilities: UnderlayCapabilities, family: 4 | 6): Row[] {
   const names = (wanted: boolean): string =>
-    CAPABILITIES.filter(([key]) => capabilities[key] === wanted)
+    CAPABILITIES.filter(([key]) => capabilities[key] === wanted && (family === 6 || !IPV6_ONLY.includes(key)))
       .map(([, name]) => name)
       .join(", ");
   const rows: Row[] = [

@@ -44,22 +44,31 @@ describe("diffConfig", () => {
       offload: "tap-tso=off",
       queues: "2",
       spin: "off",
+      flowlabel: "0xabcde",
+      udp6zerocsumrx: "true",
+      vlan: "rfc",
+      gbp: "100,dontLearn",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
     };
     for (const { name, reload, shape } of SETTINGS) {
       if (shape === "peers") continue;
+      const base = name === "flowlabel" ? "local: fd00::1" : "ephemeral: false"; // it is IPv6's
+      const rest = ["device: tap0", base].filter((line) => !line.startsWith(`${name}:`)).join("\n");
       const { live, restart, same } = diffConfig(
-        config("device: tap0"),
-        config(`${name === "device" ? "" : "device: tap0\n"}${name}: ${other[name]}`),
+        config(`device: tap0\n${base}`),
+        config(`${rest}\n${name}: ${other[name]}`),
       );
       expect(same).toBe(false);
       expect((reload === "live" ? live : restart).map((change) => change.name)).toEqual([name]);
       expect(reload === "live" ? restart : live).toEqual([]);
     }
     const live = SETTINGS.filter(({ reload }) => reload === "live").map(({ name }) => name);
-    expect(live).toEqual(["address", "senderCheck", "reservedBits", "tos", "ephemeral", "logLevel", "peers"]);
+    expect(live).toEqual([
+      ...["address", "senderCheck", "reservedBits", "tos", "vlan", "gbp"],
+      ...["ephemeral", "logLevel", "peers"],
+    ]);
   });
 
   it("finds peers that come, go and change", () => {

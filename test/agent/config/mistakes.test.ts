@@ -49,9 +49,9 @@ peers:
       "f:14:5: peers[0].subnets: a peer has no such setting; did you mean `subnet`?",
       "f:15:68: peers[1].subnet: 10.244.2.5/24 has host bits set; did you mean 10.244.2.0/24?",
       'f:16:5: peers[2]: a peer is a map of settings; write it as `- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24 }`',
-      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `auto`",
+      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
       '--address: address: "10.244.1.0" has no prefix length; write 10.244.1.0/32 for this address alone',
-      '--df: df: "sett" is none of unset, set; did you mean `set`?',
+      '--df: df: "sett" is none of unset, set, inherit; did you mean `set`?',
     ]);
   });
 

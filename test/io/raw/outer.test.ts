@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ADDRESS_BYTES } from "../../../src/dataplane/ring.ts";
 import { writeSockaddr } from "../../../src/fdb/sockaddr.ts";
 import { defaultTtl } from "../../../src/io/raw/default-ttl.ts";

@@ -1,0 +1,198 @@
+/**
+ * What two ends have to agree on, against the kernel's VXLAN with the same options, both ways: group policies, VLAN tags,
+ * UDP checksums of zero over IPv6.
+ */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Cluster, type NodeSpec } from "../../src/lab/cluster.ts";
+import { DEVICE, type LabNode } from "../../src/lab/node.ts";
+import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { tshark } from "../helpers/tshark.ts";
+import { dropsSince, reload } from "./agents.ts";
+import { captured } from "./capture.ts";
+import { ipv6, serve, stream } from "./pods.ts";
+
+const NEEDS = [lab(), ...["tshark", "tcpdump", "ethtool", "ping"].map(tool)];
+
+/** Two pings. @returns whether both were answered */
+async function reaches(from: LabNode, to: string, ...options: string[]): Promise<boolean> {
+  const args = ["-n", "-c", "2", "-i", "0.1", "-W", "1", ...options, to];
+  return (await from.host.exec("ping", args, { check: false })).status === 0;
+}
+
+describeWith(NEEDS, "group policies", () => {
+  let cluster: Cluster;
+  /** node-b names a group; node-k understands them; node-x does not. */
+  beforeAll(async () => {
+    const config = { gbp: "4660,dontLearn,applied", reservedBits: "linux" };
+    const nodes: NodeSpec[] = [
+      { name: "node-b", kind: "poplin", config },
+      { name: "node-k", kind: "kernel", vxlan: "gbp" },
+      { name: "node-x", kind: "kernel" },
+    ];
+    cluster = await Cluster.start({ nodes, router: true });
+    // The kernel's answer to a ping has the mark of the question, and so names the same group.
+    await cluster.node("node-k").host.exec("sysctl", ["-qw", "net.ipv4.fwmark_reflect=1"]);
+  });
+  afterAll(() => cluster?.destroy());
+
+  it("ours is the kernel's mark, and the kernel's mark is ours", async () => {
+    const b = cluster.poplin("node-b");
+    expect((await b.status()).dataplane.lastGroup).toBeNull();
+    const k = cluster.node("node-k").plan.overlay;
+    const file = await captured(cluster, ["node-k", "node-b"], async () => {
+      expect(await reaches(b, k)).toBe(true);
+    });
+    const names = ["ip.src", "vxlan.flags", "vxlan.gbp", "vxlan.vni"];
+    const headers = tshark(file, names, "vxlan and icmp");
+    expect(headers).toHaveLength(4);
+    const said = headers.map((row) => names.slice(1).map((name) => row[name]![0]));
+    for (const one of said) expect(one).toEqual(said[0]); // two of ours, two of the kernel's
+    expect(said[0]!.map(Number)).toEqual([0x8848, 4660, 1]);
+    const group = { group: 4660, dontLearn: true, applied: true };
+    const { policy, dataplane } = await b.status();
+    expect([policy.gbp, dataplane.lastGroup]).toEqual([group, group]);
+    const { rxGbp, rxFrames } = await b.client.stats();
+    expect([rxGbp, rxFrames]).toEqual([2, 2]);
+  });
+
+  it("a mark on the kernel's side is shown; without one the G bit is clear, and nothing is counted", async () => {
+    const b = cluster.poplin("node-b");
+    const k = cluster.node("node-k");
+    const before = (await b.client.stats()).rxGbp;
+    expect(await reaches(k, b.plan.overlay, "-m", "77")).toBe(true);
+    expect((await b.status()).dataplane.lastGroup).toEqual({ group: 77, dontLearn: false, applied: false });
+    expect((await b.client.stats()).rxGbp).toBe(before + 2);
+    expect(await reaches(k, b.plan.overlay)).toBe(true);
+    expect((await b.client.stats()).rxGbp).toBe(before + 2);
+  });
+
+  it("a kernel without gbp refuses what names a group, and so do we under reservedBits linux", async () => {
+    const b = cluster.poplin("node-b");
+    const [k, x] = [cluster.node("node-k"), cluster.node("node-x")];
+    expect(await reaches(b, x.plan.overlay)).toBe(false);
+    b.config.gbp = "off";
+    expect(await reload(b)).toMatchObject({ ok: true });
+    expect(await reaches(b, x.plan.overlay)).toBe(true);
+    const before = await b.client.stats();
+    expect(await reaches(k, b.plan.overlay, "-m", "77")).toBe(false);
+    expect(dropsSince(before, await b.client.stats())).toEqual({ tx: {}, rx: { VXLAN_RESERVED_BITS: 2 } });
+    b.config.gbp = "on"; // it understands groups, and names none
+    expect(await reload(b)).toMatchObject({ ok: true });
+    expect(await reaches(k, b.plan.overlay, "-m", "78")).toBe(true);
+    expect(await reaches(b, x.plan.overlay)).toBe(true);
+    expect((await b.status()).dataplane.lastGroup?.group).toBe(78);
+  });
+});
+
+describeWith(NEEDS, "VLAN tags", () => {
+  const TAGGED = `${DEVICE}.5`;
+  let cluster: Cluster;
+  /** On both nodes VLAN 5 over the overlay device; the agent passes tags until it is told otherwise. */
+  beforeAll(async () => {
+    cluster = await Cluster.start({
+      nodes: [
+        { name: "node-b", kind: "poplin" },
+        { name: "node-k", kind: "kernel" },
+      ],
+      router: true,
+    });
+    const [b, k] = [cluster.node("node-b"), cluster.node("node-k")];
+    [b, k].forEach(({ host }, i) => {
+      const other = [k, b][i]!.plan;
+      host.ip(
+        `link add link ${DEVICE} name ${TAGGED} type vlan id 5`,
+        `link set ${TAGGED} up`,
+        `addr add 192.0.2.${1 + i}/24 dev ${TAGGED}`,
+        `neigh replace 192.0.2.${2 - i} lladdr ${other.vtepMac} dev ${TAGGED} nud permanent`,
+      );
+    });
+  });
+  afterAll(() => cluster?.destroy());
+
+  /** VLAN ids and inner addresses of what goes to node-k while b sends it a ping. */
+  async function seen(): Promise<{ answered: boolean; tags: (string | undefined)[] }> {
+    let answered = false;
+    const file = await captured(cluster, ["node-k"], async () => {
+      answered = await reaches(cluster.node("node-b"), "192.0.2.2");
+    });
+    const rows = tshark(file, ["vlan.id"], "vxlan and icmp.type == 8");
+    return { answered, tags: rows.map((row) => row["vlan.id"]![0]) };
+  }
+
+  it("pass, as the kernel passes them", async () => {
+    expect(await seen()).toEqual({ answered: true, tags: ["5", "5"] });
+  });
+
+  it("with `vlan: rfc` are stripped, and what comes in with one is discarded and counted", async () => {
+    const b = cluster.poplin("node-b");
+    const k = cluster.node("node-k");
+    b.config.vlan = "rfc";
+    expect(await reload(b)).toMatchObject({ ok: true });
+    const before = await b.client.stats();
+    expect(await seen()).toEqual({ answered: false, tags: [undefined, undefined] });
+    // node-k has the address on its tagged device only, and answers on that one.
+    const now = await b.client.stats();
+    expect(dropsSince(before, now)).toEqual({ tx: {}, rx: { INNER_VLAN: 2 } });
+    expect(await reaches(k, "192.0.2.1")).toBe(false);
+    expect(dropsSince(now, await b.client.stats())).toEqual({ tx: {}, rx: { INNER_VLAN: 2 } });
+  });
+
+  it("are stripped from super-frames and partial checksums too", async () => {
+    const b = cluster.poplin("node-b");
+    const k = cluster.node("node-k");
+    k.host.ip(
+      `link del ${TAGGED}`,
+      `addr add 192.0.2.2/24 dev ${DEVICE}`,
+      `neigh replace 192.0.2.1 lladdr ${b.plan.vtepMac} dev ${DEVICE} nud permanent`,
+    );
+    await serve(k.host);
+    const before = (await b.client.stats()).txSuperFrames;
+    expect(await stream(b.host, "192.0.2.2", 4 << 20)).toEqual({ sent: true, received: true });
+    expect((await b.client.stats()).txSuperFrames).toBeGreaterThan(before);
+  });
+});
+
+describeWith([...NEEDS, ipv6()], "UDP checksums of zero over IPv6", () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    const nodes: NodeSpec[] = [
+      { name: "send-b", kind: "poplin", config: { udpChecksum: "zero" } },
+      { name: "take-b", kind: "poplin", config: { udp6zerocsumrx: true } },
+      { name: "take-d", kind: "poplin", underlay: "dgram", config: { udp6zerocsumrx: true } },
+      { name: "send-k", kind: "kernel", vxlan: "udp6zerocsumtx" },
+      { name: "take-k", kind: "kernel", vxlan: "udp6zerocsumrx" },
+    ];
+    cluster = await Cluster.start({ nodes, family: 6, router: true });
+  });
+  afterAll(() => cluster?.destroy());
+
+  /** Datagrams that a node's kernel refused for their checksum. */
+  async function refused({ host }: LabNode): Promise<number> {
+    const { stdout } = await host.exec("cat", ["/proc/net/snmp6"]);
+    return Number(/^Udp6InCsumErrors\s+(\d+)$/m.exec(stdout)![1]);
+  }
+
+  it("are accepted by who is told to, and by nobody else: to send them is not to accept them", async () => {
+    const answered: Record<string, boolean> = {};
+    for (const from of ["send-b", "send-k"]) {
+      for (const to of ["take-b", "take-d", "take-k", "send-b", "send-k"]) {
+        if (from === to) continue;
+        const before = await refused(cluster.node(to));
+        const ok = await reaches(cluster.node(from), cluster.node(to).plan.overlay);
+        answered[`${from} to ${to}`] = ok;
+        expect(await refused(cluster.node(to))).toBe(before + (ok ? 0 : 2));
+      }
+    }
+    const verdict = { "take-b": true, "take-d": false, "take-k": true };
+    expect(answered).toEqual({
+      ...prefixed("send-b to ", { ...verdict, "send-k": false }),
+      ...prefixed("send-k to ", { ...verdict, "send-b": false }),
+    });
+    const { underlay } = await cluster.poplin("take-d").status();
+    expect(underlay.warnings.join()).toContain("`udp6zerocsumrx: true` has no effect");
+  });
+});
+
+function prefixed(prefix: string, of: Readonly<Record<string, boolean>>): Record<string, boolean> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [prefix + name, value]));
+}
