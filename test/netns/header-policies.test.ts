@@ -157,7 +157,11 @@ async function streams(cluster: Cluster, family: Family): Promise<void> {
 
 function groupBy<T>(all: readonly T[], of: (one: T) => string): Record<string, T[]> {
   const groups: Record<string, T[]> = {};
-  for (const one of all) (groups[of(one)] ??= []).push(one);
+  for (const one of all) {
+    const name = of(one);
+    groups[name] ??= [];
+    groups[name].push(one);
+  }
   return groups;
 }
 
