@@ -33,6 +33,11 @@ const CASES: readonly Case[] = [
     config: { ttl: "inherit", df: "inherit", tos: "inherit", udpChecksum: "zero" },
     vxlan: "ttl inherit df inherit tos inherit noudpcsum",
   },
+  {
+    family: 4,
+    config: { ttl: "inherit", df: "inherit", offload: "hairpin=on" },
+    vxlan: "ttl inherit df inherit",
+  },
   { family: 4, config: { ttl: "inherit", df: "set" }, vxlan: "ttl inherit df set udpcsum" },
   { family: 6, config: {}, vxlan: "" },
   {
@@ -64,8 +69,9 @@ interface Outer {
 /** Outer headers by what was inside: "IPv4, TTL 63, DF". */
 type Headers = Readonly<Record<string, Outer>>;
 
-for (const { family, config, vxlan, receiver } of CASES) {
-  describeWith(needs(family), `over IPv${family}, ${vxlan || "default options"}`, () => {
+for (const one of CASES) {
+  const { family, config, vxlan, receiver } = one;
+  describeWith(needs(family), titleOf(one), () => {
     let cluster: Cluster;
     beforeAll(async () => {
       const nodes: NodeSpec[] = Object.entries(POPLIN)
@@ -80,6 +86,11 @@ for (const { family, config, vxlan, receiver } of CASES) {
       pings(cluster, family, config));
     it("so is that of all segments of a stream", () => streams(cluster, family));
   });
+}
+
+function titleOf({ family, config, vxlan }: Case): string {
+  const offload = config.offload === undefined ? "" : `, ${config.offload}`;
+  return `over IPv${family}, ${vxlan || "default options"}${offload}`;
 }
 
 function needs(family: Family) {

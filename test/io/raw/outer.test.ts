@@ -64,6 +64,28 @@ describe("OuterHeaders", () => {
     );
   });
 
+  it("gives one datagram what it asks for: TTL and DF; to a group TTL 1 where none was given", () => {
+    const bytes = new Uint8Array(OUTER_LENGTH);
+    const slab = new Uint8Array(2 * ADDRESS_BYTES);
+    writeSockaddr(slab, 0, Uint8Array.of(10, 0, 0, 1), 8472);
+    writeSockaddr(slab, ADDRESS_BYTES, Uint8Array.of(239, 0, 0, 1), 8472);
+    const of = (options: { ttl: number; multicastTtl?: number }, row: number, ttl: number, df: boolean) => {
+      const headers = new OuterHeaders(bytes, { address: "", port: 1, dontFragment: false, ...options });
+      headers.vary(255, !df); // what the one before asked for is of no account
+      headers.write(0, 0, slab, 0, 8);
+      headers.vary(ttl, df);
+      headers.write(0, 0, slab, row * ADDRESS_BYTES, 8);
+      const { values } = decode(IPV4, bytes);
+      return [values.ttl, values.dontFragment];
+    };
+    expect(of({ ttl: 9 }, 0, 200, true)).toEqual([200, 1]);
+    expect(of({ ttl: 9 }, 0, 0, false)).toEqual([9, 0]);
+    expect(of({ ttl: 0 }, 1, 0, false)).toEqual([1, 0]);
+    expect(of({ ttl: 9 }, 1, 0, true)).toEqual([9, 1]);
+    expect(of({ ttl: 0, multicastTtl: 64 }, 1, 0, false)).toEqual([64, 0]);
+    expect(of({ ttl: 0, multicastTtl: 64 }, 1, 3, false)).toEqual([3, 0]);
+  });
+
   it("leaves the source address to the kernel for the wildcard, and takes its default for a TTL of 0", () => {
     const bytes = new Uint8Array(OUTER_LENGTH);
     new OuterHeaders(bytes, { address: "", port: 8472, ttl: 0, dontFragment: false });
