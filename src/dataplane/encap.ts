@@ -249,7 +249,7 @@ export class Encap {
   #outer(frame: number): number {
     const where = this.#where;
     const tos = this.#sendTos ? encapTos(this.#tos < 0 ? where.tos : this.#tos, where.tos) : 0;
-    const low = this.#inherits ? this.#inherit.outer(tos, where) : tos;
+    const low = this.#inherits ? this.#inherit.outer(tos, frame, where) : tos;
     return this.#ports.length > 0 ? low | (sourcePort(this.#view, frame, where, this.#ports) << 16) : low;
   }
 }

@@ -4,6 +4,7 @@
  * packets which differ in them never leave in one send.
  */
 import type { Location } from "../wire/flow.ts";
+import { ETHERNET_LENGTH } from "../wire/views.ts";
 import type { DataplaneOptions } from "./options.ts";
 import type { UnderlayCapabilities } from "./ports.ts";
 import { DONT_FRAGMENT, TTL_SHIFT } from "./ring.ts";
@@ -43,9 +44,13 @@ export class Inherit {
     return peer | (this.#bytes[l3At + (version === 4 ? IPV4_TTL_AT : IPV6_HOP_LIMIT_AT)]! << TTL_SHIFT);
   }
 
-  /** The OUTER word: `outer` with DF as the inner IPv4 header has it, set for IPv6, which routers never fragment. */
-  outer(outer: number, { version, l3At }: Location): number {
-    if (!this.#df || version === 0) return outer;
+  /**
+   * The OUTER word: `outer` with DF as the inner IPv4 header has it, set for IPv6, which routers never fragment. The
+   * kernel asks the EtherType behind the two MACs, and so never sets it for a frame with a VLAN tag.
+   * @param frame where the inner frame starts
+   */
+  outer(outer: number, frame: number, { version, l3At }: Location): number {
+    if (!this.#df || version === 0 || l3At !== frame + ETHERNET_LENGTH) return outer;
     if (version === 4 && (this.#bytes[l3At + IPV4_FLAGS_AT]! & IPV4_DF) === 0) return outer;
     return outer | DONT_FRAGMENT;
   }

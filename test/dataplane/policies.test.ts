@@ -90,6 +90,7 @@ describe("df inherit (VXLAN_DF_INHERIT)", () => {
       expect([df({ protocol }, true), df({ protocol }, false)]).toEqual([true, false]);
     }
     expect(df({ version: 6 }, false)).toBe(true);
+    expect(df({ vlan: 5 }, true)).toBe(false); // the kernel does not look behind a tag
   });
 
   it("is not asked for without the setting, for what is no IP, and where the underlay cannot", () => {

@@ -222,7 +222,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     example: "unset",
     placeholder: "MODE",
     description:
-      "Don't-fragment bit of the outer IPv4 header. `inherit`: as the inner IPv4 header has it, and set for IPv6 inside; `batch` then has two sockets for each source port. The kernel's VXLAN leaves it unset.",
+      "Don't-fragment bit of the outer IPv4 header. `inherit`: as the inner IPv4 header has it, set for IPv6 inside, unset for what has a VLAN tag; `batch` then has two sockets for each source port. The kernel's VXLAN leaves it unset.",
     reload: "restart",
   },
   udpChecksum: {
