@@ -23,6 +23,12 @@ enum { FOLLOW_SHIFT = 16 };
 /* Bytes of one address row: a struct sockaddr_in6, of which a struct sockaddr_in is a prefix. */
 enum { ADDRESS_BYTES = 28 };
 
+/* Of PEER: the address row to send to; above it the TTL or hop limit, 0 for the socket's. */
+enum { VTEP_MASK = 0xffffff, TTL_SHIFT = 24 };
+
+/* Bit of OUTER: to be sent with DF set, by the socket that does. */
+enum { DONT_FRAGMENT = 0x400 };
+
 /* Bit of OUTER: the datagram was longer than the room for it, and its end is lost. */
 enum { TRUNCATED = 0x100 };
 

@@ -1,6 +1,6 @@
 /*
- * The hot calls of a socket: sendmmsg(2) and recvmmsg(2), with what goes beside a datagram (the outer TOS, segment
- * sizes) in control messages.
+ * The hot calls of a socket: sendmmsg(2) and recvmmsg(2), with what goes beside a datagram (the outer TOS and TTL,
+ * segment sizes) in control messages.
  *
  * How many datagrams found no room is asked for with SO_MEMINFO, never with SO_RXQ_OVFL, which would bring the count
  * as a control message: put_cmsg copies it out of the skb, and for an skb of the fclone cache (inner TCP of a kernel
@@ -35,9 +35,9 @@
 /* Messages per sendmmsg or recvmmsg. */
 enum { CHUNK = 64 };
 
-/* To send: TOS (int) and segment size (u16). To receive: TOS (int over IPv6), GRO size (int). */
+/* To send: TOS and TTL (int), segment size (u16). To receive: TOS (int over IPv6), GRO size (int). */
 enum {
-  SEND_CONTROL = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)),
+  SEND_CONTROL = CMSG_SPACE(sizeof(int)) * 2 + CMSG_SPACE(sizeof(uint16_t)),
   RECV_CONTROL = CMSG_SPACE(sizeof(int)) * 2,
 };
 
@@ -77,19 +77,27 @@ struct sending {
   struct batch b;
   uint8_t *addresses;
   size_t peers;
-  /* Sockets to send from by source port, (port, fd) after (port, fd). */
+  /* Sockets to send from by those bits of OUTER that SENDER names, (bits, fd) after (bits, fd). */
   const int32_t *senders;
   size_t sender_count;
   /* Each row goes as a datagram of its own, whatever follows it. */
   bool single;
 };
 
-/* The socket whose source port the row asks for; the batch's own for 0, and for a port that none has. */
+/* What decides by which socket a row leaves: its source port, and whether DF is set, which is a socket's property. */
+static const uint32_t SENDER = 0xffff0000u | DONT_FRAGMENT;
+
+/* The socket with the source port and the DF bit that the row asks for; the batch's own for 0, and where there is none. */
 static int socket_of(const struct sending *s, const int32_t *row) {
-  int32_t port = (int32_t)((uint32_t)row[OUTER] >> 16);
-  for (size_t i = 0; port && i < s->sender_count; i++)
-    if (s->senders[2 * i] == port) return s->senders[2 * i + 1];
+  int32_t wanted = (int32_t)((uint32_t)row[OUTER] & SENDER);
+  for (size_t i = 0; wanted && i < s->sender_count; i++)
+    if (s->senders[2 * i] == wanted) return s->senders[2 * i + 1];
   return s->b.fd;
+}
+
+/* Row of the address slab to send to. */
+static size_t peer_of(const int32_t *row) {
+  return (size_t)((uint32_t)row[PEER] & VTEP_MASK);
 }
 
 static void fill_control(struct scratch *s, int i, uint16_t family, const int32_t *row, bool segmented) {
@@ -99,6 +107,9 @@ static void fill_control(struct scratch *s, int i, uint16_t family, const int32_
   int tos = row[OUTER] & 0xff;
   if (tos && family == AF_INET) used += put_control(control, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
   if (tos && family != AF_INET) used += put_control(control, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+  int ttl = (int)((uint32_t)row[PEER] >> TTL_SHIFT);
+  if (ttl && family == AF_INET) used += put_control(control + used, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+  if (ttl && family != AF_INET) used += put_control(control + used, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
   uint16_t segment = (uint16_t)row[SEGMENT];
   if (segment && segmented) used += put_control(control + used, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
   message->msg_control = used ? control : NULL;
@@ -115,14 +126,14 @@ static int32_t fill_send(const struct sending *s, int i, int32_t at, int used_pa
   const int32_t *row = row_at(&s->b, at);
   int32_t rows = s->single ? 1 : rows_of(&s->b, at);
   struct iovec *parts = scratch->send_parts + used_parts;
-  if (row[PEER] < 0 || (size_t)row[PEER] >= s->peers || rows > s->b.count - at || rows * 2 > MAX_PARTS) return -1;
+  if (peer_of(row) >= s->peers || rows > s->b.count - at || rows * 2 > MAX_PARTS) return -1;
   int n = gather(&s->b, at, rows, parts, MAX_PARTS - used_parts);
   if (n <= 0) return n;
   message->msg_iov = parts;
   message->msg_iovlen = (size_t)n;
 
   uint16_t family;
-  message->msg_name = s->addresses + (size_t)row[PEER] * ADDRESS_BYTES;
+  message->msg_name = s->addresses + peer_of(row) * ADDRESS_BYTES;
   memcpy(&family, message->msg_name, sizeof family);
   message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
   fill_control(scratch, i, family, row, !s->single);

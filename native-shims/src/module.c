@@ -59,6 +59,9 @@ static napi_value descriptor(napi_env env) {
   set_int(env, numbers, "FOLLOW_SHIFT", FOLLOW_SHIFT);
   set_int(env, numbers, "ADDRESS_BYTES", ADDRESS_BYTES);
   set_int(env, numbers, "TRUNCATED", TRUNCATED);
+  set_int(env, numbers, "VTEP_MASK", VTEP_MASK);
+  set_int(env, numbers, "TTL_SHIFT", TTL_SHIFT);
+  set_int(env, numbers, "DONT_FRAGMENT", DONT_FRAGMENT);
   set_int(env, numbers, "POLLIN", POLLIN);
   set_int(env, numbers, "POLLOUT", POLLOUT);
   set_int(env, numbers, "POLLERR", POLLERR);

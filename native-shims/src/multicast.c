@@ -53,15 +53,12 @@ napi_value udp_interface(napi_env env, napi_callback_info info) {
   if (!args_get(env, info, 2, argv, NULL) || !get_interface(env, argv, &fd, &index)) return NULL;
   bool ipv6 = is_ipv6(fd);
   uint32_t unicast = htonl(index); /* both families want it in network order */
-  int number = (int)index, off = 0;
+  int number = (int)index;
   struct ip_mreqn request = {.imr_ifindex = number};
   int err = set(fd, ipv6, ipv6 ? IPV6_UNICAST_IF : IP_UNICAST_IF, &unicast, sizeof unicast);
   if (!err && ipv6) err = set(fd, ipv6, IPV6_MULTICAST_IF, &number, sizeof number);
   if (!err && !ipv6) err = set(fd, ipv6, IP_MULTICAST_IF, &request, sizeof request);
-  /* What comes back to us would look as if our own stations had moved (setup_udp_tunnel_sock does the same). */
-  if (!err) err = set(fd, ipv6, ipv6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP, &off, sizeof off);
-  return err ? throw_errno(env, err, "setsockopt(IP_UNICAST_IF, IP_MULTICAST_IF, IP_MULTICAST_LOOP)")
-             : make_undefined(env);
+  return err ? throw_errno(env, err, "setsockopt(IP_UNICAST_IF, IP_MULTICAST_IF)") : make_undefined(env);
 }
 
 napi_value udp_members_only(napi_env env, napi_callback_info info) {

@@ -24,9 +24,22 @@
 #define UDP_GRO 104
 #endif
 
+/* linux/in6.h, which does not go together with netinet/in.h */
+#ifndef IPV6_AUTOFLOWLABEL
+#define IPV6_AUTOFLOWLABEL 70
+#endif
+enum { FLOWLABEL_MGR = 32, FLOWINFO_SEND = 33, FL_A_GET = 0, FL_F_CREATE = 1, FL_S_ANY = 255 };
+struct flowlabel_request {
+  struct in6_addr destination;
+  uint32_t label;
+  uint8_t action, share;
+  uint16_t flags, expires, linger;
+  uint32_t pad;
+};
+
 struct options {
-  int32_t family, port, receive_buffer, send_buffer, ttl;
-  bool gro, reuse_port, no_check, dont_fragment, deaf;
+  int32_t family, port, receive_buffer, send_buffer, ttl, multicast_ttl, flow_label;
+  bool gro, reuse_port, no_check, accept_no_check, dont_fragment, deaf;
   char address[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
 };
 
@@ -47,6 +60,13 @@ static bool optional_bool(napi_env env, napi_value from, const char *name, bool 
   return !there || member_bool(env, from, name, out);
 }
 
+static bool optional_int(napi_env env, napi_value from, const char *name, int32_t *out) {
+  bool there = false;
+  *out = 0;
+  napi_has_named_property(env, from, name, &there);
+  return !there || member_int(env, from, name, out);
+}
+
 static bool read_options(napi_env env, napi_value from, struct options *o) {
   return member_int(env, from, "family", &o->family) &&
          member_text(env, from, "address", o->address, sizeof o->address) &&
@@ -55,7 +75,10 @@ static bool read_options(napi_env env, napi_value from, struct options *o) {
          member_int(env, from, "sendBuffer", &o->send_buffer) && member_bool(env, from, "gro", &o->gro) &&
          member_bool(env, from, "reusePort", &o->reuse_port) && member_bool(env, from, "noCheck", &o->no_check) &&
          member_bool(env, from, "dontFragment", &o->dont_fragment) && member_int(env, from, "ttl", &o->ttl) &&
-         optional_bool(env, from, "deaf", &o->deaf);
+         optional_bool(env, from, "deaf", &o->deaf) &&
+         optional_bool(env, from, "acceptNoCheck", &o->accept_no_check) &&
+         optional_int(env, from, "multicastTtl", &o->multicast_ttl) &&
+         optional_int(env, from, "flowLabel", &o->flow_label);
 }
 
 static bool check_options(napi_env env, const struct options *o) {
@@ -64,6 +87,8 @@ static bool check_options(napi_env env, const struct options *o) {
                       : o->receive_buffer < 0          ? "receiveBuffer: 0 or more bytes wanted"
                       : o->send_buffer < 0             ? "sendBuffer: 0 or more bytes wanted"
                       : o->ttl < 0 || o->ttl > 255     ? "ttl: 0 to 255 wanted"
+                      : o->multicast_ttl < 0 || o->multicast_ttl > 255 ? "multicastTtl: 0 to 255 wanted"
+                      : o->flow_label < 0 || o->flow_label > 0xfffff   ? "flowLabel: 0 to 0xfffff wanted"
                                                        : NULL;
   if (wrong) napi_throw_range_error(env, "ERR_OUT_OF_RANGE", wrong);
   return !wrong;
@@ -106,7 +131,43 @@ static void set_buffer(struct opening *o, int bytes, bool receive) {
   warn(o, text);
 }
 
+/*
+ * The flow label of what is sent: from the address that is sent to (IPV6_FLOWINFO_SEND), never the kernel's own, which
+ * it makes of the flow. The kernel lets a socket send a label without a lease, until somebody in the network namespace
+ * leases one for himself alone: from then on it looks for the socket's (fl6_sock_lookup), so we take one, to share.
+ */
+static void set_flow_label(struct opening *o, uint32_t label) {
+  set(o, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0, "setsockopt(IPV6_AUTOFLOWLABEL)");
+  if (o->err || !label) return;
+  set(o, IPPROTO_IPV6, FLOWINFO_SEND, 1, "setsockopt(IPV6_FLOWINFO_SEND)");
+  struct flowlabel_request lease = {
+      .destination = IN6ADDR_LOOPBACK_INIT, /* any address there can be: labels are looked up by number */
+      .label = htonl(label),
+      .action = FL_A_GET,
+      .share = FL_S_ANY,
+      .flags = FL_F_CREATE,
+  };
+  if (o->err || setsockopt(o->fd, IPPROTO_IPV6, FLOWLABEL_MGR, &lease, sizeof lease) == 0) return;
+  char text[160];
+  snprintf(text, sizeof text, "the flow label could not be leased (IPV6_FLOWLABEL_MGR: %s): sends fail once "
+           "somebody leases one for himself alone", strerror(errno));
+  warn(o, text);
+}
+
+/* As the sockets of the kernel's tunnels: what goes to a group is not for ourselves (setup_udp_tunnel_sock). */
+static void set_multicast(struct opening *o, const struct options *want) {
+  int ttl = want->multicast_ttl ? want->multicast_ttl : want->ttl;
+  if (want->family == 4) {
+    set(o, IPPROTO_IP, IP_MULTICAST_LOOP, 0, "setsockopt(IP_MULTICAST_LOOP)");
+    if (ttl) set(o, IPPROTO_IP, IP_MULTICAST_TTL, ttl, "setsockopt(IP_MULTICAST_TTL)");
+    return;
+  }
+  set(o, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, "setsockopt(IPV6_MULTICAST_LOOP)");
+  if (ttl) set(o, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, "setsockopt(IPV6_MULTICAST_HOPS)");
+}
+
 static void set_ip(struct opening *o, const struct options *want) {
+  set_multicast(o, want);
   if (want->family == 4) {
     set(o, IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)");
     set(o, IPPROTO_IP, IP_MTU_DISCOVER, want->dont_fragment ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT,
@@ -120,10 +181,9 @@ static void set_ip(struct opening *o, const struct options *want) {
   set(o, IPPROTO_IPV6, IPV6_MTU_DISCOVER, want->dont_fragment ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT,
       "setsockopt(IPV6_MTU_DISCOVER)");
   if (want->ttl) set(o, IPPROTO_IPV6, IPV6_UNICAST_HOPS, want->ttl, "setsockopt(IPV6_UNICAST_HOPS)");
-  if (want->no_check) {
-    set(o, IPPROTO_UDP, UDP_NO_CHECK6_TX, 1, "setsockopt(UDP_NO_CHECK6_TX)");
-    set(o, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "setsockopt(UDP_NO_CHECK6_RX)");
-  }
+  if (want->no_check) set(o, IPPROTO_UDP, UDP_NO_CHECK6_TX, 1, "setsockopt(UDP_NO_CHECK6_TX)");
+  if (want->accept_no_check) set(o, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "setsockopt(UDP_NO_CHECK6_RX)");
+  set_flow_label(o, (uint32_t)want->flow_label);
 }
 
 /* A filter (bpf(2), classic) that keeps nothing of any packet. */

@@ -13,7 +13,7 @@
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
-import type { DataplanePolicy, FdbChange, FdbReason, FdbRow } from "../dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow } from "../dataplane/options.ts";
 import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
@@ -28,6 +28,7 @@ import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
+import { headerOptions, policyOf } from "./policy.ts";
 import { describeStatus } from "./status.ts";
 import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
@@ -139,7 +140,8 @@ export class Agent implements AgentView {
     let engine: Engine;
     try {
       const rows = FloodTargets.rows(floodTargets(config), port);
-      const options = { vni, port, mac, mtu, rows, ...policyOf(config), offloads: inUse(offloads) };
+      const policy = { ...policyOf(config), ...headerOptions(config) };
+      const options = { vni, port, mac, mtu, rows, ...policy, offloads: inUse(offloads) };
       engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
@@ -309,12 +311,6 @@ export class Agent implements AgentView {
 /** Where frames go that have no row. */
 function floodTargets({ group, remote }: AgentConfig): readonly string[] {
   return group === null ? remote : [group, ...remote];
-}
-
-/** What the dataplane is told at start, and again by a reload. */
-function policyOf(config: AgentConfig): DataplanePolicy {
-  const { reservedBits, senderCheck, tos, learning, ageing, maxaddress, floodRate } = config;
-  return { reservedBits, senderCheck, tos, learning, ageing, maxaddress, floodRate };
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

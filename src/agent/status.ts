@@ -16,6 +16,7 @@ import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { reportAtThisMoment } from "./offloads.ts";
 import type { Peers } from "./peers.ts";
+import { describePolicy } from "./policy.ts";
 import { type OpenUnderlay, queueCount } from "./underlay.ts";
 import { version } from "./version.ts";
 
@@ -69,13 +70,7 @@ export function describeStatus(parts: StatusParts): AgentStatus {
       addresses: config.address,
     },
     underlay: underlayOf(config, running, offloads),
-    policy: {
-      senderCheck: config.senderCheck,
-      reservedBits: config.reservedBits,
-      tos: config.tos,
-      ttl: config.ttl,
-      df: config.df,
-    },
+    policy: describePolicy(config),
     peers,
     memory: { rss: process.memoryUsage.rss() },
     dataplane: {
@@ -83,6 +78,7 @@ export function describeStatus(parts: StatusParts): AgentStatus {
       queues: queueCount(config),
       spin: running?.engine.driver === "event-loop" ? "off" : config.spin,
       slots: health?.slots ?? null,
+      lastGroup: health?.lastGroup ?? null,
     },
     offloads: offloadsOf(offloads),
     config: { file: config.file, loadedAt: parts.loadedAt.toISOString(), lastReload: parts.lastReload },
@@ -101,6 +97,9 @@ const NOTHING = {
   recvTos: false,
   df: false,
   ttl: false,
+  ttlPerPacket: false,
+  flowLabel: false,
+  acceptsNoCheck6: false,
   sourcePort: false,
   gso: false,
   gro: false,

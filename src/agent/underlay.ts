@@ -11,11 +11,12 @@ import type { Uplink } from "../host/uplink.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
 import { isSystemCallFailure } from "../io/linux/errors.ts";
-import { openSenders } from "../io/linux/senders.ts";
+import { openSenders, openTwins } from "../io/linux/senders.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
 import { native } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { checkPort, explainGroup, openUdpGroup } from "../io/linux/udp.ts";
+import { defaultTtl } from "../io/raw/default-ttl.ts";
 import type { RawUnderlay } from "../io/raw.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { type SettingName, settingOf } from "./config/schema.ts";
@@ -24,6 +25,7 @@ import { startInlineEngine } from "./engine/inline-engine.ts";
 import { joinQueues } from "./engine/queues.ts";
 import { startWorkerEngine, type WorkerPorts } from "./engine/worker-engine.ts";
 import { type Hairpin, openHairpin } from "./hairpin.ts";
+import { inheritsDf } from "./policy.ts";
 
 /** The kernel doubles a buffer size for its own bookkeeping and reports the double (sock_setsockopt, socket(7)). */
 const DOUBLED = 2;
@@ -98,10 +100,12 @@ export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): s
   const given = (name: SettingName): boolean => config.origins[name].source !== "default";
   const unmet: [boolean, SettingName][] = [
     [config.tos !== 0 && !can.sendTos, "tos"],
-    [given("ttl") && !can.ttl, "ttl"],
+    [given("ttl") && !(config.ttl === "inherit" ? can.ttlPerPacket : can.ttl), "ttl"],
     [given("df") && !can.df, "df"],
     [given("udpChecksum") && config.udpChecksum !== can.checksum, "udpChecksum"],
     [given("sourcePorts") && config.sourcePorts !== "fixed" && config.underlay === "dgram", "sourcePorts"],
+    [config.flowlabel !== 0 && !can.flowLabel, "flowlabel"],
+    [config.udp6zerocsumrx && config.family === 6 && !can.acceptsNoCheck6, "udp6zerocsumrx"],
     [config.queues !== "auto" && config.queues > 1 && config.underlay !== "batch", "queues"],
     [typeof config.spin === "number" && config.spin > 0 && config.underlay !== "batch", "spin"],
   ];
@@ -123,8 +127,12 @@ function socketOptions(config: AgentConfig, local: string, gro: boolean): UdpSoc
     gro,
     reusePort: false,
     noCheck: config.udpChecksum === "zero",
+    acceptNoCheck: config.udp6zerocsumrx,
     dontFragment: config.df === "set",
-    ttl: config.ttl === "auto" ? 0 : config.ttl,
+    ttl: typeof config.ttl === "number" ? config.ttl : 0,
+    // What has no TTL to inherit gets the default also where it goes to a group (vxlan_xmit_one).
+    multicastTtl: config.ttl === "inherit" ? defaultTtl(config.family) : 0,
+    flowLabel: config.family === 6 ? config.flowlabel : 0,
   };
 }
 
@@ -155,21 +163,25 @@ function openBatch(
   const sockets = openUdpGroup(receiving, queueCount(config));
   const [first] = sockets as [UdpSocket, ...UdpSocket[]];
   const senders: UdpSocket[] = [];
+  const dfSenders: UdpSocket[] = [];
   let hairpin: Hairpin | null = null;
   const close = (): void => {
-    for (const { fd } of [...sockets, ...senders]) loadShim().close(fd);
+    for (const { fd } of [...sockets, ...senders, ...dfSenders]) loadShim().close(fd);
     hairpin?.close();
   };
   try {
     if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
-    if (config.dev !== null || group !== null) sendThrough([...sockets, ...senders], uplink.device);
+    if (inheritsDf(config)) dfSenders.push(...openTwins(options, senders));
+    if (config.dev !== null || group !== null) {
+      sendThrough([...sockets, ...senders, ...dfSenders], uplink.device);
+    }
     if (group !== null) joinGroup(sockets, uplink.device, group);
     if (offloads.hairpin === null) hairpin = openHairpin(options);
   } catch (error) {
     close();
     throw error;
   }
-  const underlay = { family, checksum, senders, gso: offloads["udp-gso"] === null };
+  const underlay = { family, checksum, senders, dfSenders, gso: offloads["udp-gso"] === null };
   return {
     capabilities: new BatchUnderlay(first, underlay).capabilities,
     receiveBuffer: first.receiveBuffer / DOUBLED,

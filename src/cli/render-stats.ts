@@ -49,6 +49,7 @@ const NOTES: Partial<Record<CounterName, string>> = {
     "frames whose inner checksum the sender left to us (a kernel VXLAN device on a veth does)",
   rxSuperFrames: "un-segmented super-frames passed on as one",
   rxSenderMismatch: "frames let in from an address that is not their VTEP's (senderCheck mac or off)",
+  rxGbp: "frames whose VXLAN header named a group (gbp)",
   rxEcnMarked: "frames with a congestion mark carried from the outer header to the inner one",
 };
 

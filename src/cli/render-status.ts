@@ -15,6 +15,7 @@ import {
 } from "../agent/api/types.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF, usualOffloads } from "../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
+import type { GroupPolicy } from "../wire/vxlan.ts";
 import {
   ago,
   bytes,
@@ -68,7 +69,7 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
   const title = paint(style, "bold", `poplin ${status.version}`);
   const rows = [
     ...deviceRows(status),
-    ...policyRows(status.policy),
+    ...policyRows(status.policy, status.dataplane.lastGroup),
     ...offloadRows(status),
     ...workRows(status, stats),
     ...configRows(status.config, style, now),
@@ -93,7 +94,7 @@ function deviceRows({ state, device, underlay }: AgentStatus): Row[] {
   if (state === "starting") return rows;
   return [
     ...rows,
-    ...capabilityRows(underlay.capabilities),
+    ...capabilityRows(underlay.capabilities, underlay.family),
     ["buffers", `receive ${size(underlay.receiveBuffer)}, send ${size(underlay.sendBuffer)}`],
   ];
 }
@@ -103,11 +104,25 @@ function underlayText({ kind, family, local, port, uplink }: UnderlayStatus): st
   return `${kind}, UDP ${end}${uplink === null ? "" : ` over ${uplink}`}`;
 }
 
-function policyRows({ senderCheck, reservedBits, tos, ttl, df }: PolicyStatus): Row[] {
-  return [
-    ["policy", `senderCheck ${senderCheck}, reservedBits ${reservedBits}`],
-    ["outer", `TOS ${tosText(tos)}, TTL ${ttl}, DF ${df}`],
+/** Of what is seldom asked for, only what was. */
+function policyRows(policy: PolicyStatus, lastGroup: GroupPolicy | null): Row[] {
+  const { senderCheck, reservedBits, tos, ttl, df, flowlabel, udp6zerocsumrx, vlan, gbp } = policy;
+  const label = flowlabel === 0 ? "" : `, flow label 0x${flowlabel.toString(16)}`;
+  const zero = udp6zerocsumrx ? ", zero UDP checksums accepted over IPv6" : "";
+  const tags = vlan === "pass" ? "" : `, vlan ${vlan}`;
+  const rows: Row[] = [
+    ["policy", `senderCheck ${senderCheck}, reservedBits ${reservedBits}${tags}${zero}`],
+    ["outer", `TOS ${tosText(tos)}, TTL ${ttl}, DF ${df}${label}`],
   ];
+  if (gbp === null) return rows;
+  const last = lastGroup === null ? "none received" : `last received: ${groupText(lastGroup)}`;
+  return [...rows, ["group", `${groupText(gbp)} sent, ${last}`]];
+}
+
+function groupText({ group, dontLearn, applied }: GroupPolicy): string {
+  const flags = [dontLearn ? "don't learn" : "", applied ? "applied" : ""].filter((word) => word !== "");
+  if (flags.length === 0) return group === 0 ? "none" : String(group);
+  return `${group} (${flags.join(", ")})`;
 }
 
 /** What is on in one line, then a line for each that is not, but for what nobody has asked for. */
@@ -143,14 +158,20 @@ const CAPABILITIES: readonly [keyof UnderlayCapabilities, string][] = [
   ["recvTos", "receive TOS"],
   ["df", "DF"],
   ["ttl", "TTL"],
+  ["ttlPerPacket", "TTL per packet"],
+  ["flowLabel", "flow label"],
+  ["acceptsNoCheck6", "receive zero UDP checksums"],
   ["sourcePort", "source port per flow"],
   ["gso", "GSO"],
   ["gro", "GRO"],
 ];
 
-function capabilityRows(capabilities: UnderlayCapabilities): Row[] {
+/** What there is a question of over IPv6 only. */
+const IPV6_ONLY: readonly (keyof UnderlayCapabilities)[] = ["flowLabel", "acceptsNoCheck6"];
+
+function capabilityRows(capabilities: UnderlayCapabilities, family: 4 | 6): Row[] {
   const names = (wanted: boolean): string =>
-    CAPABILITIES.filter(([key]) => capabilities[key] === wanted)
+    CAPABILITIES.filter(([key]) => capabilities[key] === wanted && (family === 6 || !IPV6_ONLY.includes(key)))
       .map(([, name]) => name)
       .join(", ");
   const rows: Row[] = [

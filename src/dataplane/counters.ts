@@ -44,6 +44,8 @@ export const COUNTER_NAMES = [
   "fdbAged",
   /** Frames of MACs that were not learned because there are `maxaddress` rows. */
   "fdbFull",
+  /** Frames whose VXLAN header named a group (the G bit), with `gbp` on. */
+  "rxGbp",
   /** Calls that moved something, by direction: frames per call is the batch size. */
   "txBatches",
   "rxBatches",

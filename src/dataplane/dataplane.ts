@@ -6,6 +6,7 @@ import { Fdb } from "../fdb/fdb.ts";
 import { RemoteSets } from "../fdb/remotes.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
+import type { GroupPolicy } from "../wire/vxlan.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
 import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
@@ -25,7 +26,7 @@ import {
   NO_LEARNING,
 } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
-import { PEER, Ring } from "./ring.ts";
+import { PEER, Ring, VTEP_MASK } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
 import { type Native, PORTABLE } from "./sums.ts";
 
@@ -57,6 +58,8 @@ export interface DataplaneHealth {
   readonly failure: PortFailure | null;
   /** Offloads that were on at start and are not any more, with the reason. */
   readonly offloads: Partial<OffloadReport>;
+  /** What the last received packet said that named a group (`gbp`); null before the first. */
+  readonly lastGroup: GroupPolicy | null;
 }
 
 export interface SlotUse {
@@ -67,7 +70,7 @@ export interface SlotUse {
 export class Dataplane {
   readonly loop: Loop;
   readonly counters: Counters;
-  readonly #vteps = new VtepTable();
+  readonly #vteps: VtepTable;
   readonly #table: ForwardingTable;
   readonly #learner: Learner;
   readonly #encap: Encap;
@@ -114,6 +117,7 @@ export class Dataplane {
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
+    this.#vteps = new VtepTable(undefined, options.flowLabel);
     const { bytes } = arena;
     const fdb = new Fdb();
     const remotes = new RemoteSets();
@@ -144,8 +148,7 @@ export class Dataplane {
   }
 
   setPolicy(policy: DataplanePolicy): void {
-    this.#encap.setTos(policy.tos);
-    this.#encap.setFloodRate(policy.floodRate ?? 0);
+    this.#encap.setPolicy(policy);
     this.#decap.setPolicy(policy);
     this.#learner.setPolicy({ ...NO_LEARNING, ...policy });
   }
@@ -179,6 +182,7 @@ export class Dataplane {
       lastRefused: { tx: { ...this.loop.lastRefused.tx }, rx: { ...this.loop.lastRefused.rx } },
       failure: this.loop.failure ?? null,
       offloads: this.#fallbacks(),
+      lastGroup: this.#decap.lastGroup,
     };
   }
 
@@ -201,7 +205,7 @@ export class Dataplane {
     const { words } = this.#txReady;
     for (let i = 0; i < this.#txReady.length; i++) {
       const row = this.#txReady.row(this.#txReady.tail + i);
-      if (words[row + PEER] === vtep) words[row + PEER] = NOBODY;
+      if ((words[row + PEER]! & VTEP_MASK) === vtep) words[row + PEER] = NOBODY;
     }
   };
 }

@@ -3,7 +3,7 @@
  *
  * Per datagram: tell apart what one receive may hold (one packet; a UDP_GRO train of equal packets; one un-segmented
  * super-frame of a kernel peer). Per packet, in the order of the kernel's `vxlan_rcv`: length, I flag, VNI, reserved
- * bits, sender, inner length, source MAC, ECN; then its size and checksum (see `partial.ts`). The frame is a slice
+ * bits, sender, inner length and tag, source MAC, ECN; then its size and checksum (see `partial.ts`). The frame is a slice
  * of the slot it came in; only the vnet header in front of it lies elsewhere, in a slab with one entry per row, since
  * in a train there is no room between two packets. What cannot go is counted under its reason. Consecutive segments of
  * one flow become one super-frame (`coalesce.ts`).
@@ -15,7 +15,19 @@ import { macHi, macLo, parseMac } from "../wire/bytes.ts";
 import { decapEcn, ECN_DROP, ECN_MASK, NOT_ECT, setEcn } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
-import { hasReservedBits, hasVni, readVni, VXLAN_FLAG_I, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import {
+  type GroupPolicy,
+  gbpDontLearn,
+  groupPolicyOf,
+  hasReservedBits,
+  hasReservedBitsBesideGroup,
+  hasVni,
+  readVni,
+  VXLAN_FLAG_G,
+  VXLAN_GBP_D,
+  VXLAN_LENGTH,
+  vxlanFlags,
+} from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
@@ -43,6 +55,7 @@ import {
   WORDS,
 } from "./ring.ts";
 import { takeApart } from "./super-frame.ts";
+import { isTagged } from "./vlan.ts";
 
 const PKT_TOO_SMALL = dropIndex("rx", "PKT_TOO_SMALL");
 const VXLAN_INVALID_HDR = dropIndex("rx", "VXLAN_INVALID_HDR");
@@ -50,6 +63,7 @@ const VXLAN_RESERVED_BITS = dropIndex("rx", "VXLAN_RESERVED_BITS");
 const VXLAN_VNI_NOT_FOUND = dropIndex("rx", "VXLAN_VNI_NOT_FOUND");
 const UNKNOWN_VTEP = dropIndex("rx", "UNKNOWN_VTEP");
 const INNER_TOO_SMALL = dropIndex("rx", "INNER_TOO_SMALL");
+const INNER_VLAN = dropIndex("rx", "INNER_VLAN");
 const LOCAL_MAC = dropIndex("rx", "LOCAL_MAC");
 const IP_TUNNEL_ECN = dropIndex("rx", "IP_TUNNEL_ECN");
 const PKT_TOO_BIG = dropIndex("rx", "PKT_TOO_BIG");
@@ -60,10 +74,14 @@ const RX_PARTIAL = counterIndex("rxPartialChecksums");
 const RX_SUPER = counterIndex("rxSuperFrames");
 const RX_MISMATCH = counterIndex("rxSenderMismatch");
 const RX_ECN_MARKED = counterIndex("rxEcnMarked");
+const RX_GBP = counterIndex("rxGbp");
 const RX_COALESCED = counterIndex("rxCoalesced");
 
 /** The first word of a VXLAN header in which nothing but the I flag is set. */
-const USUAL_FLAGS = VXLAN_FLAG_I << 24;
+const USUAL_FLAGS = vxlanFlags();
+const G = VXLAN_FLAG_G << 24;
+/** With D beside it: the sender knows that the way says nothing about where the source is. */
+const DONT_LEARN = G | (VXLAN_GBP_D << 16);
 /** Bytes in front of the inner packet. */
 const LEAST = VXLAN_LENGTH + ETHERNET_LENGTH;
 
@@ -99,6 +117,15 @@ export class Decap {
   #checkMac = false;
   /** The packet at hand came from another address than its MAC's VTEP. */
   #mismatch = false;
+  #dropTagged = false;
+  #gbp = false;
+  /**
+   * The first word of a VXLAN header that `#usual` lets in. With `gbp` on it is that of the last packet that was let in:
+   * the packets of one sender have the same. An open packet of the coalescer always has this one.
+   */
+  #flags = USUAL_FLAGS;
+  /** The same, of the last packet that named a group; 0 before the first. */
+  #lastGroup = 0;
 
   /** @param headers where `HEADER_SLAB_BYTES` of the arena are reserved for this stage, zero */
   constructor(
@@ -129,10 +156,19 @@ export class Decap {
   }
 
   /** Changes what is let in from now on. */
-  setPolicy(policy: Pick<DataplanePolicy, "reservedBits" | "senderCheck">): void {
+  setPolicy(policy: Omit<DataplanePolicy, "tos">): void {
     this.#dropReserved = policy.reservedBits === "linux";
     this.#checkAddress = policy.senderCheck === "strict";
     this.#checkMac = policy.senderCheck === "mac";
+    this.#dropTagged = policy.vlan === "rfc";
+    this.#gbp = (policy.gbp ?? null) !== null;
+    this.#flags = USUAL_FLAGS;
+    this.#coalescer.end();
+  }
+
+  /** What the last packet said that named a group; null before the first, and where `gbp` is off. */
+  get lastGroup(): GroupPolicy | null {
+    return this.#gbp ? groupPolicyOf(this.#lastGroup) : null;
   }
 
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
@@ -191,10 +227,11 @@ export class Decap {
     const ownLo = this.#macLo;
     const noHeader = this.#noHeader;
     const learner = this.#learner;
-    const { on: learning } = learner;
     // The source MAC that was learned last, of the sender at hand.
     let sourceHi = -1;
     let sourceLo = 0;
+    const flags = this.#flags;
+    const learning = learner.on && (flags & DONT_LEARN) !== DONT_LEARN;
     // Most packets come from where the one before came from: a port and an IPv4 address.
     let sender = -1;
     let address = 0;
@@ -214,7 +251,7 @@ export class Decap {
         filled.forward(1);
         continue;
       }
-      if (view.getInt32(at) !== USUAL_FLAGS || view.getInt32(at + 4) !== vni) break;
+      if (view.getInt32(at) !== flags || view.getInt32(at + 4) !== vni) break;
       if (addressWords[from >> 2] !== sender || addressWords[(from >> 2) + 1] !== address) {
         if (this.#checkAddress ? this.#vteps.findByAddress(addresses, from) < 0 : !learning) break;
         sourceHi = -1;
@@ -245,6 +282,7 @@ export class Decap {
     }
     this.#values[RX_FRAMES]! += frames;
     this.#values[RX_BYTES]! += octets;
+    if ((flags & G) !== 0) this.#values[RX_GBP]! += frames;
   }
 
   /** The oldest datagram of `filled`: its slot goes to the last frame that comes of it, or back to the pool. */
@@ -292,6 +330,7 @@ export class Decap {
       const end = Math.min(length, at + (MAX_SEGMENTS - n) * segment);
       const joined = coalescer.followAll(offset + at, offset + end, segment, ready);
       this.#values[RX_FRAMES]! += joined;
+      if ((this.#flags & G) !== 0) this.#values[RX_GBP]! += joined;
       this.#values[RX_BYTES]! += joined * (segment - VXLAN_LENGTH);
       at += joined * segment;
       n += joined;
@@ -321,6 +360,7 @@ export class Decap {
     if (coalescer.open && udpSegment === 0 && coalescer.follow(at, length, tos, addresses, from, ready)) {
       this.#values[RX_FRAMES]! += 1;
       this.#values[RX_BYTES]! += length - VXLAN_LENGTH;
+      if ((this.#flags & G) !== 0) this.#values[RX_GBP]! += 1;
       return;
     }
     this.#alone(addresses, from, at, length, tos, udpSegment, ready);
@@ -353,6 +393,7 @@ export class Decap {
         ready.words[row + HEAD_LENGTH] = VNET_LENGTH;
         values[RX_FRAMES]! += 1;
         values[RX_BYTES]! += frameLength;
+        if (this.#gbp) this.#noteGroup(at);
         if (dropped < 0 || this.#mismatch) this.#coalescer.end();
         else this.#coalescer.begin(ready.head - 1, at, length, this.#where, tos, addresses, from);
         return;
@@ -363,6 +404,14 @@ export class Decap {
     this.#coalescer.end();
   }
 
+  /** Remembers the first word of a header that was let in, and counts it where it names a group. */
+  #noteGroup(at: number): void {
+    this.#flags = this.#view.getInt32(at);
+    if ((this.#flags & G) === 0) return;
+    this.#lastGroup = this.#flags;
+    this.#values[RX_GBP]! += 1;
+  }
+
   /** @returns 0 to go on, or the index of the counter of the reason not to. */
   #refuse(addresses: Uint8Array, from: number, at: number, length: number): number {
     const bytes = this.#bytes;
@@ -371,15 +420,20 @@ export class Decap {
     if (!hasVni(bytes, at)) return VXLAN_INVALID_HDR;
     if (readVni(bytes, at) !== this.#vni) return VXLAN_VNI_NOT_FOUND;
     // RFC 7348 section 5 says to ignore them; Linux says in a comment that it diverges.
-    if (this.#dropReserved && hasReservedBits(bytes, at)) return VXLAN_RESERVED_BITS;
+    if (
+      this.#dropReserved &&
+      (this.#gbp ? hasReservedBitsBesideGroup(bytes, at) : hasReservedBits(bytes, at))
+    )
+      return VXLAN_RESERVED_BITS;
     if (this.#checkAddress && this.#vteps.findByAddress(addresses, from) < 0) return UNKNOWN_VTEP;
     if (length < VXLAN_LENGTH + ETHERNET_LENGTH) return INNER_TOO_SMALL;
+    if (this.#dropTagged && isTagged(bytes, at + VXLAN_LENGTH)) return INNER_VLAN;
     const source = at + VXLAN_LENGTH + 6;
     const hi = macHi(bytes, source);
     const lo = macLo(bytes, source);
     if (hi === this.#macHi && lo === this.#macLo) return LOCAL_MAC;
     const learner = this.#learner;
-    if (learner.on) {
+    if (learner.on && !(this.#gbp && gbpDontLearn(bytes, at))) {
       return learner.see(hi, lo, addresses, from, at + VXLAN_LENGTH, length - VXLAN_LENGTH);
     }
     if (this.#checkAddress) return 0;

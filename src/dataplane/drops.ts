@@ -13,6 +13,7 @@ export const DROPS = {
   VXLAN_VNI_NOT_FOUND: "no overlay here has this VNI",
   UNKNOWN_VTEP: "the sender is no VTEP that senderCheck lets in (ours)",
   INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
+  INNER_VLAN: "the inner frame has a VLAN tag, and vlan is `rfc` (RFC 7348 section 6.1; ours)",
   LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
   MAC_INVALID_SOURCE: "the inner source MAC is a group's or all zeros: nothing can be learned from it",
   VXLAN_ENTRY_EXISTS: "the inner source MAC has a static FDB row with another VTEP",

@@ -15,18 +15,20 @@ import { macHi, macLo } from "../wire/bytes.ts";
 import { encapTos } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
-import { setVxlanHeader, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import { setVxlanHeader, VXLAN_LENGTH, vxlanFlags } from "../wire/vxlan.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
+import { Inherit } from "./inherit.ts";
 import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
-import type { DataplaneOptions } from "./options.ts";
+import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { Underlay } from "./ports.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
+import { stripTags } from "./vlan.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
 const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
@@ -62,6 +64,9 @@ export class Encap {
   readonly #vni: number;
   readonly #largest: number;
   readonly #sendTos: boolean;
+  readonly #inherit: Inherit;
+  /** Whether that has anything to do. */
+  readonly #inherits: boolean;
   readonly #where = new Location();
   /** Where the last message starts that rows to come may join: a position of the ring that `run` filled last. */
   #open = 0;
@@ -78,6 +83,9 @@ export class Encap {
   #floodRows = 0;
   /** Times that the last frame of `#one` goes on the wire. */
   #copies = 1;
+  /** First word of every VXLAN header. */
+  #flags = 0;
+  #stripTags = false;
 
   constructor(
     bytes: Uint8Array,
@@ -101,13 +109,9 @@ export class Encap {
     this.#vni = options.vni;
     this.#largest = options.mtu + ETHERNET_LENGTH;
     this.#sendTos = target.capabilities.sendTos;
-    this.setTos(options.tos);
-    this.setFloodRate(options.floodRate ?? 0);
-  }
-
-  /** @param perSecond frames that may go to several VTEPs; 0: any number */
-  setFloodRate(perSecond: number): void {
-    this.#floodLimit.set(perSecond);
+    this.#inherit = new Inherit(bytes, options, target.capabilities);
+    this.#inherits = this.#inherit.any;
+    this.setPolicy(options);
   }
 
   /** A VTEP's index is another's from now on: a frame that is half way through several does not go to it. */
@@ -115,9 +119,13 @@ export class Encap {
     for (let i = 0; i < this.#flooded.length; i++) if (this.#flooded[i] === vtep) this.#flooded[i] = NOBODY;
   }
 
-  /** Changes the outer TOS of what is sent from now on. */
-  setTos(tos: DataplaneOptions["tos"]): void {
+  /** Changes the headers of what is sent from now on, and how much is flooded. */
+  setPolicy({ tos, vlan, gbp, floodRate = 0 }: Omit<DataplanePolicy, "reservedBits" | "senderCheck">): void {
+    this.#floodLimit.set(floodRate);
     this.#tos = tos === "inherit" ? -1 : tos & 0xfc;
+    this.#stripTags = vlan === "rfc";
+    this.#flags = vxlanFlags(gbp);
+    this.#segmenter?.setFlags(this.#flags);
   }
 
   /**
@@ -192,6 +200,7 @@ export class Encap {
 
   /** Moves a frame of any kind. @returns false when there is no room for what it becomes */
   #other(filled: Ring, ready: Ring): boolean {
+    if (this.#stripTags) stripTags(filled);
     const { words, pool } = filled;
     const values = this.#values;
     const at = filled.row(filled.tail);
@@ -277,7 +286,8 @@ export class Encap {
   #copy(frame: number, length: number, type: number, peer: number, ready: Ring): number {
     if (type !== GSO_NONE) {
       const outer = this.#outer(frame);
-      return this.#segmenter!.cut(frame, this.#where, type, this.#floodSize, peer, outer, ready);
+      const to = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
+      return this.#segmenter!.cut(frame, this.#where, type, this.#floodSize, to, outer, ready);
     }
     if (ready.room === 0) return NO_ROOM;
     this.#row(-1, frame, length, peer, ready);
@@ -295,12 +305,12 @@ export class Encap {
     const bytes = this.#bytes;
     const vnet = frame - VNET_LENGTH;
     if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) completeChecksum(bytes, vnet, frame, length);
-    setVxlanHeader(this.#view, frame - VXLAN_LENGTH, this.#vni);
+    setVxlanHeader(this.#view, frame - VXLAN_LENGTH, this.#flags, this.#vni);
   }
 
   #row(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
     const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
-    ready.words[row + PEER] = peer;
+    ready.words[row + PEER] = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
     ready.words[row + OUTER] = this.#outer(frame);
   }
 
@@ -310,8 +320,9 @@ export class Encap {
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
     const outer = this.#outer(frame);
-    if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, peer, outer, ready)) return 1;
-    const rows = this.#segmenter.cut(frame, this.#where, type, size, peer, outer, ready);
+    const to = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
+    if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, to, outer, ready)) return 1;
+    const rows = this.#segmenter.cut(frame, this.#where, type, size, to, outer, ready);
     if (rows > 0) {
       ready.pool.release(slot);
       this.#values[TX_SUPER]! += 1;
@@ -337,6 +348,7 @@ export class Encap {
   #outer(frame: number): number {
     const where = this.#where;
     const tos = this.#sendTos ? encapTos(this.#tos < 0 ? where.tos : this.#tos, where.tos) : 0;
-    return this.#ports.length > 0 ? tos | (sourcePort(this.#view, frame, where, this.#ports) << 16) : tos;
+    const low = this.#inherits ? this.#inherit.outer(tos, frame, where) : tos;
+    return this.#ports.length > 0 ? low | (sourcePort(this.#view, frame, where, this.#ports) << 16) : low;
   }
 }

@@ -1,3 +1,4 @@
+import type { GroupPolicy } from "../wire/vxlan.ts";
 import type { Lesson } from "./lessons.ts";
 import type { Offloads } from "./offloads.ts";
 
@@ -37,12 +38,28 @@ export interface DataplaneOptions extends Partial<LearningPolicy> {
   readonly tos: "inherit" | number;
   /** Rows that are there before the first frame; what is refused of them is left out. */
   readonly rows?: readonly FdbUpdate[];
+  /** Outer TTL: `inherit` takes it from the inner header where there is one. Left out: the socket's. */
+  readonly ttl?: "inherit" | undefined;
+  /** Outer DF over IPv4: `inherit` takes it from the inner header. Left out: the socket's. */
+  readonly df?: "inherit" | undefined;
+  /** Outer IPv6 flow label. Left out: 0. */
+  readonly flowLabel?: number | undefined;
+  /** Inner VLAN tags. `pass`, or left out: left alone. `rfc`: stripped on the way out, discarded on the way in. */
+  readonly vlan?: "pass" | "rfc" | undefined;
+  /**
+   * VXLAN Group Based Policy: what the header of all that is sent says, and that its bits mean something in what is
+   * received. Null, or left out: reserved bits like others.
+   */
+  readonly gbp?: GroupPolicy | null | undefined;
   /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
   readonly offloads?: Offloads;
 }
 
 /** What can change while packets flow. */
-export type DataplanePolicy = Pick<DataplaneOptions, "reservedBits" | "senderCheck" | "tos"> &
+export type DataplanePolicy = Pick<
+  DataplaneOptions,
+  "reservedBits" | "senderCheck" | "tos" | "vlan" | "gbp"
+> &
   Partial<LearningPolicy>;
 
 /** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */

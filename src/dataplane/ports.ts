@@ -50,6 +50,12 @@ export interface UnderlayCapabilities {
   readonly df: boolean;
   /** Outer TTL is under our control. */
   readonly ttl: boolean;
+  /** Outer TTL can differ from packet to packet, as the inner one does. */
+  readonly ttlPerPacket: boolean;
+  /** The flow label is under our control, where the outer header is IPv6. */
+  readonly flowLabel: boolean;
+  /** Zero UDP checksums can be accepted over IPv6 (RFC 6935). */
+  readonly acceptsNoCheck6: boolean;
   /** The source port goes by the inner flow (entropy for ECMP, RFC 7348 section 5). */
   readonly sourcePort: boolean;
   /** Several datagrams can leave in one send (UDP_SEGMENT). May become false while packets flow. */

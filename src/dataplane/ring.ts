@@ -30,8 +30,15 @@ export const HEAD_LENGTH = 2;
 export const OFFSET = 3;
 /** Word: bytes in the body; before a read, the room there is. */
 export const LENGTH = 4;
-/** Word: to send, the row of the address slab to send to (a VTEP's index). */
+/**
+ * Word: to send, the row of the address slab to send to (a VTEP's index; `VTEP_MASK`), and in the high 8 bits the outer
+ * TTL or hop limit (`word >>> TTL_SHIFT`), 0 for what the socket has.
+ */
 export const PEER = 5;
+/** What of a PEER word is the VTEP's index. */
+export const VTEP_MASK = 0xffffff;
+/** Shifts the TTL to the low end of a PEER word. */
+export const TTL_SHIFT = 24;
 /**
  * Word: low 8 bits the outer TOS or traffic class, high 16 bits the outer UDP source port, as the underlay numbers its
  * ports (`Underlay.sources`; 0: the port it is bound to).
@@ -41,6 +48,8 @@ export const OUTER = 6;
 export const TRUNCATED = 0x100;
 /** Bit of a row's OUTER word to send: an uncut super-frame, behind a head as `Underlay.takesSuperFrames` wants it. */
 export const SUPER = 0x200;
+/** Bit of a row's OUTER word to send: the outer IPv4 header's DF is set; without it, it is as the port was told. */
+export const DONT_FRAGMENT = 0x400;
 /** Word: low 16 bits the UDP GSO or GRO segment size (0: one datagram), high 16 bits how many rows follow in the message. */
 export const SEGMENT = 7;
 /** Shifts the number of following rows to the low end of a SEGMENT word: `word >>> FOLLOW_SHIFT`. */

@@ -28,7 +28,7 @@ import {
   UDP_CHECKSUM_AT,
   UDP_LENGTH,
 } from "../wire/views.ts";
-import { VXLAN_LENGTH, writeVxlanHeader } from "../wire/vxlan.ts";
+import { VXLAN_LENGTH, vxlanFlags } from "../wire/vxlan.ts";
 import { VNET_LENGTH, VXLAN_AT } from "./arena.ts";
 import { LARGEST_PAYLOAD } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
@@ -74,6 +74,8 @@ export class Segmenter {
   readonly #slab: number;
   readonly #vni: number;
   readonly #mtu: number;
+  /** First word of every VXLAN header. */
+  #flags = vxlanFlags();
   readonly #pieces: CopyPieces;
   readonly #job = new Int32Array(JOB_WORDS);
   /** One for each datagram that fits into a slot. */
@@ -110,6 +112,11 @@ export class Segmenter {
     this.#pieces = pieces;
   }
 
+  /** Changes the first word of the VXLAN headers of what is cut from now on (`vxlanFlags`). */
+  setFlags(flags: number): void {
+    this.#flags = flags;
+  }
+
   /**
    * Cuts one super-frame, which has eight bytes of headroom, into slots of the ring's pool, and pushes its segments. The
    * frame is the caller's again after it. Once it is sure to be cut, the VXLAN header goes into the headroom, over what
@@ -138,7 +145,7 @@ export class Segmenter {
     if (count > ready.capacity || slots > SLOTS_TO_CUT) return CANNOT_CUT;
     if (count > ready.room || slots > ready.pool.free) return NO_ROOM;
     if (perSlot > this.#sums.length) this.#sums = new Int32Array(2 * perSlot);
-    writeVxlanHeader(this.#bytes, this.#start, this.#vni);
+    this.#writeVxlan();
     this.#sumHeaders(where);
     for (let at = 0; at < payload; at += perSlot * size) {
       const length = Math.min(perSlot * size, payload - at);
@@ -211,10 +218,15 @@ export class Segmenter {
     bytes[head + VNET_HEADER_LENGTH + 1] = 0;
     bytes[head + VNET_INNER_L3] = where.l3At - frame;
     bytes[head + VNET_INNER_L3 + 1] = 0;
-    writeVxlanHeader(bytes, this.#start, this.#vni);
+    this.#writeVxlan();
     ready.words[row + HEAD_OFFSET] = head;
     ready.words[row + HEAD_LENGTH] = headLength;
     return 1;
+  }
+
+  #writeVxlan(): void {
+    putU32(this.#bytes, this.#start, this.#flags);
+    putU32(this.#bytes, this.#start + 4, this.#vni << 8);
   }
 
   /** Where the headers are; false when the frame is none of the kind that its vnet header says. */

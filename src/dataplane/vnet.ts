@@ -55,6 +55,13 @@ export function writeVnetHeader(
   putLe16(bytes, at + 10, 0);
 }
 
+/** The frame behind the vnet header at `at` has become `by` bytes longer before its L4 header: what counts from its start. */
+export function shiftVnetHeader(bytes: Uint8Array, at: number, by: number): void {
+  const headers = le16(bytes, at + VNET_HEADER_LENGTH);
+  putLe16(bytes, at + VNET_HEADER_LENGTH, Math.max(0, headers + by));
+  putLe16(bytes, at + VNET_CSUM_START, Math.max(0, le16(bytes, at + VNET_CSUM_START) + by));
+}
+
 /** A little-endian 16-bit field of a vnet header. */
 export function le16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);

@@ -7,7 +7,7 @@
  *
  * A row that is all zero has no family. Sending to one is refused with EINVAL (port 0).
  */
-import { putU16, u16 } from "../wire/bytes.ts";
+import { putU16, putU32, u16 } from "../wire/bytes.ts";
 
 /** Bytes in one row of a slab of addresses: a struct sockaddr_in6, of which a sockaddr_in is a prefix. */
 export const ADDRESS_BYTES = 28;
@@ -16,6 +16,7 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 const PORT_AT = 2;
 const IPV4_AT = 4;
+const FLOW_INFO_AT = 4;
 const IPV6_AT = 8;
 
 /** Which of the two family bytes is the low one: the family, alone of all fields, is in host order. */
@@ -39,9 +40,16 @@ export function sockaddrAddressAt(bytes: Uint8Array, at: number): number {
 /**
  * Writes all `ADDRESS_BYTES` of a row.
  * @param address 4 or 16 bytes
+ * @param flowLabel of an IPv6 address: what the header of a packet to it says, where the socket may (IPV6_FLOWINFO_SEND)
  * @throws RangeError for an address of another length
  */
-export function writeSockaddr(bytes: Uint8Array, at: number, address: Uint8Array, port: number): void {
+export function writeSockaddr(
+  bytes: Uint8Array,
+  at: number,
+  address: Uint8Array,
+  port: number,
+  flowLabel = 0,
+): void {
   if (address.length !== 4 && address.length !== 16) {
     throw new RangeError(`an IP address has 4 or 16 bytes, not ${address.length}`);
   }
@@ -49,4 +57,5 @@ export function writeSockaddr(bytes: Uint8Array, at: number, address: Uint8Array
   bytes[at + FAMILY_AT] = address.length === 4 ? AF_INET : AF_INET6;
   putU16(bytes, at + PORT_AT, port);
   bytes.set(address, at + (address.length === 4 ? IPV4_AT : IPV6_AT));
+  if (address.length === 16) putU32(bytes, at + FLOW_INFO_AT, flowLabel);
 }

@@ -42,6 +42,7 @@ export class VtepTable {
   /** The sockaddrs, `ADDRESS_BYTES` each, by index. Replaced when it grows: read it anew for every batch. */
   slab = new Uint8Array(SMALLEST * ADDRESS_BYTES);
   readonly #factors: Int32Array;
+  readonly #flowLabel: number;
   #keys = new Int32Array(SMALLEST * KEY_WORDS);
   #references = new Int32Array(SMALLEST);
   /** Open-addressed by address, at most half full: index + 1, 0 for a free place. */
@@ -57,8 +58,12 @@ export class VtepTable {
   #latest = 0;
   #latestIndex = -1;
 
-  /** @param seed fixes how addresses are spread: for tests. */
-  constructor(seed?: number) {
+  /**
+   * @param seed fixes how addresses are spread: for tests
+   * @param flowLabel of every IPv6 packet to one of them (`writeSockaddr`)
+   */
+  constructor(seed?: number, flowLabel = 0) {
+    this.#flowLabel = flowLabel;
     this.#factors = drawMultipliers(KEY_WORDS * 2, seed);
   }
 
@@ -108,7 +113,7 @@ export class VtepTable {
       throw new RangeError(`a UDP port to send to is an integer from 1 to 65535, not ${port}`);
     }
     this.#wanted.fill(0);
-    writeSockaddr(this.#wanted, 0, address, port);
+    writeSockaddr(this.#wanted, 0, address, port, this.#flowLabel);
     return this.#acquire();
   }
 
@@ -121,7 +126,7 @@ export class VtepTable {
     const wanted = this.#wanted;
     for (let i = 0; i < ADDRESS_BYTES; i++) wanted[i] = bytes[at + i]!;
     if (sockaddrFamily(wanted, 0) === AF_INET) wanted.fill(0, 8);
-    else putU32(wanted, 4, 0); // no flow label of theirs
+    else putU32(wanted, 4, this.#flowLabel); // ours, not theirs
     putU16(wanted, 2, port);
     return this.#acquire();
   }

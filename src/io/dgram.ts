@@ -11,7 +11,8 @@
  * - The outer DF bit is the kernel's: with path MTU discovery on (net.ipv4.ip_no_pmtu_disc = 0, the default) it is set
  *   on every datagram that fits the path MTU, where flannel's VXLAN leaves it clear. A larger datagram is cut into
  *   fragments here, without DF: nothing is refused with EMSGSIZE. Give the overlay an MTU that avoids it.
- * - The outer TOS is 0 on what is sent and unknown on what is received; the source port is the socket's.
+ * - The outer TOS is 0 on what is sent and unknown on what is received; the source port is the socket's, and so is the
+ *   TTL: `ttl: inherit` cannot be done. The IPv6 flow label is the kernel's, and a zero UDP checksum over IPv6 is refused.
  * - Buffers are asked for with SO_RCVBUF and SO_SNDBUF, never the *FORCE options, so net.core.rmem_max and wmem_max
  *   hold even for root.
  * - What the kernel refuses is told in the send callback, when the row is long gone: see `asyncErrors`.
@@ -29,6 +30,7 @@ import {
   OFFSET,
   PEER,
   type Ring,
+  VTEP_MASK,
 } from "../dataplane/ring.ts";
 import { sockaddrPort } from "../fdb/sockaddr.ts";
 import { copyBytes, viewsOf } from "./copy.ts";
@@ -49,6 +51,9 @@ const CAPABILITIES: UnderlayCapabilities = {
   recvTos: false,
   df: false,
   ttl: true,
+  ttlPerPacket: false,
+  flowLabel: false,
+  acceptsNoCheck6: false,
   sourcePort: false,
   gso: false,
   gro: false,
@@ -113,8 +118,13 @@ export class DgramUnderlay implements Underlay {
       const bound = group === null ? address : "";
       socket.bind({ port, address: bound || (family === 4 ? "0.0.0.0" : "::"), exclusive: true });
       await listening;
+      // As the sockets of the kernel's tunnels: what goes to a group is not for ourselves (setup_udp_tunnel_sock).
+      socket.setMulticastLoopback(false);
+      if (options.ttl !== 0) {
+        socket.setTTL(options.ttl);
+        socket.setMulticastTTL(options.ttl);
+      }
       if (group !== null) join(socket, options);
-      if (options.ttl !== 0) socket.setTTL(options.ttl);
       return new DgramUnderlay(socket, options);
     } catch (error) {
       socket.close();
@@ -192,7 +202,7 @@ export class DgramUnderlay implements Underlay {
     const { words } = ring;
     const head = words[row + HEAD_LENGTH]!;
     const body = words[row + LENGTH]!;
-    const peer = words[row + PEER]!;
+    const peer = words[row + PEER]! & VTEP_MASK;
     const buffer = this.#idle[--this.#free]!;
     const at = buffer * SEND_BUFFER_BYTES;
     const from = viewsOf(ring.bytes);
@@ -225,12 +235,10 @@ export class DgramUnderlay implements Underlay {
 }
 
 /** node:dgram names an interface by an address of it over IPv4, by its zone over IPv6. */
-function join(socket: Socket, { family, address, group, device, ttl }: DgramOptions): void {
+function join(socket: Socket, { family, address, group, device }: DgramOptions): void {
   const through = family === 4 ? address : `::%${device}`;
   socket.addMembership(group!, through);
   socket.setMulticastInterface(through);
-  socket.setMulticastLoopback(false);
-  if (ttl !== 0) socket.setMulticastTTL(ttl);
 }
 
 /** Asks for the buffers. @returns what the kernel granted only in part */

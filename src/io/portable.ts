@@ -2,7 +2,7 @@
  * What the underlays that send one datagram per call share (`dgram`, `raw`): the checks that sendmsg(2) would make,
  * and addresses as text, since both packages know them in no other form.
  */
-import { HEAD_LENGTH, LENGTH, PEER, type Ring, SEGMENT } from "../dataplane/ring.ts";
+import { HEAD_LENGTH, LENGTH, PEER, type Ring, SEGMENT, VTEP_MASK } from "../dataplane/ring.ts";
 import {
   ADDRESS_BYTES,
   AF_INET,
@@ -28,7 +28,7 @@ export const LARGEST_PAYLOAD = { 4: 65_507, 6: 65_527 } as const;
  */
 export function refusal(ring: Ring, row: number, addresses: Uint8Array, family: 4 | 6): number {
   const { words } = ring;
-  const to = words[row + PEER]! * ADDRESS_BYTES;
+  const to = (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES;
   const length = words[row + HEAD_LENGTH]! + words[row + LENGTH]!;
   const segment = words[row + SEGMENT]! & 0xffff;
   if (sockaddrPort(addresses, to) === 0) return EINVAL;

@@ -19,6 +19,7 @@ import { portsBetween } from "../dataplane/entropy.ts";
 import type { Underlay, UnderlayCapabilities } from "../dataplane/ports.ts";
 import {
   ADDRESS_BYTES,
+  DONT_FRAGMENT,
   HEAD_LENGTH,
   HEAD_OFFSET,
   LENGTH,
@@ -26,6 +27,8 @@ import {
   OUTER,
   PEER,
   type Ring,
+  TTL_SHIFT,
+  VTEP_MASK,
 } from "../dataplane/ring.ts";
 import { copyBytes, viewsOf } from "./copy.ts";
 import { BatchUnderlay } from "./linux/batch.ts";
@@ -152,8 +155,10 @@ export class RawUnderlay implements Underlay {
     const { words } = ring;
     const head = words[row + HEAD_LENGTH]!;
     const body = words[row + LENGTH]!;
-    const peer = words[row + PEER]!;
+    const word = words[row + PEER]!;
+    const peer = word & VTEP_MASK;
     const outer = words[row + OUTER]!;
+    this.#headers.vary(word >>> TTL_SHIFT, (outer & DONT_FRAGMENT) !== 0);
     this.#headers.write(outer & 0xff, outer >>> 16, addresses, peer * ADDRESS_BYTES, head + body);
     const from = viewsOf(ring.bytes);
     const to = viewsOf(this.#packet);

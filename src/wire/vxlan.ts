@@ -24,10 +24,45 @@ export function writeVxlanHeader(bytes: Uint8Array, at: number, vni: number): vo
   putU32(bytes, at + 4, vni << 8);
 }
 
-/** As `writeVxlanHeader`, through a view of the bytes, which writes a word in one step: for the hot path. */
-export function setVxlanHeader(view: DataView, at: number, vni: number): void {
-  view.setInt32(at, VXLAN_FLAG_I << 24);
+/**
+ * Writes both words of a header through a view of the bytes, each in one step: for the hot path.
+ * @param flags the first word, as `vxlanFlags` makes it
+ */
+export function setVxlanHeader(view: DataView, at: number, flags: number, vni: number): void {
+  view.setInt32(at, flags);
   view.setInt32(at + 4, vni << 8);
+}
+
+/** What a header with the G bit says. */
+export interface GroupPolicy {
+  /** Group policy id, 0 to 65535. */
+  readonly group: number;
+  /** D: the receiver must not learn from this frame. */
+  readonly dontLearn: boolean;
+  /** A: the policy has been applied already. */
+  readonly applied: boolean;
+}
+
+/**
+ * The first word of a header: flags and, where there is a group policy, that. A policy that says nothing leaves the G bit
+ * clear, as the kernel does for a packet without a mark (`vxlan_build_gbp_hdr`).
+ */
+export function vxlanFlags(policy: GroupPolicy | null = null): number {
+  const plain = VXLAN_FLAG_I << 24;
+  if (policy === null) return plain;
+  const bits = (policy.dontLearn ? VXLAN_GBP_D : 0) | (policy.applied ? VXLAN_GBP_A : 0);
+  const said = (bits << 16) | policy.group;
+  return said === 0 ? plain : plain | (VXLAN_FLAG_G << 24) | said;
+}
+
+/** The group policy of a header's first word, null without G. */
+export function groupPolicyOf(flags: number): GroupPolicy | null {
+  if ((flags & (VXLAN_FLAG_G << 24)) === 0) return null;
+  return {
+    group: flags & 0xffff,
+    dontLearn: (flags & (VXLAN_GBP_D << 16)) !== 0,
+    applied: (flags & (VXLAN_GBP_A << 16)) !== 0,
+  };
 }
 
 /** As `writeVxlanHeader`, with a 16-bit group policy id: flags 0x88. */
@@ -56,12 +91,25 @@ export function readGroup(bytes: Uint8Array, at: number): number {
   return (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
+/** Whether the sender asks not to learn from this frame: D, which counts only with G. */
+export function gbpDontLearn(bytes: Uint8Array, at: number): boolean {
+  return hasGroup(bytes, at) && (bytes[at + 1]! & VXLAN_GBP_D) !== 0;
+}
+
 /**
  * Whether a bit is set that RFC 7348 reserves: any but I among the flags, or one of the 24 + 8 after them. The RFC
  * says to ignore them; Linux drops the packet (`vxlan_rcv`), unless an extension that owns the bits is on.
  */
 export function hasReservedBits(bytes: Uint8Array, at: number): boolean {
   return (i32(bytes, at) & ~(VXLAN_FLAG_I << 24)) !== 0 || bytes[at + 7] !== 0;
+}
+
+/**
+ * The same where the group policy extension owns its bits: G, and the 24 after the flags whatever they say
+ * (VXLAN_GBP_USED_BITS in Linux).
+ */
+export function hasReservedBitsBesideGroup(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at]! & ~(VXLAN_FLAG_I | VXLAN_FLAG_G)) !== 0 || bytes[at + 7] !== 0;
 }
 
 const SOURCE = "RFC 7348 section 5";

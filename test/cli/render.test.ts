@@ -44,8 +44,15 @@ function sickStatus(): AgentStatus {
       sendBuffer: 0,
       warnings: ["the receive buffer is 416.0 KiB instead of 7.0 MiB"],
     },
-    policy: { senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
-    dataplane: { driver: "event-loop", queues: 1, spin: "off", slots: null },
+    policy: {
+      ...{ senderCheck: "off", reservedBits: "linux", tos: 0xb8, ttl: 64, df: "set" },
+      ...{ flowlabel: 0xabcde, udp6zerocsumrx: true, vlan: "rfc" },
+      gbp: { group: 100, dontLearn: true, applied: false },
+    },
+    dataplane: {
+      ...{ driver: "event-loop", queues: 1, spin: "off", slots: null },
+      lastGroup: { group: 7, dontLearn: true, applied: true },
+    },
     offloads: offloadsWithout({
       "tap-tso": "switched off",
       "udp-gso": "the kernel refused it while packets flowed (EIO), and this reason is longer than the line",
@@ -78,7 +85,8 @@ describe("status", () => {
       "  device     flannel.1, VNI 1, MTU 1450, 0e:2a:11:22:33:44",
       "  address    10.244.1.0/32",
       "  underlay   batch, UDP 0.0.0.0:8472 over eth0",
-      "    can      send TOS, receive TOS, DF, TTL, UDP checksum computed",
+      "    can      send TOS, receive TOS, DF, TTL, TTL per packet, UDP checksum",
+      "             computed",
       "    cannot   source port per flow, GSO, GRO",
       "  buffers    receive 7.0 MiB, send 7.0 MiB",
       "  policy     senderCheck strict, reservedBits rfc",
@@ -107,8 +115,14 @@ describe("status", () => {
     expect(lines[0]).toBe("poplin 0.1.0: degraded, up 1 minute, 1 second, pid 4711");
     expect(lines).toContain("  underlay   batch, UDP [::]:8472");
     expect(lines).toContain("  buffers    receive 416.0 KiB, send unknown");
-    expect(lines).toContain("  policy     senderCheck off, reservedBits linux");
-    expect(lines).toContain("  outer      TOS 0xb8, TTL 64, DF set");
+    const policy = lines.findIndex((line) => line.startsWith("  policy"));
+    expect(lines.slice(policy, policy + 4)).toEqual([
+      "  policy     senderCheck off, reservedBits linux, vlan rfc, zero UDP checksums",
+      "             accepted over IPv6",
+      "  outer      TOS 0xb8, TTL 64, DF set, flow label 0xabcde",
+      "  group      100 (don't learn) sent, last received: 7 (don't learn, applied)",
+    ]);
+    expect(text).toMatch(/^ {4}cannot +flow label, receive zero UDP checksums, /m);
     expect(lines).toContain("  dataplane  event-loop");
     const offloads = lines.findIndex((line) => line.startsWith("  offloads"));
     expect(lines.slice(offloads, offloads + 4)).toEqual([
@@ -162,7 +176,7 @@ describe("status", () => {
       uptime: 0.1,
       device: { ...device, mac: "", mtu: 0, addresses: [] },
       underlay: { ...underlay, local: "", uplink: null, receiveBuffer: 0, sendBuffer: 0 },
-      dataplane: { driver: "worker", queues: 1, spin: "auto", slots: null },
+      dataplane: { driver: "worker", queues: 1, spin: "auto", slots: null, lastGroup: null },
       peers: [],
     });
     expect(renderStatus(status, null, STYLE, NOW).slice(0, 5)).toEqual([

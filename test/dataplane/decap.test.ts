@@ -323,6 +323,8 @@ describe("decap", () => {
       senderCheck: fc.constantFrom("strict" as const, "strict" as const, "mac" as const, "off" as const),
       reservedBits: fc.constantFrom("rfc" as const, "linux" as const),
       offloads: fc.boolean().map(everyOffload),
+      gbp: fc.constantFrom(null, { group: 0, dontLearn: false, applied: false }),
+      vlan: fc.constantFrom("pass" as const, "rfc" as const),
     });
     fc.assert(
       fc.property(policies, fc.array(packet, { minLength: 1, maxLength: 12 }), (policy, packets) => {
@@ -339,6 +341,7 @@ describe("decap", () => {
           long.receive(...received.map((one) => ({ ...one, segment: one.bytes.length }))),
         );
         expect(short.counters.snapshot()).toEqual(long.counters.snapshot());
+        expect(short.decap.lastGroup).toEqual(long.decap.lastGroup);
         expect([short.leaked, long.leaked]).toEqual([0, 0]);
       }),
       { numRuns: 400 },

@@ -157,7 +157,7 @@ describe("encap", () => {
 
     it("can change while packets flow", () => {
       const s = stages();
-      s.encap.setTos(0x40);
+      s.encap.setPolicy({ tos: 0x40 });
       expect(s.transmit({ bytes: frame() })[0]!.tos).toBe(0x40);
     });
   });

@@ -87,6 +87,26 @@ describe("learning", () => {
     expect(placeOf(s, MAC_A)).toBe("9.9.9.9");
   });
 
+  it("learns nothing from a packet whose group policy says so (D), where that means something", () => {
+    const marked = (header: number[]) => {
+      const { bytes } = from(MAC_A);
+      bytes.set(header);
+      return { bytes, from: ONE };
+    };
+    const gbp = { group: 7, dontLearn: false, applied: false };
+    for (const [options, header, learned] of [
+      [{ gbp }, [0x88, 0x40], null],
+      [{ gbp }, [0x88, 0x00], "172.19.0.3"],
+      [{ gbp }, [0x08, 0x40], "172.19.0.3"],
+      [{}, [0x88, 0x40], "172.19.0.3"],
+    ] as const) {
+      const s = learner(options);
+      // twice: the second goes the short way
+      expect(s.receive(marked([...header]), marked([...header]))).toHaveLength(2);
+      expect(placeOf(s, MAC_A)).toBe(learned);
+    }
+  });
+
   it("forgets what nobody uses for `ageing` seconds, and nothing static", () => {
     const s = learner({ ageing: 10 });
     s.peer("02:00:00:00:00:55", ONE);

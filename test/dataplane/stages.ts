@@ -11,6 +11,7 @@ import { everyOffload } from "../../src/dataplane/offloads.ts";
 import { type DataplaneOptions, NO_LEARNING } from "../../src/dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
 import {
+  DONT_FRAGMENT,
   FOLLOW_SHIFT,
   HEAD_LENGTH,
   HEAD_OFFSET,
@@ -20,6 +21,8 @@ import {
   PEER,
   Ring,
   SEGMENT,
+  TTL_SHIFT,
+  VTEP_MASK,
 } from "../../src/dataplane/ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../src/dataplane/segment.ts";
 import { copyPieces, sumRanges } from "../../src/dataplane/sums.ts";
@@ -36,6 +39,9 @@ export const CAPABILITIES: UnderlayCapabilities = {
   recvTos: true,
   df: true,
   ttl: true,
+  ttlPerPacket: true,
+  flowLabel: false,
+  acceptsNoCheck6: false,
   sourcePort: true,
   gso: false,
   gro: true,
@@ -66,6 +72,9 @@ export interface Output {
   head: Uint8Array;
   body: Uint8Array;
   peer: number;
+  /** 0: the socket's. */
+  ttl: number;
+  df: boolean;
   tos: number;
   port: number;
   /** Rows of the message that begins here; 0 inside one. */
@@ -198,7 +207,9 @@ export class Stages {
       outputs.push({
         head: this.arena.bytes.slice(head, head + words[row + HEAD_LENGTH]!),
         body: this.arena.bytes.slice(body, body + words[row + LENGTH]!),
-        peer: words[row + PEER]!,
+        peer: words[row + PEER]! & VTEP_MASK,
+        ttl: words[row + PEER]! >>> TTL_SHIFT,
+        df: (words[row + OUTER]! & DONT_FRAGMENT) !== 0,
         tos: words[row + OUTER]! & 0xff,
         port: words[row + OUTER]! >>> 16,
         message,

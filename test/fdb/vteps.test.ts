@@ -28,6 +28,15 @@ describe("VtepTable", () => {
     expect(vteps.describe(v6)).toEqual({ address: "fd00::3", port: 4789, references: 1 });
   });
 
+  it("writes a flow label into IPv6 addresses, which are found without it", () => {
+    const vteps = new VtepTable(undefined, 0xabcde);
+    const [v4, v6] = [vteps.acquire(V4, 8472), vteps.acquire(V6, 8472)];
+    expect(hex(vteps.slab, v6 * 28 + 4, 4)).toBe("000abcde");
+    expect(hex(vteps.slab, v4 * 28 + 8, 8)).toBe("00".repeat(8));
+    expect(vteps.acquire(V6, 8472)).toBe(v6);
+    expect(vteps.findByAddress(from(V6), 0)).toBe(v6);
+  });
+
   it("gives one address and port one index, and counts who refers to it", () => {
     const vteps = new VtepTable();
     const index = vteps.acquire(V4, 8472);

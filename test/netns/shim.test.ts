@@ -138,8 +138,26 @@ describe.runIf(canMakeNamespaces)("in a namespace", () => {
     expect(await run("outerHeaders")).toEqual({
       default4: { ...standard, df: false },
       set4: { ...set, df: true },
-      default6: standard,
-      set6: set,
+      // Without a flow label of the kernel's making, as the kernel's VXLAN.
+      default6: { ...standard, label: 0 },
+      set6: { ...set, label: 0 },
     });
+  });
+
+  it("a row's TTL goes before the socket's; to a group the TTL is 1 unless given; a flow label is the address's", async () => {
+    expect(await run("outerOfRows")).toEqual({
+      row4: { ttl: 200 },
+      row6: { ttl: 200, label: 0 },
+      label: { ttl: 64, label: 0xabcde },
+      group4: [{ ttl: 1 }, { ttl: 7 }, { ttl: 9 }],
+      groupRow4: { ttl: 200 },
+      group6: [1, 7, 9].map((ttl) => ({ ttl, label: 0 })),
+      groupRow6: { ttl: 200, label: 0 },
+    });
+  });
+
+  it("DF goes by socket, with two on each source port", async () => {
+    const sent = (df: boolean) => ({ port: true, df });
+    expect(await run("twins")).toEqual([false, false, true, true].map(sent));
   });
 });

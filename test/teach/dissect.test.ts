@@ -22,6 +22,26 @@ function shownBytes(lines: readonly string[]): Map<number, string> {
 }
 
 describe("dissect", () => {
+  it("names the bits of a group policy where the G bit is set", () => {
+    const lines = dissect(SAMPLES["VXLAN with group policy"]!);
+    const at = lines.findIndex((line) => line.startsWith("VXLAN with group policy"));
+    expect(lines.slice(at + 1, at + 14).join("\n")).toMatchInlineSnapshot(`
+      " 42 88 1... ....      G                set               a group id is there
+             .000 ....      reserved         0x0               zero, and ignored
+             .... 1...      I                set               the VNI is valid
+             .... .000      reserved         0x0               zero, and ignored
+       43 40 0... ....      reserved         clear             zero, and ignored
+             .1.. ....      D                set               do not learn
+             ..00 ....      reserved         0x0               zero, and ignored
+             .... 0...      A                clear             policy was applied
+             .... .000      reserved         0x0               zero, and ignored
+       44 00 2a             group policy id  42                group of the source
+       46 00 00 05          VNI              5                 which overlay network
+       49 00                reserved         0x00              zero, and ignored
+      "
+    `);
+  });
+
   it("names every byte of the study's ping", () => {
     expect(dissect(PING_PACKET).join("\n")).toMatchInlineSnapshot(`
       "148 bytes

@@ -1,14 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hex } from "../../src/wire/bytes.ts";
+import { hex, i32 } from "../../src/wire/bytes.ts";
 import { decode } from "../../src/wire/decode.ts";
 import { encode } from "../../src/wire/encode.ts";
 import {
+  gbpDontLearn,
+  groupPolicyOf,
   hasGroup,
   hasReservedBits,
+  hasReservedBitsBesideGroup,
   hasVni,
   readGroup,
   readVni,
+  setVxlanHeader,
   VNI_MAX,
   VXLAN,
   VXLAN_FLAG_G,
@@ -19,6 +23,7 @@ import {
   VXLAN_LENGTH,
   VXLAN_PORT_IANA,
   VXLAN_PORT_LINUX,
+  vxlanFlags,
   writeVxlanGbpHeader,
   writeVxlanHeader,
 } from "../../src/wire/vxlan.ts";
@@ -80,6 +85,35 @@ describe("group policy", () => {
         expect(bytes[0]).toBe(0x88);
       }),
     );
+  });
+
+  it("is what a policy says, and the other way round; one that says nothing has no G", () => {
+    const policy = fc.record({ group: fc.nat(0xffff), dontLearn: fc.boolean(), applied: fc.boolean() });
+    fc.assert(
+      fc.property(policy, anyVni, (said, vni) => {
+        const bytes = new Uint8Array(VXLAN_LENGTH).fill(0xa5);
+        setVxlanHeader(new DataView(bytes.buffer), 0, vxlanFlags(said), vni);
+        const { group, dontLearn, applied } = said;
+        const nothing = group === 0 && !dontLearn && !applied;
+        const fields = { vni, group, d: dontLearn ? 1 : 0, a: applied ? 1 : 0, g: nothing ? 0 : 1 };
+        expect(bytes).toEqual(encode(VXLAN_GBP, fields));
+        expect(groupPolicyOf(i32(bytes, 0))).toEqual(nothing ? null : said);
+        expect(gbpDontLearn(bytes, 0)).toBe(dontLearn);
+        expect(hasReservedBitsBesideGroup(bytes, 0)).toBe(false);
+      }),
+    );
+    expect(vxlanFlags()).toBe(VXLAN_FLAG_I << 24);
+    expect(gbpDontLearn(Uint8Array.of(VXLAN_FLAG_I, VXLAN_GBP_D, 0, 0, 0, 0, 1, 0), 0)).toBe(false); // no G
+  });
+
+  it("owns G and the 24 bits after the flags, no other reserved bit (VXLAN_GBP_USED_BITS)", () => {
+    for (let bit = 0; bit < 64; bit++) {
+      const bytes = new Uint8Array(VXLAN_LENGTH);
+      writeVxlanHeader(bytes, 0, 0);
+      bytes[bit >> 3]! |= 0x80 >> (bit & 7);
+      const owned = bit === 0 || bit === 4 || (bit >= 8 && bit < 56);
+      expect(hasReservedBitsBesideGroup(bytes, 0), `bit ${bit}`).toBe(!owned);
+    }
   });
 
   it("is read as the table reads it", () => {

@@ -9,6 +9,7 @@ import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { OffloadName } from "../../dataplane/offloads.ts";
 import type { FdbChange, FdbReason, FdbRow } from "../../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
+import type { GroupPolicy } from "../../wire/vxlan.ts";
 
 /** Version of the JSON below. */
 export const SCHEMA = 1;
@@ -54,8 +55,16 @@ export interface PolicyStatus {
   /** Outer TOS byte, or `inherit`. */
   readonly tos: "inherit" | number;
   /** Outer TTL or hop limit; `auto` is the kernel's default. */
-  readonly ttl: "auto" | number;
-  readonly df: "unset" | "set";
+  readonly ttl: "auto" | "inherit" | number;
+  readonly df: "unset" | "set" | "inherit";
+  /** Outer IPv6 flow label; 0 over IPv4. */
+  readonly flowlabel: number;
+  /** Zero UDP checksums are accepted over IPv6. */
+  readonly udp6zerocsumrx: boolean;
+  /** Inner VLAN tags: left alone, or as RFC 7348 section 6.1 has it. */
+  readonly vlan: "pass" | "rfc";
+  /** What the header of all that is sent says; null where group policies are not understood. */
+  readonly gbp: GroupPolicy | null;
 }
 
 export interface PeerStatus {
@@ -84,6 +93,8 @@ export interface DataplaneStatus {
   readonly spin: "auto" | "off" | number;
   /** Null while the dataplane is not up, or did not answer. */
   readonly slots: { readonly tx: SlotStatus; readonly rx: SlotStatus } | null;
+  /** What the last received packet said that named a group; null where none has, or `policy.gbp` is null. */
+  readonly lastGroup: GroupPolicy | null;
 }
 
 /** One offload (`dataplane/offloads.ts`). */

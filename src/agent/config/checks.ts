@@ -50,6 +50,7 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   checkFamilies(draft, report);
   checkFlooding(draft, report);
   checkLearning(draft, report);
+  checkHeaders(draft, report);
   checkMacs(draft, report);
   checkPublicIps(draft, report, warn);
   checkOverlaps(subnets, report);
@@ -138,6 +139,21 @@ function familyOfDraft({ settings, peers }: Draft): Family {
     settings,
     peers.map(({ lease }) => lease.publicIp),
   );
+}
+
+/** What an outer header of this family, or sockets like these, cannot have. */
+function checkHeaders(draft: Draft, report: Report): void {
+  const { df, flowlabel, sourcePorts, underlay } = draft.settings;
+  const family = familyOfDraft(draft);
+  if (flowlabel !== 0 && family === 4) {
+    const message = "the flow label needs IPv6, and the underlay is IPv4";
+    report(placeOf(draft, "flowlabel"), "flowlabel", message, "leave it out");
+  }
+  if (df === "inherit" && family === 4 && underlay === "batch" && sourcePorts === "fixed") {
+    const message =
+      "`inherit` takes two sockets for each source port, and with `sourcePorts: fixed` there is one";
+    report(placeOf(draft, "df"), "df", message, "give a range of source ports");
+  }
 }
 
 function checkMacs(draft: Draft, report: Report): void {

@@ -7,6 +7,7 @@
 import type { Lease } from "../../control/lease.ts";
 import { OFFLOAD_NAMES, type Offloads, usualOffloads } from "../../dataplane/offloads.ts";
 import type { PortRange } from "../../io/linux/senders.ts";
+import type { GroupPolicy } from "../../wire/vxlan.ts";
 import { DEFAULT_SOCKET } from "../api/types.ts";
 import {
   deviceAddress,
@@ -17,6 +18,7 @@ import {
   underlayAddress,
   vtepMac,
 } from "./addresses.ts";
+import { formatGroupPolicy, groupPolicy } from "./group-policy.ts";
 import { formatOffloads, type OffloadSwitch, offloadSwitch, switchOffloads } from "./offload.ts";
 import { byteSize, oneOf, orAuto, portRange, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
@@ -40,8 +42,8 @@ export interface Settings {
   readonly senderCheck: "strict" | "mac" | "off" | null;
   readonly reservedBits: "rfc" | "linux";
   readonly tos: "inherit" | number;
-  readonly ttl: "auto" | number;
-  readonly df: "unset" | "set";
+  readonly ttl: "auto" | "inherit" | number;
+  readonly df: "unset" | "set" | "inherit";
   readonly udpChecksum: "computed" | "zero";
   readonly sourcePorts: "fixed" | PortRange;
   readonly receiveBuffer: number;
@@ -49,6 +51,10 @@ export interface Settings {
   readonly offload: Offloads;
   readonly queues: "auto" | number;
   readonly spin: "auto" | "off" | number;
+  readonly flowlabel: number;
+  readonly udp6zerocsumrx: boolean;
+  readonly vlan: "pass" | "rfc";
+  readonly gbp: "off" | GroupPolicy;
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
@@ -286,20 +292,22 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     reload: "live",
   },
   ttl: {
-    read: wordOr("auto", wholeNumber(1, 255)),
+    read: wordOr("auto", wordOr("inherit", wholeNumber(1, 255))),
     fallback: "auto",
     defaultText: "auto: the kernel's default",
     example: "64",
     placeholder: "HOPS",
-    description: "Outer TTL or hop limit.",
+    description:
+      "Outer TTL or hop limit: a number, `auto`, or `inherit` for that of the inner IP packet (the kernel's default where there is none). To a multicast group `auto` is 1.",
     reload: "restart",
   },
   df: {
-    read: oneOf(["unset", "set"]),
+    read: oneOf(["unset", "set", "inherit"]),
     fallback: "unset",
     example: "unset",
     placeholder: "MODE",
-    description: "Don't-fragment bit of the outer IPv4 header. The kernel's VXLAN leaves it unset.",
+    description:
+      "Don't-fragment bit of the outer IPv4 header. `inherit`: as the inner IPv4 header has it, set for IPv6 inside, unset for what has a VLAN tag; `batch` then has two sockets for each source port. The kernel's VXLAN leaves it unset.",
     reload: "restart",
   },
   udpChecksum: {
@@ -308,7 +316,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     example: "computed",
     placeholder: "MODE",
     description:
-      "Outer UDP checksum of what is sent. Kernel VXLAN devices refuse zero over IPv6 unless told otherwise.",
+      "Outer UDP checksum of what is sent. Over IPv6 zero is refused by whoever was not told to accept it (kernel VXLAN devices and poplin: `udp6zerocsumrx`).",
     reload: "restart",
   },
   sourcePorts: {
@@ -368,6 +376,42 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     description:
       "How long a thread that has no packet looks for the next one before it sleeps: a sleep costs the next packet some 30 µs to wake from. `auto`: only where packets come in quick succession and nobody else wants the CPU. `off`: it sleeps at once. `batch` only.",
     reload: "restart",
+  },
+  flowlabel: {
+    read: wholeNumber(0, 0xfffff),
+    fallback: 0,
+    example: "0",
+    placeholder: "LABEL",
+    description: "Flow label of the outer IPv6 header.",
+    reload: "restart",
+  },
+  udp6zerocsumrx: {
+    read: yesOrNo,
+    fallback: false,
+    example: "false",
+    placeholder: null,
+    description:
+      "Accept datagrams with a zero UDP checksum over IPv6, as RFC 6935 allows for tunnels. Over IPv4 they always are. What the kernel refuses without it, it counts in `Udp6InCsumErrors` of /proc/net/snmp6, not for us.",
+    reload: "restart",
+  },
+  vlan: {
+    read: oneOf(["pass", "rfc"]),
+    fallback: "pass",
+    example: "pass",
+    placeholder: "MODE",
+    description:
+      "VLAN tags of inner frames. `pass` leaves them alone, as Linux does. `rfc` sends frames without their tags and discards what comes in with one (RFC 7348 section 6.1).",
+    reload: "live",
+  },
+  gbp: {
+    read: groupPolicy,
+    format: formatGroupPolicy,
+    fallback: "off",
+    example: "off",
+    placeholder: "GROUP",
+    description:
+      "VXLAN Group Based Policy: the group that the header of all we send names, with the D and A bits where wanted, as `100` or `100,dontLearn,applied`; `on` names none, `off` knows nothing of it. The kernel takes the group from each packet's mark; a TAP carries none, so here it is one for the VNI. Received groups are let in, counted (`rxGbp`) and shown, and reach no packet's mark. All nodes need the same: a VTEP without it may drop what has one.",
+    reload: "live",
   },
   socket: {
     read: socketPath,

@@ -124,7 +124,7 @@ function addDrops(
   return total;
 }
 
-/** Slots added up, of refusals the latest, of failures and switched-off offloads the first. */
+/** Slots added up, of refusals the latest, of failures, switched-off offloads and received groups the first. */
 function addHealth(all: readonly DataplaneHealth[]): DataplaneHealth {
   const offloads: Partial<OffloadReport> = Object.assign({}, ...all.map((one) => one.offloads).reverse());
   return {
@@ -135,6 +135,7 @@ function addHealth(all: readonly DataplaneHealth[]): DataplaneHealth {
     },
     failure: all.find(({ failure }) => failure !== null)?.failure ?? null,
     offloads,
+    lastGroup: all.find(({ lastGroup }) => lastGroup !== null)?.lastGroup ?? null,
   };
 }
 

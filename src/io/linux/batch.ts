@@ -8,7 +8,7 @@
  */
 import { VXLAN_AT } from "../../dataplane/arena.ts";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
-import { OUTER, type Ring, SEGMENT } from "../../dataplane/ring.ts";
+import { DONT_FRAGMENT, OUTER, type Ring, SEGMENT } from "../../dataplane/ring.ts";
 import { loadShim, type UdpSocket } from "./shim.ts";
 import { Watching } from "./watching.ts";
 
@@ -16,6 +16,9 @@ const EIO = 5;
 const EBADF = 9;
 const EINVAL = 22;
 const EMSGSIZE = 90;
+
+/** The bits of OUTER that decide by which socket a row leaves (`socket_of`, `native-shims/src/message.c`). */
+const SENDER = (0xffff << 16) | DONT_FRAGMENT;
 
 /**
  * What the kernel refuses a send of several datagrams with, and would not have refused each of them with. EIO is about
@@ -29,6 +32,8 @@ export interface BatchOptions {
   readonly checksum: "computed" | "zero";
   /** Sockets to send from, by source port (`openSenders`); left out, everything leaves by the one that receives. */
   readonly senders?: readonly Pick<UdpSocket, "fd" | "port">[];
+  /** The same for rows with DONT_FRAGMENT, on the same ports (`openTwins`); left out, those leave as all others. */
+  readonly dfSenders?: readonly Pick<UdpSocket, "fd" | "port">[];
   /** Whether several datagrams may leave in one send. */
   readonly gso?: boolean;
 }
@@ -44,7 +49,7 @@ export class BatchUnderlay implements Underlay {
   gsoFallbacks = 0;
   readonly #shim = loadShim();
   readonly #watching: Watching;
-  /** (port, descriptor) of each sender. */
+  /** (bits of OUTER, descriptor) of each sender. */
   readonly #senders: Int32Array;
   #overflowSeen = 0;
   #overflows = 0;
@@ -52,18 +57,24 @@ export class BatchUnderlay implements Underlay {
 
   /** Takes over a socket that `openUdp` returned, in this thread or another. The senders stay the caller's to close. */
   constructor(socket: UdpSocket, options: BatchOptions) {
-    const { family, checksum, senders = [], gso = false } = options;
+    const { family, checksum, senders = [], dfSenders = [], gso = false } = options;
     this.fd = socket.fd;
     this.writeFd = socket.fd;
     this.family = family;
     this.#watching = new Watching(socket.fd);
     this.sourcePorts = Uint16Array.from(senders, ({ port }) => port);
-    this.#senders = Int32Array.from(senders.flatMap(({ port, fd }) => [port, fd]));
+    this.#senders = Int32Array.from([
+      ...senders.flatMap(({ port, fd }) => [port << 16, fd]),
+      ...dfSenders.flatMap(({ port, fd }) => [(port << 16) | DONT_FRAGMENT, fd]),
+    ]);
     this.capabilities = {
       sendTos: true,
       recvTos: true,
       df: true,
       ttl: true,
+      ttlPerPacket: true,
+      flowLabel: true,
+      acceptsNoCheck6: true,
       sourcePort: senders.length > 1,
       gso,
       gro: socket.gro,
@@ -128,9 +139,9 @@ export class BatchUnderlay implements Underlay {
 
   /** The socket by which the oldest row leaves. */
   #socketOf(ring: Ring): number {
-    const port = ring.words[ring.row(ring.tail) + OUTER]! >>> 16;
+    const wanted = ring.words[ring.row(ring.tail) + OUTER]! & SENDER;
     const senders = this.#senders;
-    for (let i = 0; i < senders.length; i += 2) if (senders[i] === port) return senders[i + 1]!;
+    for (let i = 0; i < senders.length; i += 2) if (senders[i] === wanted) return senders[i + 1]!;
     return this.fd;
   }
 

@@ -14,7 +14,18 @@
  */
 import { getSystemErrorName } from "node:util";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
-import { ADDRESS_BYTES, HEAD_OFFSET, LENGTH, OUTER, PEER, type Ring, SUPER } from "../../dataplane/ring.ts";
+import {
+  ADDRESS_BYTES,
+  DONT_FRAGMENT,
+  HEAD_OFFSET,
+  LENGTH,
+  OUTER,
+  PEER,
+  type Ring,
+  SUPER,
+  TTL_SHIFT,
+  VTEP_MASK,
+} from "../../dataplane/ring.ts";
 import {
   le16,
   VNET_CSUM_START,
@@ -101,7 +112,7 @@ export class HairpinUnderlay implements Underlay {
       this.writeFd = this.#inner.writeFd;
       return sent;
     }
-    if (ring.words[ring.row(ring.tail) + PEER] === NOBODY) return -EINVAL; // a VTEP that has gone meanwhile
+    if ((ring.words[ring.row(ring.tail) + PEER]! & VTEP_MASK) === NOBODY) return -EINVAL; // a VTEP that has gone meanwhile
     for (let i = 0; i < whole; i++) this.#write(ring, ring.row(ring.tail + i), addresses);
     const { bytes, words, mask, tail } = ring;
     const written = this.#shim.writeBatch(this.#tap, bytes, words, mask, tail, whole);
@@ -142,7 +153,7 @@ export class HairpinUnderlay implements Underlay {
     for (; n < count; n++) {
       const row = ring.row(ring.tail + n);
       if ((ring.words[row + OUTER]! & SUPER) !== kind) break;
-      if (n > 0 && kind === SUPER && ring.words[row + PEER] === NOBODY) break;
+      if (n > 0 && kind === SUPER && (ring.words[row + PEER]! & VTEP_MASK) === NOBODY) break;
     }
     return n;
   }
@@ -154,7 +165,10 @@ export class HairpinUnderlay implements Underlay {
     if (bytes[head + OUTER_TH_OFFSET] !== 0) return; // it has waited since an earlier call
     const outer = words[row + OUTER]!;
     const length = words[row + LENGTH]!;
-    this.#headers.write(outer & 0xff, outer >>> 16, addresses, words[row + PEER]! * ADDRESS_BYTES, length);
+    const peer = words[row + PEER]!;
+    const df = (outer & DONT_FRAGMENT) !== 0;
+    this.#headers.vary(peer >>> TTL_SHIFT, df);
+    this.#headers.write(outer & 0xff, outer >>> 16, addresses, (peer & VTEP_MASK) * ADDRESS_BYTES, length);
     const ethernet = head + TUNNEL_VNET_LENGTH;
     bytes.set(this.#template, ethernet);
     const ip = ethernet + ETHERNET_LENGTH;

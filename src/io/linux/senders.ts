@@ -8,7 +8,7 @@
  */
 import { isSystemCallFailure } from "./errors.ts";
 import { loadShim, type UdpSocket, type UdpSocketOptions } from "./shim.ts";
-import { explainUdp } from "./udp.ts";
+import { explainUdp, openUdp } from "./udp.ts";
 
 /** Ports to spread flows over. More spread better, and take the datagrams of a batch apart into more sends. */
 export const SENDERS = 16;
@@ -57,9 +57,37 @@ export function openSenders(
   }
 }
 
+/**
+ * Opens a socket beside each of `senders`, on the same port, that sets DF on what it sends: DF goes by socket
+ * (IP_MTU_DISCOVER), and a flow's port is the same with it and without it. IP_PMTUDISC_DO rather than PROBE, which would
+ * set DF as well: what is longer than the path MTU that the kernel has learned is then refused here, and counted, instead
+ * of being lost on the way.
+ * @param options those of `openSenders`
+ * @returns the sockets, which the caller closes
+ * @throws SystemCallError, with none left open
+ */
+export function openTwins(options: UdpSocketOptions, senders: readonly UdpSocket[]): UdpSocket[] {
+  const shim = loadShim();
+  const twins: UdpSocket[] = [];
+  try {
+    for (const { fd, port } of senders) {
+      // Only now: while they were bound, nobody could share the port (`openUdpGroup`).
+      shim.reusePort(fd);
+      twins.push(openUdp({ ...options, ...SENDS_ONLY, port, reusePort: true, dontFragment: true }));
+    }
+    return twins;
+  } catch (error) {
+    for (const { fd } of twins) shim.close(fd);
+    throw error;
+  }
+}
+
+/** What a socket to send from has and does not need. */
+const SENDS_ONLY = { receiveBuffer: 0, gro: false, reusePort: false, deaf: true } as const;
+
 /** @returns undefined when somebody has the port */
 function openOne(options: UdpSocketOptions, port: number): UdpSocket | undefined {
-  const wanted = { ...options, port, receiveBuffer: 0, gro: false, reusePort: false, deaf: true };
+  const wanted = { ...options, ...SENDS_ONLY, port };
   try {
     return loadShim().udpOpen(wanted);
   } catch (error) {

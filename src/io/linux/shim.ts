@@ -27,14 +27,20 @@ export interface UdpSocketOptions {
   /** SO_REUSEPORT: several sockets, one per worker, on one port. */
   readonly reusePort: boolean;
   /**
-   * UDP checksum sent as zero: SO_NO_CHECK; over IPv6, where a zero one is also accepted then, UDP_NO_CHECK6_TX and
-   * _RX (RFC 6935). Excludes UDP_SEGMENT: the kernel answers EINVAL.
+   * UDP checksum sent as zero: SO_NO_CHECK, over IPv6 UDP_NO_CHECK6_TX (RFC 6935). Excludes UDP_SEGMENT: the kernel
+   * answers EINVAL.
    */
   readonly noCheck: boolean;
+  /** Zero UDP checksums are accepted over IPv6, as they always are over IPv4: UDP_NO_CHECK6_RX. Left out: false. */
+  readonly acceptNoCheck?: boolean;
   /** False: IP_PMTUDISC_DONT, the outer DF bit stays clear, as flannel's VXLAN leaves it. True: IP_PMTUDISC_DO. */
   readonly dontFragment: boolean;
   /** Outer TTL or hop limit, 0 for the kernel's default. */
   readonly ttl: number;
+  /** The same for what is sent to a group; left out or 0: `ttl`, or 1, which is the kernel's default. */
+  readonly multicastTtl?: number;
+  /** IPv6: the socket may send with this flow label, which each address that is sent to names. Left out: 0. */
+  readonly flowLabel?: number;
   /** The socket only sends: whatever comes to it is thrown away unseen. Left out: false. */
   readonly deaf?: boolean;
 }
@@ -78,10 +84,7 @@ export interface Shim {
   udpOpen(options: UdpSocketOptions): UdpSocket;
   /** SO_REUSEPORT on a socket that is bound already: from now on others may join it on its port. */
   reusePort(fd: number): void;
-  /**
-   * IP_UNICAST_IF and IP_MULTICAST_IF: what the socket sends leaves by that interface; and IP_MULTICAST_LOOP off: none
-   * of it comes back to this host.
-   */
+  /** IP_UNICAST_IF and IP_MULTICAST_IF: what the socket sends leaves by that interface. */
   udpInterface(fd: number, name: string): void;
   /** MCAST_JOIN_GROUP: from now on the interface hears `group` (IGMP, MLD), and the socket what it is bound to of it. */
   udpJoin(fd: number, name: string, group: string): void;
@@ -119,9 +122,9 @@ export interface Shim {
     count: number,
   ): number;
   /**
-   * sendmmsg(2) of messages to row PEER of `addresses`; the TOS of OUTER by control message where non-zero, the segment
-   * size by UDP_SEGMENT.
-   * @param senders (source port, socket) after (source port, socket): which socket a row with that port in OUTER leaves by; `fd` for all others
+   * sendmmsg(2) of messages to row PEER of `addresses`; the TOS of OUTER and the TTL of PEER by control message where
+   * non-zero, the segment size by UDP_SEGMENT.
+   * @param senders (bits, socket) after (bits, socket): by which socket a row leaves whose OUTER has those bits of source port and DONT_FRAGMENT; `fd` for all others
    * @param single each row is a datagram of its own, whatever SEGMENT says
    */
   sendBatch(

@@ -23,6 +23,7 @@ import {
   type Ring,
   SEGMENT,
   TRUNCATED,
+  VTEP_MASK,
 } from "../../dataplane/ring.ts";
 import { AF_INET, AF_INET6, sockaddrFamily, sockaddrPort, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { putU16 } from "../../wire/bytes.ts";
@@ -43,6 +44,9 @@ const CAPABILITIES: UnderlayCapabilities = {
   recvTos: true,
   df: false,
   ttl: false,
+  ttlPerPacket: false,
+  flowLabel: false,
+  acceptsNoCheck6: false,
   sourcePort: true,
   gso: false,
   gro: false,
@@ -212,7 +216,7 @@ export class MemoryUnderlay implements Underlay {
   /** Sends one row. @returns 0, also when it has to wait (`#blockedBy`), or −errno as sendmsg(2) has it */
   #send(ring: Ring, row: number, addresses: Uint8Array): number {
     const { words } = ring;
-    const to = words[row + PEER]! * ADDRESS_BYTES;
+    const to = (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES;
     const family = sockaddrFamily(addresses, to);
     const length = words[row + HEAD_LENGTH]! + words[row + LENGTH]!;
     const segment = words[row + SEGMENT]! & 0xffff;

@@ -17,6 +17,7 @@ import {
   PEER,
   type Ring,
   SEGMENT,
+  VTEP_MASK,
 } from "../../dataplane/ring.ts";
 import { writeSockaddr } from "../../fdb/sockaddr.ts";
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW, nowNanoseconds, type PcapngWriter } from "../pcapng.ts";
@@ -74,7 +75,7 @@ function* datagrams(
 ): Generator<Uint8Array, void, undefined> {
   const row = ring.row(i);
   const outer = ring.words[row + OUTER]!;
-  const index = passage === "in" ? i & ring.mask : ring.words[row + PEER]!;
+  const index = passage === "in" ? i & ring.mask : ring.words[row + PEER]! & VTEP_MASK;
   const remote: Place = { bytes: addresses, at: index * ADDRESS_BYTES };
   const bytes = rowBytes(ring, i);
   const segment = ring.words[row + SEGMENT]! & 0xffff || bytes.length;

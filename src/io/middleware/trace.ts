@@ -13,7 +13,7 @@ export type Passage = "in" | "out";
 /**
  * Looks at the rows `from` up to, not including, `to` (positions for `ring.row`) and must not change or keep them.
  * @param addresses underlay only: where the sockaddrs are. Of a row that came in, it is the row's own position there
- * (masked), of one that went out, the row's PEER word.
+ * (masked), of one that went out, the VTEP that the row's PEER word names.
  */
 export type TraceHandler = (
   passage: Passage,

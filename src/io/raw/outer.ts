@@ -5,7 +5,6 @@
  * source address and the identification where they are zero. The UDP checksum stays zero, "none", as RFC 7348
  * section 5 recommends over IPv4.
  */
-import { readFileSync } from "node:fs";
 import { sockaddrAddressAt, sockaddrPort } from "../../fdb/sockaddr.ts";
 import { i32, putU16, putU32, u32 } from "../../wire/bytes.ts";
 import { encode } from "../../wire/encode.ts";
@@ -15,15 +14,16 @@ import { PROTOCOL_UDP } from "../../wire/numbers.ts";
 import { UDP } from "../../wire/udp.ts";
 import { UDP_LENGTH } from "../../wire/views.ts";
 import { ntopBytes } from "../portable.ts";
+import { defaultTtl } from "./default-ttl.ts";
 
 /** Bytes of both headers. */
 export const OUTER_LENGTH = IPV4.length + UDP.length;
-/** IPDEFTTL (include/uapi/linux/ip.h), which net.ipv4.ip_default_ttl starts with. */
-const DEFAULT_TTL = 64;
-/** Of the reader's network namespace: what a socket that sets no TTL takes (`ip4_dst_hoplimit`). */
-const DEFAULT_TTL_FILE = "/proc/sys/net/ipv4/ip_default_ttl";
 
 const TOS_AT = byteOf(IPV4, "dscp");
+/** Byte of the flags, and DF in it. */
+const FLAGS_AT = 6;
+const DF = 0x40;
+const TTL_AT = byteOf(IPV4, "ttl");
 const TOTAL_LENGTH_AT = byteOf(IPV4, "totalLength");
 const DESTINATION_AT = byteOf(IPV4, "destination");
 const SOURCE_PORT_AT = IPV4.length + byteOf(UDP, "sourcePort");
@@ -37,15 +37,22 @@ export interface OuterOptions {
   readonly port: number;
   /** 0 for the kernel's default as it is now. */
   readonly ttl: number;
+  /** The same for datagrams to a group; left out or 0: `ttl`, else 1, as a socket has it. */
+  readonly multicastTtl?: number;
   readonly dontFragment: boolean;
 }
 
 export class OuterHeaders {
   readonly #bytes: Uint8Array;
   readonly #port: number;
+  /** What all datagrams have, but those that ask for something else. */
+  readonly #ttl: number;
+  readonly #groupTtl: number;
+  readonly #flags: number;
+  #asked = 0;
 
   /** @param bytes where the headers are kept: the first `OUTER_LENGTH` of it */
-  constructor(bytes: Uint8Array, { address, port, ttl, dontFragment }: OuterOptions) {
+  constructor(bytes: Uint8Array, { address, port, ttl, multicastTtl, dontFragment }: OuterOptions) {
     this.#bytes = bytes;
     this.#port = port;
     const common = {
@@ -56,6 +63,18 @@ export class OuterHeaders {
     };
     encode(IPV4, common, bytes);
     encode(UDP, {}, bytes, IPV4.length);
+    this.#ttl = common.ttl;
+    this.#groupTtl = multicastTtl || ttl || 1;
+    this.#flags = bytes[FLAGS_AT]!;
+  }
+
+  /**
+   * What the next `write` sets beside: to be called before each, where any differ.
+   * @param ttl 0 for that of all others
+   */
+  vary(ttl: number, dontFragment: boolean): void {
+    this.#asked = ttl;
+    this.#bytes[FLAGS_AT] = dontFragment ? this.#flags | DF : this.#flags;
   }
 
   /**
@@ -68,20 +87,13 @@ export class OuterHeaders {
     const bytes = this.#bytes;
     bytes[TOS_AT] = tos;
     putU16(bytes, TOTAL_LENGTH_AT, OUTER_LENGTH + length);
-    putU32(bytes, DESTINATION_AT, i32(addresses, sockaddrAddressAt(addresses, to)));
+    const destination = sockaddrAddressAt(addresses, to);
+    const group = addresses[destination]! >>> 4 === 0xe; // 224.0.0.0/4
+    bytes[TTL_AT] = this.#asked || (group ? this.#groupTtl : this.#ttl);
+    putU32(bytes, DESTINATION_AT, i32(addresses, destination));
     putU16(bytes, SOURCE_PORT_AT, sourcePort || this.#port);
     putU16(bytes, DESTINATION_PORT_AT, sockaddrPort(addresses, to));
     putU16(bytes, LENGTH_AT, UDP_LENGTH + length);
-  }
-}
-
-/** @param file the kernel's setting, read each time: it may change between two starts */
-export function defaultTtl(file = DEFAULT_TTL_FILE): number {
-  try {
-    const ttl = Number(readFileSync(file, "utf8"));
-    return Number.isInteger(ttl) && ttl >= 1 && ttl <= 255 ? ttl : DEFAULT_TTL;
-  } catch {
-    return DEFAULT_TTL; // no /proc here
   }
 }
 

@@ -51,17 +51,23 @@ describe("diffConfig", () => {
       offload: "tap-tso=off",
       queues: "2",
       spin: "off",
+      flowlabel: "0xabcde",
+      udp6zerocsumrx: "true",
+      vlan: "rfc",
+      gbp: "100,dontLearn",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
     };
     for (const { name, reload, shape } of SETTINGS) {
       if (shape === "peers") continue;
-      // A group changes whom to believe where nobody says it.
-      const withGroup = name === "group" ? "senderCheck: strict\n" : "";
+      // The flow label is IPv6's; a group changes whom to believe where nobody says it.
+      const special: Record<string, string> = { flowlabel: "local: fd00::1", group: "senderCheck: strict" };
+      const base = special[name] ?? "ephemeral: false";
+      const rest = ["device: tap0", base].filter((line) => !line.startsWith(`${name}:`)).join("\n");
       const { live, restart, same } = diffConfig(
-        config(`device: tap0\n${withGroup}`),
-        config(`${name === "device" ? "" : "device: tap0\n"}${withGroup}${name}: ${other[name]}`),
+        config(`device: tap0\n${base}`),
+        config(`${rest}\n${name}: ${other[name]}`),
       );
       expect(same).toBe(false);
       expect((reload === "live" ? live : restart).map((change) => change.name)).toEqual([name]);
@@ -79,7 +85,7 @@ describe("diffConfig", () => {
         "senderCheck",
         "reservedBits",
       ],
-      ...["tos", "ephemeral", "logLevel", "peers"],
+      ...["tos", "vlan", "gbp", "ephemeral", "logLevel", "peers"],
     ]);
   });
 

@@ -48,6 +48,10 @@ describe("what nobody gives", () => {
       offload: usualOffloads(),
       queues: "auto",
       spin: "auto",
+      flowlabel: 0,
+      udp6zerocsumrx: false,
+      vlan: "pass",
+      gbp: "off",
       socket: "/run/poplin/agent.sock",
       ephemeral: false,
       logLevel: "info",
@@ -237,7 +241,7 @@ describe("loadConfig", () => {
       expect((error as ConfigError).message.split("\n")).toEqual([
         "the configuration has 3 mistakes:",
         `  ${path}: there is no such file; examples/node-a.yaml is one to start from`,
-        "  POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `auto`",
+        "  POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
         '  --vni: vni: "x" is no whole number; write a whole number from 0 to 16777215',
       ]);
     }

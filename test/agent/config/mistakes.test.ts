@@ -49,9 +49,9 @@ peers:
       "f:14:5: peers[0].subnets: a peer has no such setting; did you mean `subnet`?",
       "f:15:68: peers[1].subnet: 10.244.2.5/24 has host bits set; did you mean 10.244.2.0/24?",
       'f:16:5: peers[2]: a peer is a map of settings; write it as `- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24 }`',
-      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `auto`",
+      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
       '--address: address: "10.244.1.0" has no prefix length; write 10.244.1.0/32 for this address alone',
-      '--df: df: "sett" is none of unset, set; did you mean `set`?',
+      '--df: df: "sett" is none of unset, set, inherit; did you mean `set`?',
     ]);
   });
 
@@ -108,6 +108,15 @@ peers:
     ["peers: {publicIp: 1.2.3.4}", /takes a list of peers/],
     ["mtu: 1000\naddress: fd00::1/128", /too little for IPv6/],
     ["underlay: raw\nlocal: fd00::1", /raw sends over IPv4 only/],
+    ["flowlabel: 5", /the flow label needs IPv6/],
+    ["local: fd00::1\nflowlabel: 0x100000", /out of range/],
+    ["df: inherit\nsourcePorts: fixed", /two sockets for each source port/],
+    ["gbp: 65536", /no group policy: 65536 is out of range/],
+    ["gbp: 1,dontlearn", /did you mean `dontLearn`/],
+    ["gbp: 1,2", /has "2" in it/],
+    ["gbp: {group: 1}", /./],
+    ["vlan: strip", /none of pass, rfc/],
+    ["ttl: inherited", /did you mean|inherit/],
     ["just words", /holds no settings/],
     ["- vni", /holds no settings/],
     ["? [a]\n: 1", /a key that is no plain word/],

@@ -200,6 +200,7 @@ describe("several queues", () => {
       offloads: { "udp-gso": "EINVAL", "tcp-coalesce": "EINVAL" },
     });
     expect(await engine.ask({ type: "health" })).toEqual({
+      lastGroup: null,
       slots: {
         tx: { free: 3 * plain.slots.tx.free, count: 3 * plain.slots.tx.count },
         rx: { free: 3 * plain.slots.rx.free, count: 3 * plain.slots.rx.count },

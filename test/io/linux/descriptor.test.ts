@@ -16,6 +16,9 @@ describe("the numbers that C and TypeScript share", () => {
       WORDS,
       ADDRESS_BYTES,
       FOLLOW_SHIFT,
+      VTEP_MASK,
+      TTL_SHIFT,
+      DONT_FRAGMENT,
     } = ring;
     const { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, TRUNCATED } = shim;
     const words = {
@@ -30,12 +33,16 @@ describe("the numbers that C and TypeScript share", () => {
       WORDS,
       ADDRESS_BYTES,
       FOLLOW_SHIFT,
+      VTEP_MASK,
+      TTL_SHIFT,
+      DONT_FRAGMENT,
     };
     const bits = { POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL, TRUNCATED };
     expect(shim.loadShim().descriptor).toEqual({ ...words, ...bits });
   });
 
-  it("leave TRUNCATED outside the bits of OUTER that have a meaning", () => {
-    expect(shim.TRUNCATED & 0xffff00ff).toBe(0);
+  it("leave TRUNCATED, SUPER and DONT_FRAGMENT outside the bits of OUTER that have a meaning, and apart", () => {
+    const bits = [shim.TRUNCATED, ring.SUPER, ring.DONT_FRAGMENT, 0xffff00ff];
+    expect(bits.reduce((a, b) => a ^ b)).toBe(bits.reduce((a, b) => a | b));
   });
 });

@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ADDRESS_BYTES } from "../../../src/dataplane/ring.ts";
 import { writeSockaddr } from "../../../src/fdb/sockaddr.ts";
-import { defaultTtl, OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
+import { defaultTtl } from "../../../src/io/raw/default-ttl.ts";
+import { OUTER_LENGTH, OuterHeaders } from "../../../src/io/raw/outer.ts";
 import { formatIpv4, u32 } from "../../../src/wire/bytes.ts";
 import { decode } from "../../../src/wire/decode.ts";
 import { IPV4 } from "../../../src/wire/ipv4.ts";
@@ -66,30 +64,31 @@ describe("OuterHeaders", () => {
     );
   });
 
+  it("gives one datagram what it asks for: TTL and DF; to a group TTL 1 where none was given", () => {
+    const bytes = new Uint8Array(OUTER_LENGTH);
+    const slab = new Uint8Array(2 * ADDRESS_BYTES);
+    writeSockaddr(slab, 0, Uint8Array.of(10, 0, 0, 1), 8472);
+    writeSockaddr(slab, ADDRESS_BYTES, Uint8Array.of(239, 0, 0, 1), 8472);
+    const of = (options: { ttl: number; multicastTtl?: number }, row: number, ttl: number, df: boolean) => {
+      const headers = new OuterHeaders(bytes, { address: "", port: 1, dontFragment: false, ...options });
+      headers.vary(255, !df); // what the one before asked for is of no account
+      headers.write(0, 0, slab, 0, 8);
+      headers.vary(ttl, df);
+      headers.write(0, 0, slab, row * ADDRESS_BYTES, 8);
+      const { values } = decode(IPV4, bytes);
+      return [values.ttl, values.dontFragment];
+    };
+    expect(of({ ttl: 9 }, 0, 200, true)).toEqual([200, 1]);
+    expect(of({ ttl: 9 }, 0, 0, false)).toEqual([9, 0]);
+    expect(of({ ttl: 0 }, 1, 0, false)).toEqual([1, 0]);
+    expect(of({ ttl: 9 }, 1, 0, true)).toEqual([9, 1]);
+    expect(of({ ttl: 0, multicastTtl: 64 }, 1, 0, false)).toEqual([64, 0]);
+    expect(of({ ttl: 0, multicastTtl: 64 }, 1, 3, false)).toEqual([3, 0]);
+  });
+
   it("leaves the source address to the kernel for the wildcard, and takes its default for a TTL of 0", () => {
     const bytes = new Uint8Array(OUTER_LENGTH);
     new OuterHeaders(bytes, { address: "", port: 8472, ttl: 0, dontFragment: false });
     expect(decode(IPV4, bytes).values).toMatchObject({ source: 0, ttl: defaultTtl(), dontFragment: 0 });
-  });
-});
-
-describe("defaultTtl", () => {
-  const folder = mkdtempSync(join(tmpdir(), "poplin-ttl-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  it.each([
-    ["255\n", 255],
-    ["1\n", 1],
-    ["", 64],
-    ["0\n", 64],
-    ["nonsense", 64],
-  ])("%j is %i", (text, ttl) => {
-    const file = join(folder, "ip_default_ttl");
-    writeFileSync(file, text);
-    expect(defaultTtl(file)).toBe(ttl);
-  });
-
-  it("is 64 where there is no such file", () => {
-    expect(defaultTtl(join(folder, "none"))).toBe(64);
   });
 });
