@@ -8,9 +8,11 @@ import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
+import { EventRing } from "../../dist/dataplane/event-ring.js";
+import { NeighbourProxy } from "../../dist/dataplane/proxy.js";
 import { LENGTH, OFFSET, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../dist/dataplane/segment.js";
-import { Fdb, VtepTable } from "../../dist/fdb/index.js";
+import { Fdb, NeighbourTable, VtepTable } from "../../dist/fdb/index.js";
 import { native } from "../../dist/io/linux/sums.js";
 import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
 
@@ -104,11 +106,13 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
   };
 }
 
-function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
+function makeEncap({ arena, fdb, counters, filled }, { gso = false, ports = new Uint16Array(0) }) {
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
+  const answers = new Ring(filled.pool, BATCH);
+  const proxy = new NeighbourProxy(arena.bytes, fdb, new NeighbourTable(), new EventRing(), OPTIONS.vni);
+  return new Encap(arena.bytes, fdb, segmenter, answers, proxy, OPTIONS, target, counters);
 }
 
 function makeDecap({ arena, fdb, vteps, counters }, join) {

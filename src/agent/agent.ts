@@ -13,18 +13,27 @@
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import type { FdbChange, FdbRow, NeighbourChange, ProxyPolicy } from "../dataplane/options.ts";
+import type { Neighbour } from "../fdb/neighbours.ts";
 import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
-import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentStatus,
+  type AgentView,
+  type ReloadStatus,
+} from "./api/types.ts";
 import { describeDiff, diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
 import { type Device, openDevice } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
+import { EventHub } from "./events.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
+import { Neighbours } from "./neighbours.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
@@ -50,6 +59,8 @@ interface Running {
   readonly offloads: OffloadReport;
   readonly engine: Engine;
   readonly peers: Peers;
+  readonly neighbours: Neighbours;
+  readonly events: EventHub;
 }
 
 export class Agent implements AgentView {
@@ -127,19 +138,33 @@ export class Agent implements AgentView {
     const { mac, mtu } = device;
     let engine: Engine;
     try {
-      const options = { vni, mac, mtu, reservedBits, senderCheck, tos, offloads: inUse(offloads) };
+      const policy = { reservedBits, senderCheck, tos, proxy: proxyPolicy(config) };
+      const options = { vni, mac, mtu, ...policy, offloads: inUse(offloads) };
       engine = await underlay.start(options, device.taps);
     } catch (error) {
       underlay.close();
       throw error;
     }
     const peers = new Peers(engine, device, config.port, this.#log);
-    this.#running = { device, underlay: { ...underlay, warnings }, offloads, engine, peers };
+    const neighbours = new Neighbours(engine);
+    const events = new EventHub(engine.events);
+    this.#running = {
+      device,
+      underlay: { ...underlay, warnings },
+      offloads,
+      engine,
+      peers,
+      neighbours,
+      events,
+    };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
     });
-    await this.#serially(() => peers.reconcile(config.peers, config.address));
+    await this.#serially(async () => {
+      await neighbours.reconcile(config.peers, config.neighbours);
+      await peers.reconcile(config.peers, config.address);
+    });
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
@@ -174,7 +199,7 @@ export class Agent implements AgentView {
   async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
     const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
-    const { engine, peers, device } = this.#up();
+    const { engine, peers, neighbours, device } = this.#up();
     const diff = diffConfig(this.#config, next);
     if (diff.restart.length > 0) {
       const names = diff.restart.map(({ name }) => name).join(", ");
@@ -183,11 +208,13 @@ export class Agent implements AgentView {
     this.#log.setLevel(next.logLevel);
     device.setEphemeral(next.ephemeral);
     const { reservedBits, senderCheck, tos } = next;
-    await engine.ask({ type: "policy", policy: { reservedBits, senderCheck, tos } });
+    const policy = { reservedBits, senderCheck, tos, proxy: proxyPolicy(next) };
+    await engine.ask({ type: "policy", policy });
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
+    await neighbours.reconcile(next.peers, next.neighbours);
     await peers.reconcile(next.peers, next.address);
     return { ok: true, message: describeDiff(diff) };
   }
@@ -210,7 +237,8 @@ export class Agent implements AgentView {
     clearInterval(this.#timer);
     await this.#api?.close();
     await this.#queue.catch(() => {});
-    const { engine, underlay, device } = this.#running ?? {};
+    const { engine, underlay, device, events } = this.#running ?? {};
+    events?.close();
     await engine?.stop();
     underlay?.close();
     device?.close();
@@ -264,6 +292,18 @@ export class Agent implements AgentView {
     });
   }
 
+  async neighbours(): Promise<readonly Neighbour[]> {
+    return this.#up().neighbours.rows();
+  }
+
+  changeNeighbour(change: NeighbourChange): Promise<void> {
+    return this.#serially(() => this.#up().neighbours.change(change));
+  }
+
+  listen(heard: (event: AgentEvent) => void): () => void {
+    return this.#up().events.listen(heard);
+  }
+
   #up(): Running {
     if (this.#running === undefined) throw new AgentError("UNAVAILABLE", "the dataplane is not up yet");
     return this.#running;
@@ -275,6 +315,10 @@ export class Agent implements AgentView {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+function proxyPolicy({ proxy, proxyUnknown, l2miss, l3miss }: AgentConfig): ProxyPolicy {
+  return { on: proxy, unknown: proxyUnknown, l2miss, l3miss };
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

@@ -3,6 +3,7 @@
  * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
  */
 import { Fdb } from "../fdb/fdb.ts";
+import { type Neighbour, NeighbourTable } from "../fdb/neighbours.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
@@ -11,10 +12,20 @@ import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { Encap } from "./encap.ts";
+import { EventRing } from "./event-ring.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import { everyOffload, type OffloadReport } from "./offloads.ts";
-import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
+import type {
+  DataplaneOptions,
+  DataplanePolicy,
+  FdbRefusal,
+  FdbRow,
+  FdbUpdate,
+  NeighbourRefusal,
+  NeighbourUpdate,
+} from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
+import { NeighbourProxy, NO_PROXY } from "./proxy.ts";
 import { PEER, Ring } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
 import { type Native, PORTABLE } from "./sums.ts";
@@ -59,6 +70,8 @@ export class Dataplane {
   readonly counters: Counters;
   readonly #fdb = new Fdb();
   readonly #vteps: VtepTable;
+  readonly #neighbours = new NeighbourTable();
+  readonly #proxy: NeighbourProxy;
   readonly #encap: Encap;
   readonly #decap: Decap;
   readonly #tx: Ring;
@@ -69,6 +82,7 @@ export class Dataplane {
 
   /**
    * @param native what this machine does better than TypeScript
+   * @param events what is told to whoever listens
    * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
    */
   constructor(
@@ -77,6 +91,7 @@ export class Dataplane {
     underlay: Underlay,
     counters = new Counters(),
     native: Native = PORTABLE,
+    events = new EventRing(),
   ) {
     const offloads = options.offloads ?? everyOffload(false);
     const superFrames = offloads["tap-tso"] || offloads["tap-uso"];
@@ -109,7 +124,10 @@ export class Dataplane {
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
-    this.#encap = new Encap(bytes, this.#fdb, segmenter, options, underlay, counters);
+    const { vni, proxy } = options;
+    this.#proxy = new NeighbourProxy(bytes, this.#fdb, this.#neighbours, events, vni, proxy);
+    const { answers } = rings;
+    this.#encap = new Encap(bytes, this.#fdb, segmenter, answers, this.#proxy, options, underlay, counters);
     this.#decap = new Decap(bytes, headers, this.#fdb, this.#vteps, coalescer, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
   }
@@ -130,6 +148,22 @@ export class Dataplane {
   setPolicy(policy: DataplanePolicy): void {
     this.#encap.setTos(policy.tos);
     this.#decap.setPolicy(policy);
+    this.#proxy.setPolicy(policy.proxy ?? NO_PROXY);
+  }
+
+  /** Makes one change to the table of neighbours. @returns null, or why it was not made */
+  updateNeighbour({ op, address, mac }: NeighbourUpdate): NeighbourRefusal | null {
+    const known = this.#neighbours.find(this.#vni, address.length === 4 ? 4 : 6, address, 0) >= 0;
+    if (op === "del") return this.#neighbours.delete(this.#vni, address) ? null : "NEIGH_MISSING";
+    if (op === "add" && known) return "NEIGH_EXISTS";
+    const { hi, lo } = parseMac(mac);
+    this.#neighbours.replace(this.#vni, address, hi, lo);
+    return null;
+  }
+
+  /** Every row of the table of neighbours, in no order. */
+  neighbours(): Neighbour[] {
+    return [...this.#neighbours.entries()];
   }
 
   /** Every row of the forwarding table, in no order. */

@@ -13,6 +13,7 @@ import { encapTos } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
 import { setVxlanHeader, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import { pushAnswer } from "./answers.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
@@ -20,6 +21,7 @@ import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { Underlay } from "./ports.ts";
+import { type NeighbourProxy, NO_QUESTION, UNANSWERED } from "./proxy.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
@@ -28,9 +30,15 @@ const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
 const INNER_TOO_SMALL = dropIndex("tx", "INNER_TOO_SMALL");
 const PKT_TOO_BIG = dropIndex("tx", "PKT_TOO_BIG");
 const TAP_GSO = dropIndex("tx", "TAP_GSO");
+const NEIGH_MISS = dropIndex("tx", "NEIGH_MISS");
+const TAP_REFUSED = dropIndex("rx", "TAP_REFUSED");
+const TX_PROXIED = counterIndex("txProxied");
 const TX_FRAMES = counterIndex("txFrames");
 const TX_BYTES = counterIndex("txBytes");
 const TX_SUPER = counterIndex("txSuperFrames");
+
+/** From `#one`: the frame has become an answer, and its slot is with that. */
+const ANSWERED = -0x40000000;
 
 /** What encap has to know of the underlay. */
 export type EncapTarget = Pick<
@@ -45,6 +53,8 @@ export class Encap {
   readonly #fdb: Fdb;
   /** Null where the TAP hands over no super-frames. */
   readonly #segmenter: Segmenter | null;
+  readonly #answers: Ring;
+  readonly #proxy: NeighbourProxy;
   readonly #target: EncapTarget;
   readonly #ports: Uint16Array;
   readonly #values: Float64Array;
@@ -61,6 +71,8 @@ export class Encap {
     bytes: Uint8Array,
     fdb: Fdb,
     segmenter: Segmenter | null,
+    answers: Ring,
+    proxy: NeighbourProxy,
     options: DataplaneOptions,
     target: EncapTarget,
     counters: Counters,
@@ -69,6 +81,8 @@ export class Encap {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fdb = fdb;
     this.#segmenter = segmenter;
+    this.#answers = answers;
+    this.#proxy = proxy;
     this.#target = target;
     this.#ports = target.sourcePorts;
     this.#values = counters.values;
@@ -164,7 +178,7 @@ export class Encap {
     if (verdict > 0) {
       values[TX_FRAMES]! += verdict;
       values[TX_BYTES]! += length;
-    } else {
+    } else if (verdict !== ANSWERED) {
       values[-verdict]! += 1;
       pool.release(slot);
     }
@@ -172,7 +186,7 @@ export class Encap {
     return true;
   }
 
-  /** @returns how many rows the frame became, `NO_ROOM`, or minus the index of the drop counter */
+  /** @returns how many rows the frame became, `NO_ROOM`, `ANSWERED`, or minus the index of the drop counter */
   #one(slot: number, frame: number, length: number, ready: Ring): number {
     if (length < ETHERNET_LENGTH) return -INNER_TOO_SMALL;
     const bytes = this.#bytes;
@@ -180,13 +194,31 @@ export class Encap {
     const type = bytes[vnet + VNET_GSO_TYPE]!;
     const where = this.#where;
     if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
+    if (this.#proxy.on && type === GSO_NONE) {
+      const answer = this.#proxy.answer(frame, length, where);
+      if (answer !== NO_QUESTION) return this.#answer(slot, frame, answer);
+    }
     const peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
     if (length > this.#largest && length > this.#largest + (where.l3At - frame - ETHERNET_LENGTH))
       return -PKT_TOO_BIG;
-    if (peer < 0) return -NO_TX_TARGET;
+    if (peer < 0) return this.#nowhere(frame);
     this.#push(slot, frame, length, peer, ready);
     return 1;
+  }
+
+  /** Sends back what the proxy has made of a frame. One that the TAP has no room for is dropped, as by `netif_rx`. */
+  #answer(slot: number, frame: number, length: number): number {
+    if (length === UNANSWERED) return -NEIGH_MISS;
+    if (!pushAnswer(this.#answers, slot, frame, length)) return -TAP_REFUSED;
+    this.#values[TX_PROXIED]! += 1;
+    return ANSWERED;
+  }
+
+  /** The verdict on a frame whose destination has no row. */
+  #nowhere(frame: number): number {
+    this.#proxy.missed(frame);
+    return -NO_TX_TARGET;
   }
 
   /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
@@ -203,7 +235,7 @@ export class Encap {
   /** As `#one`, for a frame that is to be cut. */
   #superFrame(slot: number, frame: number, type: number, peer: number, ready: Ring): number {
     if (this.#segmenter === null) return -TAP_GSO;
-    if (peer < 0) return -NO_TX_TARGET;
+    if (peer < 0) return this.#nowhere(frame);
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
     const outer = this.#outer(frame);

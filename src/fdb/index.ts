@@ -1,5 +1,6 @@
 /** `poplin/fdb`: who owns a MAC, and where that VTEP is. */
 export { Fdb, type FdbEntry, PERMANENT, type Probes } from "./fdb.ts";
+export { type Neighbour, NeighbourTable } from "./neighbours.ts";
 export {
   ADDRESS_BYTES,
   AF_INET,

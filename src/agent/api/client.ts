@@ -2,13 +2,17 @@
  * Asks a running agent over its Unix socket. One connection per request, a deadline for the whole of it, and errors
  * that say what to do next.
  */
-import { request } from "node:http";
-import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 import {
+  type AgentEvent,
   type AgentStatus,
   DEFAULT_SOCKET,
   type ErrorAnswer,
   type FdbAnswer,
+  type NeighbourAnswer,
   type StatsAnswer,
 } from "./types.ts";
 
@@ -78,6 +82,26 @@ export class ApiClient {
     await this.#ask("POST", "/v1/fdb", change);
   }
 
+  async neighbours(): Promise<readonly Neighbour[]> {
+    return (await this.#ask<NeighbourAnswer>("GET", "/v1/neigh")).rows;
+  }
+
+  async changeNeighbour(change: NeighbourChange): Promise<void> {
+    await this.#ask("POST", "/v1/neigh", change);
+  }
+
+  /**
+   * What happens from now on, until the agent ends or `signal` says so. Resolves once the agent tells everything.
+   * @throws ApiClientError
+   */
+  async events(signal?: AbortSignal): Promise<AsyncIterable<AgentEvent>> {
+    const response = await this.#open("/v1/events", signal);
+    if (response.statusCode === 200) return eventsOf(response);
+    let text = "";
+    for await (const chunk of response.setEncoding("utf8")) text += chunk;
+    return this.#answer("GET", "/v1/events", response.statusCode ?? 0, text);
+  }
+
   /** @throws ApiClientError */
   async #ask<T>(method: string, url: string, body?: unknown): Promise<T> {
     const { status, text } = await this.#exchange(
@@ -85,6 +109,11 @@ export class ApiClient {
       url,
       body === undefined ? null : JSON.stringify(body),
     );
+    return this.#answer(method, url, status, text);
+  }
+
+  /** @throws ApiClientError */
+  #answer<T>(method: string, url: string, status: number, text: string): T {
     let answer: unknown;
     try {
       answer = JSON.parse(text);
@@ -127,6 +156,24 @@ export class ApiClient {
       );
       req.on("error", (error) => reject(this.#forPeople(error)));
       req.end(body ?? undefined);
+    });
+  }
+
+  /** Asks, and waits for the head of the answer only. */
+  #open(url: string, signal?: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), this.#timeout);
+      const ends = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+      const req = request({ socketPath: this.path, path: url, agent: false, signal: ends }, (res) => {
+        clearTimeout(timer);
+        resolve(res);
+      });
+      req.on("error", (error) => {
+        clearTimeout(timer);
+        reject(this.#forPeople(error));
+      });
+      req.end();
     });
   }
 
@@ -174,4 +221,10 @@ export class ApiClient {
       cause,
     });
   }
+}
+
+/** The lines of a stream, each an event; its end, whoever brought it about, ends them. */
+async function* eventsOf(response: IncomingMessage): AsyncGenerator<AgentEvent> {
+  response.on("error", () => {}); // aborted, or the agent is gone
+  for await (const line of createInterface({ input: response })) yield JSON.parse(line) as AgentEvent;
 }

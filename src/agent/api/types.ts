@@ -7,8 +7,9 @@
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { OffloadName } from "../../dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 
 /** Version of the JSON below. */
 export const SCHEMA = 1;
@@ -145,7 +146,21 @@ export interface AgentView {
   fdb(): Promise<readonly FdbRow[]>;
   /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
   changeFdb(change: FdbChange): Promise<void>;
+  neighbours(): Promise<readonly Neighbour[]>;
+  /** @throws as `changeFdb` */
+  changeNeighbour(change: NeighbourChange): Promise<void>;
+  /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
+  listen(heard: (event: AgentEvent) => void): () => void;
 }
+
+/** What is told while it happens: GET /v1/events, a line of JSON each. `at` is when the agent heard of it. */
+export type AgentEvent =
+  /** There is no row for a unicast destination MAC (the setting `l2miss`). */
+  | { readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }
+  /** Somebody asked for an address that is not in the table of neighbours (the setting `l3miss`). */
+  | { readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }
+  /** So many came faster than they could be told. */
+  | { readonly type: "lost"; readonly count: number; readonly at: string };
 
 /** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
 export const REFUSALS = {
@@ -157,6 +172,8 @@ export const REFUSALS = {
   WRONG_FAMILY: 400,
   NO_SUCH_ROW: 404,
   ROW_EXISTS: 409,
+  /** As many listen to the events as may. */
+  TOO_MANY_LISTENERS: 503,
   /** The dataplane is not up yet. */
   UNAVAILABLE: 503,
   DATAPLANE_ENDED: 503,
@@ -184,6 +201,12 @@ export type StatsAnswer = CounterSnapshot & { readonly schema: typeof SCHEMA };
 export interface FdbAnswer {
   readonly schema: typeof SCHEMA;
   readonly rows: readonly FdbRow[];
+}
+
+/** GET /v1/neigh. */
+export interface NeighbourAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly rows: readonly Neighbour[];
 }
 
 /** What every answer with a status of 400 and above holds. */

@@ -9,6 +9,7 @@ import { OFFLOAD_NAMES, type Offloads, usualOffloads } from "../../dataplane/off
 import type { PortRange } from "../../io/linux/senders.ts";
 import { DEFAULT_SOCKET } from "../api/types.ts";
 import { deviceAddress, deviceName, socketPath, underlayAddress, vtepMac } from "./addresses.ts";
+import { neighbour } from "./neighbours.ts";
 import { formatOffloads, type OffloadSwitch, offloadSwitch, switchOffloads } from "./offload.ts";
 import { byteSize, oneOf, orAuto, portRange, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
@@ -37,6 +38,11 @@ export interface Settings {
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
+  readonly proxy: boolean;
+  readonly proxyUnknown: "drop" | "forward";
+  readonly neighbours: readonly string[];
+  readonly l2miss: boolean;
+  readonly l3miss: boolean;
   readonly peers: readonly Lease[];
 }
 
@@ -77,6 +83,7 @@ export interface Setting {
 /** What `read` makes of one value, where that is not the setting's own value. */
 interface Parts {
   address: string;
+  neighbours: string;
   offload: OffloadSwitch;
   peers: never;
 }
@@ -283,6 +290,55 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     description:
       "How long a thread that has no packet looks for the next one before it sleeps: a sleep costs the next packet some 30 µs to wake from. `auto`: only where packets come in quick succession and nobody else wants the CPU. `off`: it sleeps at once. `batch` only.",
     reload: "restart",
+  },
+  proxy: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Answer ARP requests and neighbour solicitations from the overlay's side for the addresses that the table of neighbours knows (`poplin neigh show`), so that none crosses the underlay: the `proxy` of the kernel's VXLAN.",
+    reload: "live",
+  },
+  proxyUnknown: {
+    read: oneOf(["drop", "forward"]),
+    fallback: "drop",
+    example: "drop",
+    placeholder: "MODE",
+    description:
+      "What becomes of those that `proxy` does not answer, and of ARP that asks for nothing. `drop`: they end here and are counted as NEIGH_MISS; the kernel drops them too. `forward`: they go their way like any frame.",
+    reload: "live",
+  },
+  neighbours: {
+    shape: "list",
+    read: neighbour,
+    gather: (neighbours) => neighbours,
+    format: (neighbours) => (neighbours.length === 0 ? "none" : neighbours.join(", ")),
+    fallback: [],
+    defaultText: "none but those of the peers",
+    example: '["10.0.0.5 lladdr 02:00:00:00:00:05"]',
+    placeholder: "NEIGHBOUR",
+    description:
+      "Addresses in the overlay with the MACs that `proxy` answers with, in the words of `ip neigh`. The first address of each peer's subnet is in the table without being named here.",
+    reload: "live",
+  },
+  l2miss: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Tell whoever listens (`poplin events`) of unicast frames to a MAC without a row in the forwarding table.",
+    reload: "live",
+  },
+  l3miss: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Tell whoever listens (`poplin events`) of addresses that were asked for and are not in the table of neighbours. Needs `proxy`.",
+    reload: "live",
   },
   socket: {
     read: socketPath,

@@ -3,13 +3,23 @@
  * everything else is a command with one reply.
  */
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
-import type { DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import type {
+  DataplanePolicy,
+  FdbRefusal,
+  FdbRow,
+  FdbUpdate,
+  NeighbourRefusal,
+  NeighbourUpdate,
+} from "../../dataplane/options.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 
 export type Command =
   | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
   | { readonly type: "policy"; readonly policy: DataplanePolicy }
   | { readonly type: "rows" }
-  | { readonly type: "health" };
+  | { readonly type: "health" }
+  | { readonly type: "neighbours" }
+  | { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] };
 
 /** The reply to each command. */
 export interface Replies {
@@ -18,6 +28,9 @@ export interface Replies {
   policy: null;
   rows: readonly FdbRow[];
   health: DataplaneHealth;
+  neighbours: readonly Neighbour[];
+  /** Per change: null, or why it was not made. */
+  updateNeighbours: readonly (NeighbourRefusal | null)[];
 }
 
 export type ReplyTo<C extends Command> = Replies[C["type"]];
@@ -34,5 +47,9 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return dataplane.rows();
     case "health":
       return dataplane.health();
+    case "neighbours":
+      return dataplane.neighbours();
+    case "updateNeighbours":
+      return command.changes.map((change) => dataplane.updateNeighbour(change));
   }
 }

@@ -3,8 +3,8 @@
  * nothing. The kernel keeps each flow with one of them: on the way in by the sender's address and port (SO_REUSEPORT),
  * on the way out by the queue to which the flow's answers were written (tun_automq_select_queue).
  *
- *   rows              the first is asked: all have the same
- *   update            the first decides; what it made, the others make, too, whatever they had before
+ *   rows, neighbours  the first is asked: all have the same
+ *   update, …         the first decides; what it made, the others make, too, whatever they had before
  *   policy            all
  *   health, counters  added up
  */
@@ -13,7 +13,7 @@ import { COUNTER_NAMES } from "../../dataplane/counters.ts";
 import type { DataplaneHealth, SlotUse } from "../../dataplane/dataplane.ts";
 import type { Refusal } from "../../dataplane/loop.ts";
 import type { OffloadReport } from "../../dataplane/offloads.ts";
-import type { FdbUpdate } from "../../dataplane/options.ts";
+import type { FdbUpdate, NeighbourUpdate } from "../../dataplane/options.ts";
 import type { Engine } from "./engine.ts";
 import type { Command, Replies, ReplyTo } from "./protocol.ts";
 
@@ -23,6 +23,7 @@ export function joinQueues(engines: readonly Engine[]): Engine {
   const [first] = engines as [Engine, ...Engine[]];
   return {
     driver: first.driver,
+    events: engines.flatMap(({ events }) => events),
     snapshot: () => addSnapshots(engines.map((engine) => engine.snapshot())),
     ask: <C extends Command>(command: C) => ask(engines, command) as Promise<ReplyTo<C>>,
     stop: async () => void (await Promise.all(engines.map((engine) => engine.stop()))),
@@ -34,6 +35,7 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
   const [first, ...others] = engines as [Engine, ...Engine[]];
   switch (command.type) {
     case "rows":
+    case "neighbours":
       return first.ask(command);
     case "policy":
       return (await Promise.all(engines.map((engine) => engine.ask(command))))[0]!;
@@ -48,11 +50,19 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       }
       return refusals;
     }
+    case "updateNeighbours": {
+      const refusals = await first.ask(command);
+      const changes = command.changes.filter((_, i) => refusals[i] === null).map(unconditionally);
+      if (changes.length > 0) {
+        await Promise.all(others.map((engine) => engine.ask({ type: "updateNeighbours", changes })));
+      }
+      return refusals;
+    }
   }
 }
 
 /** `add` refuses where there is a row; the first queue had none. */
-function unconditionally(change: FdbUpdate): FdbUpdate {
+function unconditionally<C extends FdbUpdate | NeighbourUpdate>(change: C): C {
   return change.op === "add" ? { ...change, op: "replace" } : change;
 }
 

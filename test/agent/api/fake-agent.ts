@@ -1,8 +1,15 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
-import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentStatus,
+  type AgentView,
+  SCHEMA,
+} from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
-import type { FdbChange, FdbRow } from "../../../src/dataplane/options.ts";
+import type { FdbChange, FdbRow, NeighbourChange } from "../../../src/dataplane/options.ts";
+import type { Neighbour } from "../../../src/fdb/neighbours.ts";
 
 /** A healthy agent of two peers, as the study has it. */
 export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
@@ -79,6 +86,8 @@ export function offloadsWithout(without: Partial<Record<OffloadName, string>>): 
 export class FakeAgent implements AgentView {
   readonly counters = new Counters();
   readonly rows = new Map<string, FdbRow>();
+  readonly neighbourRows = new Map<string, Neighbour>();
+  readonly listeners = new Set<(event: AgentEvent) => void>();
   /** What `status` answers; replace it to bend it. */
   answer: () => Promise<AgentStatus> = async () => healthyStatus();
 
@@ -104,6 +113,27 @@ export class FakeAgent implements AgentView {
       throw new AgentError("ROW_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
     if (op === "del") this.rows.delete(mac);
     else this.rows.set(mac, { mac, vni: 1, dst: dst!, port, state: "permanent" });
+  }
+
+  async neighbours(): Promise<Neighbour[]> {
+    return [...this.neighbourRows.values()];
+  }
+
+  async changeNeighbour({ op, address, mac }: NeighbourChange): Promise<void> {
+    if (op === "del" && !this.neighbourRows.delete(address)) {
+      throw new AgentError("NO_SUCH_ROW", `${address} has no row`);
+    }
+    if (op !== "del") this.neighbourRows.set(address, { vni: 1, address, mac: mac! });
+  }
+
+  listen(heard: (event: AgentEvent) => void): () => void {
+    this.listeners.add(heard);
+    return () => void this.listeners.delete(heard);
+  }
+
+  /** Tells everybody who listens. */
+  tell(event: AgentEvent): void {
+    for (const listener of this.listeners) listener(event);
   }
 
   count(name: Parameters<typeof counterIndex>[0], n: number): void {

@@ -6,6 +6,7 @@ import { type Command, execute, type ReplyTo } from "../../../src/agent/engine/p
 import { addSnapshots, joinQueues } from "../../../src/agent/engine/queues.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import { Dataplane } from "../../../src/dataplane/dataplane.ts";
+import { EventRing } from "../../../src/dataplane/event-ring.ts";
 import type { PortFailure } from "../../../src/dataplane/loop.ts";
 import type { FdbUpdate } from "../../../src/dataplane/options.ts";
 import { MemoryNetwork, MemoryTap } from "../../../src/io/memory.ts";
@@ -22,6 +23,7 @@ const OPTIONS = {
 /** An engine whose commands take a while, and that can be made to fail. */
 class Fake implements Engine {
   readonly driver = "worker";
+  readonly events = [new EventRing()];
   readonly counters = new Counters();
   readonly dataplane: Dataplane;
   readonly heard: Command[] = [];
