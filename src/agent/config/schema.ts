@@ -316,7 +316,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     format: (neighbours) => (neighbours.length === 0 ? "none" : neighbours.join(", ")),
     fallback: [],
     defaultText: "none but those of the peers",
-    example: '["10.0.0.5 lladdr 02:00:00:00:00:05"]',
+    example: "10.0.0.5 lladdr 02:00:00:00:00:05",
     placeholder: "NEIGHBOUR",
     description:
       "Addresses in the overlay with the MACs that `proxy` answers with, in the words of `ip neigh`. The first address of each peer's subnet is in the table without being named here.",

@@ -44,6 +44,11 @@ describe("diffConfig", () => {
       offload: "tap-tso=off",
       queues: "2",
       spin: "off",
+      proxy: "true",
+      proxyUnknown: "forward",
+      neighbours: "10.0.0.5 lladdr 02:00:00:00:00:05",
+      l2miss: "true",
+      l3miss: "true",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
@@ -59,7 +64,11 @@ describe("diffConfig", () => {
       expect(reload === "live" ? restart : live).toEqual([]);
     }
     const live = SETTINGS.filter(({ reload }) => reload === "live").map(({ name }) => name);
-    expect(live).toEqual(["address", "senderCheck", "reservedBits", "tos", "ephemeral", "logLevel", "peers"]);
+    expect(live).toEqual([
+      ...["address", "senderCheck", "reservedBits", "tos"],
+      ...["proxy", "proxyUnknown", "neighbours", "l2miss", "l3miss"],
+      ...["ephemeral", "logLevel", "peers"],
+    ]);
   });
 
   it("finds peers that come, go and change", () => {
