@@ -6,18 +6,23 @@ import { NOBODY } from "../../src/fdb/vteps.ts";
 import { fromHex, hex, parseMac } from "../../src/wire/bytes.ts";
 import { checksum, pseudoSumV6 } from "../../src/wire/checksum.ts";
 import { frame } from "./frames.ts";
+import {
+  type Arp,
+  ASKER,
+  arp,
+  GROUP,
+  IP_ASKER,
+  IP_OWNER,
+  IP6_ASKER,
+  IP6_NOBODY,
+  IP6_OWNER,
+  OWNER,
+  OWNER_MAC,
+  type Solicitation,
+  solicitation,
+  TAG,
+} from "./questions.ts";
 import { Stages } from "./stages.ts";
-
-const ASKER = "0a5800000002";
-const OWNER = "020000000005";
-const OWNER_MAC = "02:00:00:00:00:05";
-const IP_ASKER = "0a630002";
-const IP_OWNER = "0a630005";
-const IP6_ASKER = "fd990000000000000000000000000002";
-const IP6_OWNER = "fd990000000000000000000000000005";
-const IP6_NOBODY = "0".repeat(32);
-const GROUP = "ff0200000000000000000001ff000005";
-const TAG = "81000064";
 
 const ON: ProxyPolicy = { on: true, unknown: "drop", l2miss: true, l3miss: true };
 
@@ -27,51 +32,6 @@ function stages(policy: Partial<ProxyPolicy> = {}): Stages {
   for (const address of [IP_OWNER, IP6_OWNER]) made.neighbours.replace(1, fromHex(address), hi, lo);
   made.events.open(0);
   return made;
-}
-
-interface Arp {
-  readonly tag?: string;
-  readonly hardware?: string;
-  readonly op?: string;
-  readonly sender?: string;
-  readonly target?: string;
-  readonly padding?: number;
-}
-
-function arp({
-  tag = "",
-  hardware = "0001",
-  op = "0001",
-  sender = IP_ASKER,
-  target = IP_OWNER,
-  padding = 0,
-}: Arp) {
-  const ethernet = `ffffffffffff ${ASKER} ${tag} 0806`;
-  const body = `${hardware}0800 0604${op} ${ASKER} ${sender} 000000000000 ${target}`;
-  return { bytes: fromHex(`${ethernet} ${body} ${"00".repeat(padding)}`) };
-}
-
-interface Solicitation {
-  readonly tag?: string;
-  readonly source?: string;
-  readonly target?: string;
-  readonly options?: string;
-  readonly hops?: string;
-  readonly type?: string;
-  readonly word?: string;
-}
-
-const OPTION = `0101${ASKER}`;
-
-function solicitation(given: Solicitation) {
-  const { tag = "", source = IP6_ASKER, target = IP6_OWNER, options = OPTION, hops = "ff" } = given;
-  const { type = "8700", word = "60000000" } = given;
-  const length = (24 + options.replace(/\s/g, "").length / 2).toString(16).padStart(4, "0");
-  const ip = `${word} ${length} 3a${hops} ${source} ${GROUP}`;
-  // The checksum is not looked at, as by the kernel.
-  return {
-    bytes: fromHex(`3333ff000005 ${ASKER} ${tag} 86dd ${ip} ${type}0000 00000000 ${target} ${options}`),
-  };
 }
 
 /** What came back, in hexadecimal; nothing else may have happened. */

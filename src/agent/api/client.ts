@@ -3,7 +3,6 @@
  * that say what to do next.
  */
 import { type IncomingMessage, request } from "node:http";
-import { createInterface } from "node:readline";
 import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 import {
@@ -223,8 +222,24 @@ export class ApiClient {
   }
 }
 
-/** The lines of a stream, each an event; its end, whoever brought it about, ends them. */
-async function* eventsOf(response: IncomingMessage): AsyncGenerator<AgentEvent> {
-  response.on("error", () => {}); // aborted, or the agent is gone
-  for await (const line of createInterface({ input: response })) yield JSON.parse(line) as AgentEvent;
+/** The lines of a stream, each an event. Its end ends them, whoever brought it about. */
+function eventsOf(response: IncomingMessage): AsyncIterable<AgentEvent> {
+  response.on("error", () => {}); // also when nobody has begun to read
+  return linesOf(response);
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<AgentEvent> {
+  let rest = "";
+  try {
+    for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) yield JSON.parse(line) as AgentEvent;
+    }
+  } catch (error) {
+    const { name, code } = error as NodeJS.ErrnoException;
+    if (name !== "AbortError" && code !== "ECONNRESET") throw error;
+  } finally {
+    response.destroy();
+  }
 }

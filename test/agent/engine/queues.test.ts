@@ -138,6 +138,22 @@ describe("several queues", () => {
     );
   });
 
+  it("neighbours are the same in all tables, and what is told comes from all", async () => {
+    const { fakes, engine } = queues(2);
+    const address = Uint8Array.of(10, 0, 0, 5);
+    const add = { op: "add", address, mac: "02:00:00:00:00:05" } as const;
+    const del = { op: "del", address: Uint8Array.of(10, 0, 0, 6), mac: "" } as const;
+    expect(await engine.ask({ type: "updateNeighbours", changes: [add, add, del] })).toEqual([
+      null,
+      "NEIGH_EXISTS",
+      "NEIGH_MISSING",
+    ]);
+    const row = { vni: 1, address: "10.0.0.5", mac: add.mac };
+    for (const { dataplane } of fakes) expect(dataplane.neighbours()).toEqual([row]);
+    expect(await engine.ask({ type: "neighbours" })).toEqual([row]);
+    expect(engine.events).toEqual(fakes.flatMap(({ events }) => events));
+  });
+
   it("a policy reaches all", async () => {
     const { fakes, engine } = queues();
     const policy = { reservedBits: "linux", senderCheck: "off", tos: "inherit" } as const;
