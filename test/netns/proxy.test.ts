@@ -80,21 +80,13 @@ function addGuest(cluster: Cluster, node: LabNode): Host {
     `link set eth0 address ${mac}`,
     `addr add 10.99.0.${n}/24 dev eth0`,
     `addr add fd99::${n}/64 dev eth0 nodad`,
-    "link add link eth0 name eth0.100 type vlan id 100",
-    "link set eth0.100 up",
-    `addr add 10.98.0.${n}/24 dev eth0.100`,
   );
   return guest;
 }
 
 /** Pings once. @returns whether it was answered */
-async function pings(
-  from: Host,
-  to: string,
-  args: readonly string[] = ["-c", "1", "-W", "1"],
-): Promise<boolean> {
-  const { status } = await from.exec("ping", ["-n", ...args, to], { check: false, timeout: 60_000 });
-  return status === 0;
+async function pings(from: Host, to: string): Promise<boolean> {
+  return (await from.exec("ping", ["-n", "-c", "1", "-W", "1", to], { check: false })).status === 0;
 }
 
 /** The MAC that a host has found for an address; "" for none. */
@@ -111,7 +103,7 @@ describeWith([lab(), ipv6(), ...tools], "a bridge over the overlay", () => {
   let guest: Host;
 
   beforeAll(async () => {
-    const neighbours = [OWNER_V4, OWNER_V6, "10.98.0.5"].map((address) => `${address} lladdr ${OWNER_MAC}`);
+    const neighbours = [OWNER_V4, OWNER_V6].map((address) => `${address} lladdr ${OWNER_MAC}`);
     cluster = await Cluster.start({
       ipv6: true,
       nodes: [
@@ -153,11 +145,6 @@ describeWith([lab(), ipv6(), ...tools], "a bridge over the overlay", () => {
     expect(tshark(here.file, ["icmpv6.checksum.status"], "icmpv6.type == 136").length).toBeGreaterThan(0);
     const { txProxied } = await cluster.poplin("node-a").client.stats();
     expect(txProxied - before).toBeGreaterThanOrEqual(2);
-  });
-
-  it("a tagged request gets a tagged answer", async () => {
-    await pings(guest, "10.98.0.5");
-    expect(await macOf(guest, "10.98.0.5")).toBe(OWNER_MAC);
   });
 
   it("an address that somebody else has is found to be a duplicate", async () => {
@@ -247,7 +234,7 @@ describeWith([lab(), ipv6(), ...tools], "a bridge over the overlay", () => {
       heard += text;
     });
     for (const to of ["10.99.0.3", "fd99::3"]) {
-      expect(await pings(guest, to, ["-c", "2", "-w", "40", "-i", "0.5"])).toBe(true);
+      await until(`a ping to ${to}`, () => pings(guest, to), 60_000);
     }
     expect(heard).toContain("l3miss 10.99.0.3");
     expect(heard).toContain("l3miss fd99::3");
