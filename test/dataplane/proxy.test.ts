@@ -1,4 +1,5 @@
 /** ARP and neighbour discovery answered where they were asked: each field of the answers, and who gets none. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../../src/dataplane/event-ring.ts";
 import type { ProxyPolicy } from "../../src/dataplane/options.ts";
@@ -234,6 +235,29 @@ describe("a neighbour solicitation", () => {
     const { bytes } = solicitation({});
     for (let length = 14; length < bytes.length; length++) answers(s, { bytes: bytes.slice(0, length) });
     expect(s.counters.get("txProxied")).toBe(0);
+  });
+});
+
+describe("whatever is asked", () => {
+  it("a mutant of a question loses no slot, and an answer is no longer than the longest there is", () => {
+    const questions = [arp({}), arp({ tag: TAG }), solicitation({}), solicitation({ options: "", tag: TAG })];
+    const change = fc.tuple(fc.nat(90), fc.nat(255));
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...questions),
+        fc.array(change, { maxLength: 4 }),
+        fc.nat(90),
+        ({ bytes }, changes, length) => {
+          const s = stages();
+          const mutant = bytes.slice(0, Math.max(14, length));
+          for (const [at, value] of changes) if (at < mutant.length) mutant[at] = value;
+          s.transmit({ bytes: mutant });
+          for (const { body } of s.answered()) expect(body.length).toBeLessThanOrEqual(14 + 8 + 40 + 32);
+          expect(s.leaked).toBe(0);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -1,4 +1,5 @@
 /** What is asked of the kernel's proxy and of ours: by name a frame from a bridge, for a neighbour that both know. */
+import { frame } from "../dataplane/frames.ts";
 import { arp, IP6_NOBODY, type Solicitation, solicitation } from "../dataplane/questions.ts";
 
 const OTHER = "0a5800000099";
@@ -21,6 +22,13 @@ export const QUESTIONS: Readonly<Record<string, Uint8Array>> = {
   "a solicitation with a traffic class and a flow label": sol({ word: "6fffffff" }),
   "a solicitation for nobody": sol({ target: "fd990000000000000000000000000006" }),
 };
+
+/** What else a bridge may send: to a MAC that nobody has, and to all. */
+export const OTHERS: readonly Uint8Array[] = [
+  frame({ dst: "02:00:00:00:00:77" }),
+  frame({ dst: "01:00:5e:00:00:fb" }),
+  frame({ dst: "ff:ff:ff:ff:ff:ff" }),
+];
 
 /** Answered otherwise: the kernel's answer is to ::, which no packet may be sent to. */
 export const PROBE = sol({ source: IP6_NOBODY, options: "" });

@@ -6,6 +6,8 @@
  * The guests share a subnet that is none of the nodes' pods': what they ask each other goes into the overlay's device.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentEvent } from "../../src/agent/api/types.ts";
+import { EventHub } from "../../src/agent/events.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
@@ -18,7 +20,7 @@ import { tshark, WRONG } from "../helpers/tshark.ts";
 import { reload, until } from "./agents.ts";
 import { Inside } from "./inside.ts";
 import { ipv6 } from "./pods.ts";
-import { PROBE, QUESTIONS } from "./proxy-questions.ts";
+import { OTHERS, PROBE, QUESTIONS } from "./proxy-questions.ts";
 import { Sniffer } from "./sniff.ts";
 
 /** Nobody's: behind no forwarding row, so that nothing but questions could leave. */
@@ -28,13 +30,17 @@ const OWNER_V6 = "fd99::5";
 describeWith([namespaces(), tun(), shim(), ipv6()], "the kernel's proxy", () => {
   let inside: Inside;
   let kernel: Record<string, string | null> = {};
-  const stages = new Stages({ proxy: { on: true, unknown: "drop", l2miss: false, l3miss: false } });
+  let told = "";
+  const stages = new Stages({ proxy: { on: true, unknown: "drop", l2miss: true, l3miss: true } });
   const { hi, lo } = parseMac(OWNER_MAC);
   for (const address of [IP_OWNER, IP6_OWNER]) stages.neighbours.replace(1, fromHex(address), hi, lo);
 
   beforeAll(async () => {
     inside = new Inside(new URL("./proxy-scenarios.ts", import.meta.url));
     kernel = await inside.run("answers");
+    inside.remove();
+    inside = new Inside(new URL("./proxy-scenarios.ts", import.meta.url));
+    told = await inside.run("misses");
   });
   afterAll(() => inside.remove());
 
@@ -47,6 +53,25 @@ describeWith([namespaces(), tun(), shim(), ipv6()], "the kernel's proxy", () => 
 
   it.each(Object.keys(QUESTIONS))("answers %s as we do, byte for byte, or both do not", (name) => {
     expect(ours(QUESTIONS[name]!)).toBe(kernel[name]);
+  });
+
+  it("tells of the misses that we tell of", async () => {
+    const ours: AgentEvent[] = [];
+    const end = new EventHub([stages.events]).listen((event) => ours.push(event));
+    for (const bytes of [...Object.values(QUESTIONS), ...OTHERS]) stages.transmit({ bytes });
+    stages.answered();
+    await until("our misses", () => ours.length >= 3);
+    end();
+    const [addresses, macs] = [/^miss (\S+) dev /gm, /^miss dev \S+ lladdr (\S+)/gm].map((pattern) =>
+      [...told.matchAll(pattern)].map(([, what]) => what!),
+    );
+    const ofType = (type: string) =>
+      ours.flatMap((event) =>
+        event.type === type ? ["mac" in event ? event.mac : "address" in event && event.address] : [],
+      );
+    expect(new Set(ofType("l3miss"))).toEqual(new Set(addresses));
+    expect(new Set(ofType("l2miss"))).toEqual(new Set(macs));
+    expect([addresses!.length, macs!.length]).toEqual([2, 1]);
   });
 
   it("answers at all, and answers a probe for a duplicate to nobody, where we tell all nodes", () => {
