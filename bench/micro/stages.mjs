@@ -21,6 +21,7 @@ export const cases = [
   { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
   { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
+  { name: "ARP request answered", prepare: answered },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
   { name: "segment, per segment", prepare: segment },
   { name: "coalesce, per segment", prepare: coalesce },
@@ -104,6 +105,30 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
     }
     return filled.head;
   };
+}
+
+/** Requests for a neighbour that the proxy knows; each is written anew, as the answer lies where the question was. */
+function answered() {
+  const head = [...new Array(6).fill(0xff), 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+  const who = [2, 0, 0, 0, 0, 1, ...ADDRESSES.slice(0, 4), 0, 0, 0, 0, 0, 0, ...ADDRESSES.slice(4)];
+  const request = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...head, ...who]);
+  const parts = setUp(VNET_AT, request);
+  const { arena, fdb, filled, counters } = parts;
+  const neighbours = new NeighbourTable(1);
+  neighbours.replace(OPTIONS.vni, Uint8Array.from(ADDRESSES.slice(4)), 0x0200, 2);
+  const policy = { on: true, unknown: "drop", l2miss: false, l3miss: false };
+  const proxy = new NeighbourProxy(arena.bytes, fdb, neighbours, new EventRing(), OPTIONS.vni, policy);
+  const target = { capabilities: { sendTos: true, gso: false }, sourcePorts: new Uint16Array(0) };
+  const answers = new Ring(filled.pool, BATCH);
+  const encap = new Encap(arena.bytes, fdb, null, answers, proxy, OPTIONS, target, counters);
+  const sent = new Ring(filled.pool, BATCH);
+  const run = () => {
+    for (let i = filled.tail; i !== filled.head; i++) {
+      arena.bytes.set(request, filled.words[filled.row(i) + OFFSET]);
+    }
+    encap.run(filled, sent);
+  };
+  return runner({ filled, ready: answers }, { run }, VNET_AT, request.length);
 }
 
 function makeEncap({ arena, fdb, counters, filled }, { gso = false, ports = new Uint16Array(0) }) {

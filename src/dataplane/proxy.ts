@@ -19,47 +19,25 @@
 import type { Fdb } from "../fdb/fdb.ts";
 import type { NeighbourTable } from "../fdb/neighbours.ts";
 import { NOBODY } from "../fdb/vteps.ts";
-import { i32, macHi, macLo, putMac, putU16, putU32, u16 } from "../wire/bytes.ts";
-import { checksum, pseudoSumV6 } from "../wire/checksum.ts";
+import { i32, macHi, macLo } from "../wire/bytes.ts";
 import type { Location } from "../wire/flow.ts";
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, PROTOCOL_ICMPV6 } from "../wire/numbers.ts";
-import { IPV6_LENGTH } from "../wire/views.ts";
+import { ETHERTYPE_ARP } from "../wire/numbers.ts";
 import { type EventRing, L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "./event-ring.ts";
+import {
+  ARP_TARGET,
+  askerOf,
+  isArpRequest,
+  isSolicitation,
+  ND_TARGET,
+  writeAdvertisement,
+  writeArpReply,
+} from "./neighbour-messages.ts";
 import type { ProxyPolicy } from "./options.ts";
 
 /** From `answer`: the frame is no question, or goes its way like any other. */
 export const NO_QUESTION = 0;
 /** From `answer`: the frame ends here. */
 export const UNANSWERED = -1;
-
-const ARP_LENGTH = 28;
-/** Hardware types that the kernel's `arp_reduce` takes for Ethernet: 1, and 6, IEEE 802. */
-const HARDWARE_ETHERNET = 1;
-const HARDWARE_IEEE802 = 6;
-/** Address lengths, 6 and 4, and the opcode of a request. */
-const LENGTHS_AND_REQUEST = 0x06040001;
-const ARP_REPLY = 2;
-const SENDER_MAC = 8;
-const SENDER_IP = 14;
-const TARGET_MAC = 18;
-const TARGET_IP = 24;
-
-const ND_SOLICITATION = 135;
-const ND_ADVERTISEMENT = 136;
-const ND_TARGET = 8;
-/** Bytes before the options. */
-const ND_LENGTH = 24;
-const OPTION_SOURCE = 1;
-const OPTION_TARGET = 2;
-const OPTION_BYTES = 8;
-const SOLICITED = 0x40;
-const OVERRIDE = 0x20;
-const HOP_LIMIT = 255;
-const IP_SOURCE = 8;
-const IP_DESTINATION = 24;
-/** First word of ff02::1, all nodes on the link, and its MAC. */
-const ALL_NODES = 0xff020000 | 0;
-const ALL_NODES_MAC = [0x3333, 1] as const;
 
 /** Nothing is answered and nothing told. */
 export const NO_PROXY: ProxyPolicy = { on: false, unknown: "drop", l2miss: false, l3miss: false };
@@ -75,8 +53,6 @@ export class NeighbourProxy {
   readonly #neighbours: NeighbourTable;
   readonly #events: EventRing;
   readonly #vni: number;
-  /** Where the MAC lies that an advertisement goes to. */
-  #asker = 0;
 
   constructor(
     bytes: Uint8Array,
@@ -115,117 +91,44 @@ export class NeighbourProxy {
    * @returns the length of the answer that lies there now, `NO_QUESTION` or `UNANSWERED`
    */
   answer(frame: number, length: number, where: Location): number {
-    if (where.etherType === ETHERTYPE_ARP) return this.#arp(frame, frame + length, where.l3At);
-    const { l3At, l4At } = where;
-    const solicits =
-      where.protocol === PROTOCOL_ICMPV6 &&
-      l4At === l3At + IPV6_LENGTH &&
-      where.l4Length >= ND_LENGTH &&
-      u16(this.#bytes, l4At) === ND_SOLICITATION << 8 && // type, and code 0
-      this.#bytes[l3At + 7] === HOP_LIMIT;
-    return solicits ? this.#solicitation(frame, l3At, where.l4Length) : NO_QUESTION;
+    const bytes = this.#bytes;
+    const { l3At } = where;
+    if (where.etherType === ETHERTYPE_ARP) {
+      return isArpRequest(bytes, l3At, frame + length) ? this.#arp(frame, l3At) : this.#unanswered;
+    }
+    return isSolicitation(bytes, where) ? this.#solicitation(frame, where) : NO_QUESTION;
   }
 
-  #arp(frame: number, end: number, at: number): number {
+  #arp(frame: number, at: number): number {
     const bytes = this.#bytes;
-    if (at + ARP_LENGTH > end) return this.#unanswered;
-    const hardware = u16(bytes, at);
-    if (hardware !== HARDWARE_ETHERNET && hardware !== HARDWARE_IEEE802) return this.#unanswered;
-    if (u16(bytes, at + 2) !== ETHERTYPE_IPV4) return this.#unanswered;
-    if (i32(bytes, at + 4) !== LENGTHS_AND_REQUEST) return this.#unanswered;
-    const first = bytes[at + TARGET_IP]!;
-    const multicast = first >>> 4 === 0xe;
-    const loopback = first === 127;
-    if (multicast || loopback || i32(bytes, at + TARGET_IP) === i32(bytes, at + SENDER_IP)) {
-      return this.#unanswered;
-    }
-    const row = this.#neighbours.find(this.#vni, 4, bytes, at + TARGET_IP);
+    const neighbours = this.#neighbours;
+    const row = neighbours.find(this.#vni, 4, bytes, at + ARP_TARGET);
     if (row < 0) {
-      if (this.#l3miss) this.#events.tell(L3_MISS_IPV4, this.#vni, i32(bytes, at + TARGET_IP), 0, 0, 0);
+      if (this.#l3miss) this.#events.tell(L3_MISS_IPV4, this.#vni, i32(bytes, at + ARP_TARGET), 0, 0, 0);
       return this.#unanswered;
     }
     if (this.#isLocal(row)) return this.#unanswered;
-    bytes.copyWithin(frame, at + SENDER_MAC, at + SENDER_MAC + 6);
-    this.#putMac(frame + 6, row);
-    putU16(bytes, at, HARDWARE_ETHERNET);
-    putU16(bytes, at + 6, ARP_REPLY);
-    const address = i32(bytes, at + TARGET_IP);
-    bytes.copyWithin(at + TARGET_MAC, at + SENDER_MAC, at + SENDER_MAC + 10);
-    this.#putMac(at + SENDER_MAC, row);
-    putU32(bytes, at + SENDER_IP, address);
-    return at + ARP_LENGTH - frame;
+    return writeArpReply(bytes, frame, at, neighbours.hi(row), neighbours.lo(row));
   }
 
-  #solicitation(frame: number, ip: number, length: number): number {
+  #solicitation(frame: number, { l3At, l4At, l4Length }: Location): number {
     const bytes = this.#bytes;
-    const at = ip + IPV6_LENGTH;
-    const target = at + ND_TARGET;
-    if (bytes[target] === 0xff) return this.#unanswered;
-    const row = this.#neighbours.find(this.#vni, 6, bytes, target);
+    const neighbours = this.#neighbours;
+    const target = l4At + ND_TARGET;
+    if (bytes[target] === 0xff) return this.#unanswered; // multicast
+    const row = neighbours.find(this.#vni, 6, bytes, target);
     if (row < 0) {
       if (this.#l3miss) this.#tellIpv6(target);
       return this.#unanswered;
     }
-    if (this.#isLocal(row) || !this.#findAsker(frame, at, length)) return this.#unanswered;
-    this.#advertise(frame, ip, at, row);
-    return at + ND_LENGTH + OPTION_BYTES - frame;
-  }
-
-  /** Turns the solicitation into the advertisement. `vxlan_na_create` writes the same bytes. */
-  #advertise(frame: number, ip: number, at: number, row: number): void {
-    const bytes = this.#bytes;
-    const probe =
-      (i32(bytes, ip + IP_SOURCE) |
-        i32(bytes, ip + IP_SOURCE + 4) |
-        i32(bytes, ip + IP_SOURCE + 8) |
-        i32(bytes, ip + IP_SOURCE + 12)) ===
-      0;
-    bytes.copyWithin(frame, this.#asker, this.#asker + 6);
-    this.#putMac(frame + 6, row);
-    bytes.fill(0, ip + 1, ip + 4); // of traffic class and flow label the kernel keeps the first four bits
-    putU16(bytes, ip + 4, ND_LENGTH + OPTION_BYTES);
-    bytes.copyWithin(ip + IP_DESTINATION, ip + IP_SOURCE, ip + IP_DESTINATION);
-    bytes.copyWithin(ip + IP_SOURCE, at + ND_TARGET, at + ND_TARGET + 16);
-    if (probe) {
-      putMac(bytes, frame, ALL_NODES_MAC[0], ALL_NODES_MAC[1]);
-      putU32(bytes, ip + IP_DESTINATION, ALL_NODES);
-      bytes[ip + IP_DESTINATION + 15] = 1;
-    }
-    putU32(bytes, at, ND_ADVERTISEMENT << 24);
-    putU32(bytes, at + 4, (probe ? OVERRIDE : SOLICITED | OVERRIDE) << 24);
-    putU16(bytes, at + ND_LENGTH, (OPTION_TARGET << 8) | (OPTION_BYTES >> 3));
-    this.#putMac(at + ND_LENGTH + 2, row);
-    const size = ND_LENGTH + OPTION_BYTES;
-    putU16(bytes, at + 2, checksum(bytes, at, size, pseudoSumV6(bytes, ip, PROTOCOL_ICMPV6, size)));
-  }
-
-  /**
-   * Finds the MAC to answer to: that of the first source link-layer option, else the frame's source.
-   * @returns false for options that make no sense (RFC 4861 section 4.6): the message is silently discarded then
-   */
-  #findAsker(frame: number, at: number, length: number): boolean {
-    const bytes = this.#bytes;
-    this.#asker = frame + 6;
-    const end = at + length;
-    for (let option = at + ND_LENGTH; option + 1 < end; ) {
-      const size = bytes[option + 1]! << 3;
-      if (size === 0 || option + size > end) return false;
-      if (bytes[option] === OPTION_SOURCE) {
-        this.#asker = option + 2;
-        return true;
-      }
-      option += size;
-    }
-    return true;
+    const asker = askerOf(bytes, frame, l4At, l4Length);
+    if (asker < 0 || this.#isLocal(row)) return this.#unanswered;
+    return writeAdvertisement(bytes, frame, l3At, asker, neighbours.hi(row), neighbours.lo(row));
   }
 
   /** A neighbour behind a row that leads to nobody is on our own side, and answers for itself. One without a row is not. */
   #isLocal(row: number): boolean {
     return this.#fdb.lookup(this.#vni, this.#neighbours.hi(row), this.#neighbours.lo(row)) === NOBODY;
-  }
-
-  #putMac(at: number, row: number): void {
-    putMac(this.#bytes, at, this.#neighbours.hi(row), this.#neighbours.lo(row));
   }
 
   #tellIpv6(at: number): void {
