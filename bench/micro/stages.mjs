@@ -8,11 +8,13 @@ import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
+import { EventRing } from "../../dist/dataplane/event-ring.js";
 import { Learner } from "../../dist/dataplane/learn.js";
 import { NO_LEARNING } from "../../dist/dataplane/options.js";
+import { NeighbourProxy } from "../../dist/dataplane/proxy.js";
 import { LENGTH, OFFSET, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../dist/dataplane/segment.js";
-import { Fdb, RemoteSets, VtepTable } from "../../dist/fdb/index.js";
+import { Fdb, NeighbourTable, RemoteSets, VtepTable } from "../../dist/fdb/index.js";
 import { native } from "../../dist/io/linux/sums.js";
 import { checksum, writeVxlanHeader } from "../../dist/wire/index.js";
 
@@ -21,6 +23,7 @@ export const cases = [
   { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
   { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
+  { name: "ARP request answered", prepare: answered },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
   { name: "decap, and learn from it", prepare: () => decap({ learning: true }) },
   { name: "flood to 10 VTEPs, per copy", prepare: () => flood(10) },
@@ -113,13 +116,45 @@ function makeLearner({ arena, fdb, vteps, counters }, learning) {
   return new Learner(fdb, vteps, arena.bytes, options, counters, (vtep) => vteps.release(vtep));
 }
 
+/** What encap works on, but for what a case has of its own. */
+function encapParts(parts) {
+  const { arena, fdb, remotes, filled } = parts;
+  const { bytes } = arena;
+  const proxy = new NeighbourProxy(bytes, fdb, new NeighbourTable(), new EventRing(), OPTIONS.vni);
+  const answers = new Ring(filled.pool, BATCH);
+  return { bytes, fdb, remotes, learner: makeLearner(parts, false), segmenter: null, answers, proxy };
+}
+
+/** Requests for a neighbour that the proxy knows; each is written anew, as the answer lies where the question was. */
+function answered() {
+  const head = [...new Array(6).fill(0xff), 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+  const who = [2, 0, 0, 0, 0, 1, ...ADDRESSES.slice(0, 4), 0, 0, 0, 0, 0, 0, ...ADDRESSES.slice(4)];
+  const request = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...head, ...who]);
+  const parts = setUp(VNET_AT, request);
+  const { arena, fdb, filled, counters } = parts;
+  const neighbours = new NeighbourTable(1);
+  neighbours.replace(OPTIONS.vni, Uint8Array.from(ADDRESSES.slice(4)), 0x0200, 2);
+  const policy = { on: true, unknown: "drop", l2miss: false, l3miss: false };
+  const proxy = new NeighbourProxy(arena.bytes, fdb, neighbours, new EventRing(), OPTIONS.vni, policy);
+  const target = { capabilities: { sendTos: true, gso: false }, sourcePorts: new Uint16Array(0) };
+  const mine = { ...encapParts(parts), proxy };
+  const encap = new Encap(mine, OPTIONS, target, counters);
+  const sent = new Ring(filled.pool, BATCH);
+  const run = () => {
+    for (let i = filled.tail; i !== filled.head; i++) {
+      arena.bytes.set(request, filled.words[filled.row(i) + OFFSET]);
+    }
+    encap.run(filled, sent);
+  };
+  return runner({ filled, ready: mine.answers }, { run }, VNET_AT, request.length);
+}
+
 function makeEncap(parts, { gso = false, ports = new Uint16Array(0) }) {
-  const { arena, fdb, remotes, counters } = parts;
+  const { arena, counters } = parts;
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  const learner = makeLearner(parts, false);
-  return new Encap(arena.bytes, fdb, remotes, learner, segmenter, OPTIONS, target, counters);
+  return new Encap({ ...encapParts(parts), segmenter }, OPTIONS, target, counters);
 }
 
 function makeDecap(parts, join, learning = false) {

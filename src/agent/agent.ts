@@ -13,19 +13,28 @@
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
-import type { FdbChange, FdbReason, FdbRow } from "../dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
+import type { Neighbour } from "../fdb/neighbours.ts";
 import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
-import { AgentError, type AgentStatus, type AgentView, type ReloadStatus } from "./api/types.ts";
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentStatus,
+  type AgentView,
+  type ReloadStatus,
+} from "./api/types.ts";
 import { describeDiff, diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
 import { type Device, openDevice } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
+import { EventHub } from "./events.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
+import { Neighbours } from "./neighbours.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { Peers } from "./peers.ts";
 import { headerOptions, policyOf } from "./policy.ts";
@@ -56,6 +65,8 @@ interface Running {
   readonly engine: Engine;
   readonly peers: Peers;
   readonly flood: FloodTargets;
+  readonly neighbours: Neighbours;
+  readonly events: EventHub;
 }
 
 export class Agent implements AgentView {
@@ -149,7 +160,18 @@ export class Agent implements AgentView {
     }
     const peers = new Peers(engine, device, port, this.#log);
     const flood = new FloodTargets(engine, port);
-    this.#running = { device, underlay: { ...underlay, warnings }, offloads, engine, peers, flood };
+    const neighbours = new Neighbours(engine);
+    const events = new EventHub(engine.events);
+    this.#running = {
+      device,
+      underlay: { ...underlay, warnings },
+      offloads,
+      engine,
+      peers,
+      flood,
+      neighbours,
+      events,
+    };
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
@@ -209,7 +231,8 @@ export class Agent implements AgentView {
 
   /** @returns how many rows were changed */
   async #putInPlace(config: AgentConfig): Promise<number> {
-    const { peers, flood } = this.#up();
+    const { peers, flood, neighbours } = this.#up();
+    await neighbours.reconcile(config.peers, config.neighbours);
     return (
       (await flood.reconcile(floodTargets(config))) + (await peers.reconcile(config.peers, config.address))
     );
@@ -233,7 +256,8 @@ export class Agent implements AgentView {
     clearInterval(this.#ageing);
     await this.#api?.close();
     await this.#queue.catch(() => {});
-    const { engine, underlay, device } = this.#running ?? {};
+    const { engine, underlay, device, events } = this.#running ?? {};
+    events?.close();
     await engine?.stop();
     underlay?.close();
     device?.close();
@@ -293,6 +317,18 @@ export class Agent implements AgentView {
       const refusal = await this.#up().peers.change(checked);
       if (refusal !== null) throw refused(refusal, checked, this.#config.family);
     });
+  }
+
+  async neighbours(): Promise<readonly Neighbour[]> {
+    return this.#up().neighbours.rows();
+  }
+
+  changeNeighbour(change: NeighbourChange): Promise<void> {
+    return this.#serially(() => this.#up().neighbours.change(change));
+  }
+
+  listen(heard: (event: AgentEvent) => void): () => void {
+    return this.#up().events.listen(heard);
   }
 
   #up(): Running {

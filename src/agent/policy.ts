@@ -1,5 +1,5 @@
 /** From the configuration to what the dataplane is told: what a reload can change, and what it cannot. */
-import type { DataplaneOptions, DataplanePolicy } from "../dataplane/options.ts";
+import type { DataplaneOptions, DataplanePolicy, ProxyPolicy } from "../dataplane/options.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";
 import type { PolicyStatus } from "./api/types.ts";
 import type { AgentConfig } from "./config/load.ts";
@@ -8,7 +8,7 @@ import type { AgentConfig } from "./config/load.ts";
 export function policyOf(config: AgentConfig): DataplanePolicy {
   const { reservedBits, senderCheck, tos, vlan, learning, ageing, maxaddress, floodRate } = config;
   const headers = { reservedBits, senderCheck, tos, vlan, gbp: groupOf(config) };
-  return { ...headers, learning, ageing, maxaddress, floodRate };
+  return { ...headers, learning, ageing, maxaddress, floodRate, proxy: proxyOf(config) };
 }
 
 /** What is fixed at start, since the sockets are opened for it. DF is IPv4's, the flow label IPv6's. */
@@ -30,6 +30,10 @@ export function inheritsDf({ df, family }: Pick<AgentConfig, "df" | "family">): 
 export function describePolicy(config: AgentConfig): PolicyStatus {
   const { senderCheck, reservedBits, tos, ttl, df, flowlabel, udp6zerocsumrx, vlan } = config;
   return { senderCheck, reservedBits, tos, ttl, df, flowlabel, udp6zerocsumrx, vlan, gbp: groupOf(config) };
+}
+
+function proxyOf({ proxy, proxyUnknown, l2miss, l3miss }: AgentConfig): ProxyPolicy {
+  return { on: proxy, unknown: proxyUnknown, l2miss, l3miss };
 }
 
 function groupOf({ gbp }: AgentConfig): GroupPolicy | null {

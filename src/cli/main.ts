@@ -29,6 +29,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "show or change the forwarding table",
     load: async () => (await import("./fdb.ts")).fdbCommand(),
   },
+  neigh: {
+    about: "show or change the addresses that are answered for (proxy)",
+    load: async () => (await import("./neigh.ts")).neighCommand(),
+  },
+  events: {
+    about: "print what happens, a line each",
+    load: async () => (await import("./events.ts")).eventsCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -20,9 +20,12 @@ function traffic(stats: StatsAnswer, style: Style): string[] {
     ["batches", count(stats.txBatches), count(stats.rxBatches)],
     [
       "frames per batch",
-      // Out: frames read from the TAP, those that were then dropped among them. In: datagrams received.
+      // Out: frames read from the TAP, those dropped or answered among them. In: datagrams received.
       perBatch(
-        stats.txFrames + sum(Object.values(stats.drops.tx)) - (stats.drops.tx.FULL_RING ?? 0),
+        stats.txFrames +
+          stats.txProxied +
+          sum(Object.values(stats.drops.tx)) -
+          (stats.drops.tx.FULL_RING ?? 0),
         stats.txBatches,
       ),
       perBatch(stats.rxDatagrams, stats.rxBatches),
@@ -44,6 +47,7 @@ function perBatch(frames: number, batches: number): string {
 
 /** Counters that mean something only where they are not zero. */
 const NOTES: Partial<Record<CounterName, string>> = {
+  txProxied: "ARP requests and neighbour solicitations that were answered here (proxy)",
   rxDatagrams: "datagrams received: fewer than frames where the kernel joined some (GRO)",
   rxPartialChecksums:
     "frames whose inner checksum the sender left to us (a kernel VXLAN device on a veth does)",

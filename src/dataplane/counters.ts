@@ -23,6 +23,8 @@ export const COUNTER_NAMES = [
   "rxSuperFrames",
   /** Super-frames from the TAP that were cut into segments. */
   "txSuperFrames",
+  /** ARP requests and neighbour solicitations that were answered here, and did not leave. */
+  "txProxied",
   /** Frames that went to the TAP as part of the one before them. */
   "rxCoalesced",
   /** Sends of several datagrams that the kernel refused, and that left again one by one. */

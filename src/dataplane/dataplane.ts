@@ -3,8 +3,10 @@
  * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
  */
 import { Fdb } from "../fdb/fdb.ts";
+import { type Neighbour, NeighbourTable } from "../fdb/neighbours.ts";
 import { RemoteSets } from "../fdb/remotes.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
+import { parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
@@ -12,6 +14,7 @@ import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { Encap } from "./encap.ts";
+import { EventRing } from "./event-ring.ts";
 import { ForwardingTable } from "./forwarding.ts";
 import { Learner, type LearnLogs } from "./learn.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
@@ -23,9 +26,12 @@ import {
   type FdbRefusal,
   type FdbRow,
   type FdbUpdate,
+  type NeighbourRefusal,
+  type NeighbourUpdate,
   NO_LEARNING,
 } from "./options.ts";
 import type { Tap, Underlay } from "./ports.ts";
+import { NeighbourProxy, NO_PROXY } from "./proxy.ts";
 import { PEER, Ring, VTEP_MASK } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
 import { type Native, PORTABLE } from "./sums.ts";
@@ -73,15 +79,19 @@ export class Dataplane {
   readonly #vteps: VtepTable;
   readonly #table: ForwardingTable;
   readonly #learner: Learner;
+  readonly #neighbours = new NeighbourTable();
+  readonly #proxy: NeighbourProxy;
   readonly #encap: Encap;
   readonly #decap: Decap;
   readonly #tx: Ring;
   readonly #rx: Ring;
   readonly #txReady: Ring;
   readonly #underlay: Underlay;
+  readonly #vni: number;
 
   /**
    * @param native what this machine does better than TypeScript
+   * @param events what is told to whoever listens
    * @param logs by which several dataplanes of one device tell each other what they learn; null for one alone
    * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
    */
@@ -91,6 +101,7 @@ export class Dataplane {
     underlay: Underlay,
     counters = new Counters(),
     native: Native = PORTABLE,
+    events = new EventRing(),
     logs: LearnLogs | null = null,
   ) {
     const offloads = options.offloads ?? everyOffload(false);
@@ -117,6 +128,7 @@ export class Dataplane {
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
+    this.#vni = options.vni;
     this.#vteps = new VtepTable(undefined, options.flowLabel);
     const { bytes } = arena;
     const fdb = new Fdb();
@@ -137,8 +149,12 @@ export class Dataplane {
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
     for (const row of options.rows ?? []) this.#table.update(row);
-    this.#encap = new Encap(bytes, fdb, remotes, this.#learner, segmenter, options, underlay, counters);
-    this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, this.#learner, options, counters);
+    const { vni, proxy } = options;
+    this.#proxy = new NeighbourProxy(bytes, fdb, this.#neighbours, events, vni, proxy);
+    const learner = this.#learner;
+    const parts = { bytes, fdb, remotes, learner, segmenter, answers: rings.answers, proxy: this.#proxy };
+    this.#encap = new Encap(parts, options, underlay, counters);
+    this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, learner, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
   }
 
@@ -151,6 +167,22 @@ export class Dataplane {
     this.#encap.setPolicy(policy);
     this.#decap.setPolicy(policy);
     this.#learner.setPolicy({ ...NO_LEARNING, ...policy });
+    this.#proxy.setPolicy(policy.proxy ?? NO_PROXY);
+  }
+
+  /** Makes one change to the table of neighbours. @returns null, or why it was not made */
+  updateNeighbour({ op, address, mac }: NeighbourUpdate): NeighbourRefusal | null {
+    const known = this.#neighbours.find(this.#vni, address.length === 4 ? 4 : 6, address, 0) >= 0;
+    if (op === "del") return this.#neighbours.delete(this.#vni, address) ? null : "NEIGH_MISSING";
+    if (op === "add" && known) return "NEIGH_EXISTS";
+    const { hi, lo } = parseMac(mac);
+    this.#neighbours.replace(this.#vni, address, hi, lo);
+    return null;
+  }
+
+  /** Every row of the table of neighbours, in no order. */
+  neighbours(): Neighbour[] {
+    return [...this.#neighbours.entries()];
   }
 
   /** Every row of the forwarding table, in no order. */

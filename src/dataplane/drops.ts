@@ -24,6 +24,8 @@ export const DROPS = {
   // overlay → underlay
   NO_TX_TARGET: "no FDB row for the inner destination MAC, and none to flood to",
   FLOOD_LIMIT: "more frames to be flooded than `floodRate` lets through (ours)",
+  NEIGH_MISS:
+    "proxy is on, and an ARP message or a neighbour solicitation was none that it could answer (ours; the kernel counts none)",
   FULL_RING: "the kernel dropped it: the TAP's queue was full, frames came faster than they could be sent",
   TAP_GSO:
     "the TAP handed over a super-frame that cannot be cut: none was asked for, not TCP or UDP, or its headers make no sense (ours)",

@@ -16,6 +16,7 @@ import { encapTos } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
 import { setVxlanHeader, VXLAN_LENGTH, vxlanFlags } from "../wire/vxlan.ts";
+import { pushAnswer } from "./answers.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { sourcePort } from "./entropy.ts";
@@ -25,6 +26,7 @@ import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { Underlay } from "./ports.ts";
+import { type NeighbourProxy, NO_QUESTION, UNANSWERED } from "./proxy.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
@@ -36,12 +38,32 @@ const INNER_TOO_SMALL = dropIndex("tx", "INNER_TOO_SMALL");
 const PKT_TOO_BIG = dropIndex("tx", "PKT_TOO_BIG");
 const TAP_GSO = dropIndex("tx", "TAP_GSO");
 const FLOOD_LIMIT = dropIndex("tx", "FLOOD_LIMIT");
+const NEIGH_MISS = dropIndex("tx", "NEIGH_MISS");
+const TAP_REFUSED = dropIndex("rx", "TAP_REFUSED");
+const TX_PROXIED = counterIndex("txProxied");
 const TX_FRAMES = counterIndex("txFrames");
 const TX_BYTES = counterIndex("txBytes");
 const TX_SUPER = counterIndex("txSuperFrames");
 const TX_FLOODED = counterIndex("txFlooded");
 
 const NOWHERE = new Int32Array(0);
+
+/** From `#one`: the frame has become an answer, and its slot is with that. */
+const ANSWERED = -0x40000000;
+
+/** What encap works with. */
+export interface EncapParts {
+  /** The arena's. */
+  readonly bytes: Uint8Array;
+  readonly fdb: Fdb;
+  readonly remotes: RemoteSets;
+  readonly learner: Learner;
+  /** Null where the TAP hands over no super-frames. */
+  readonly segmenter: Segmenter | null;
+  /** Where frames go that are answered here (`answers.ts`). */
+  readonly answers: Ring;
+  readonly proxy: NeighbourProxy;
+}
 
 /** What encap has to know of the underlay. */
 export type EncapTarget = Pick<
@@ -58,6 +80,8 @@ export class Encap {
   readonly #learner: Learner;
   /** Null where the TAP hands over no super-frames. */
   readonly #segmenter: Segmenter | null;
+  readonly #answers: Ring;
+  readonly #proxy: NeighbourProxy;
   readonly #target: EncapTarget;
   readonly #ports: Uint16Array;
   readonly #values: Float64Array;
@@ -87,22 +111,16 @@ export class Encap {
   #flags = 0;
   #stripTags = false;
 
-  constructor(
-    bytes: Uint8Array,
-    fdb: Fdb,
-    remotes: RemoteSets,
-    learner: Learner,
-    segmenter: Segmenter | null,
-    options: DataplaneOptions,
-    target: EncapTarget,
-    counters: Counters,
-  ) {
+  constructor(parts: EncapParts, options: DataplaneOptions, target: EncapTarget, counters: Counters) {
+    const { bytes } = parts;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#fdb = fdb;
-    this.#remotes = remotes;
-    this.#learner = learner;
-    this.#segmenter = segmenter;
+    this.#fdb = parts.fdb;
+    this.#remotes = parts.remotes;
+    this.#learner = parts.learner;
+    this.#segmenter = parts.segmenter;
+    this.#answers = parts.answers;
+    this.#proxy = parts.proxy;
     this.#target = target;
     this.#ports = target.sourcePorts;
     this.#values = counters.values;
@@ -211,7 +229,7 @@ export class Encap {
     if (verdict > 0) {
       values[TX_FRAMES]! += verdict;
       values[TX_BYTES]! += length * this.#copies;
-    } else {
+    } else if (verdict !== ANSWERED) {
       values[-verdict]! += 1;
       pool.release(slot);
     }
@@ -219,7 +237,7 @@ export class Encap {
     return true;
   }
 
-  /** @returns how many rows the frame became, `NO_ROOM`, or minus the index of the drop counter */
+  /** @returns how many rows the frame became, `NO_ROOM`, `ANSWERED`, or minus the index of the drop counter */
   #one(slot: number, frame: number, length: number, ready: Ring): number {
     if (length < ETHERNET_LENGTH) return -INNER_TOO_SMALL;
     const bytes = this.#bytes;
@@ -228,6 +246,10 @@ export class Encap {
     const where = this.#where;
     if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
     if (this.#flooded !== NOWHERE) return this.#flood(slot, frame, length, type, ready);
+    if (this.#proxy.on && type === GSO_NONE) {
+      const answer = this.#proxy.answer(frame, length, where);
+      if (answer !== NO_QUESTION) return this.#answer(slot, frame, answer);
+    }
     this.#copies = 1;
     let peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (peer < 0) peer = this.#fdb.lookup(this.#vni, 0, 0);
@@ -235,7 +257,7 @@ export class Encap {
       const tags = where.l3At - frame - ETHERNET_LENGTH;
       if (length > this.#largest + tags) return -PKT_TOO_BIG;
     }
-    if (peer < 0) return -NO_TX_TARGET;
+    if (peer < 0) return this.#nowhere(frame);
     if (peer >= SETS) return this.#floodTo(this.#remotes.of(peer), slot, frame, length, type, ready);
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
     this.#push(slot, frame, length, peer, ready);
@@ -292,6 +314,20 @@ export class Encap {
     if (ready.room === 0) return NO_ROOM;
     this.#row(-1, frame, length, peer, ready);
     return 1;
+  }
+
+  /** Sends back what the proxy has made of a frame. One that the TAP has no room for is dropped, as by `netif_rx`. */
+  #answer(slot: number, frame: number, length: number): number {
+    if (length === UNANSWERED) return -NEIGH_MISS;
+    if (!pushAnswer(this.#answers, slot, frame, length)) return -TAP_REFUSED;
+    this.#values[TX_PROXIED]! += 1;
+    return ANSWERED;
+  }
+
+  /** The verdict on a frame whose destination has no row. */
+  #nowhere(frame: number): number {
+    this.#proxy.missed(frame);
+    return -NO_TX_TARGET;
   }
 
   /** Finishes a frame, puts the VXLAN header before it and makes it a row. */

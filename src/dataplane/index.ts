@@ -11,6 +11,7 @@ export { Dataplane, type DataplaneHealth } from "./dataplane.ts";
 export { driveBlocking } from "./drive-blocking.ts";
 export { EventDriver } from "./drive-events.ts";
 export { DROP_REASONS, DROPS, type DropReason } from "./drops.ts";
+export { EventRing } from "./event-ring.ts";
 export type { Loop, PortFailure } from "./loop.ts";
 export {
   everyOffload,
@@ -28,6 +29,10 @@ export type {
   FdbRefusal,
   FdbRow,
   FdbUpdate,
+  NeighbourChange,
+  NeighbourRefusal,
+  NeighbourUpdate,
+  ProxyPolicy,
 } from "./options.ts";
 export type { Port, Tap, Underlay, UnderlayCapabilities, Waiter } from "./ports.ts";
 export * from "./ring.ts";

@@ -53,14 +53,50 @@ export interface DataplaneOptions extends Partial<LearningPolicy> {
   readonly gbp?: GroupPolicy | null | undefined;
   /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
   readonly offloads?: Offloads;
+  /** Who answers ARP and neighbour discovery, and what is told of misses. Left out: nothing of it. */
+  readonly proxy?: ProxyPolicy;
 }
 
 /** What can change while packets flow. */
 export type DataplanePolicy = Pick<
   DataplaneOptions,
-  "reservedBits" | "senderCheck" | "tos" | "vlan" | "gbp"
+  "reservedBits" | "senderCheck" | "tos" | "vlan" | "gbp" | "proxy"
 > &
   Partial<LearningPolicy>;
+
+/** The kernel's VXLAN options `proxy`, `l2miss` and `l3miss`. */
+export interface ProxyPolicy {
+  /** ARP requests and neighbour solicitations are answered from the table of neighbours. */
+  readonly on: boolean;
+  /** What becomes of those that are not answered. The kernel drops them. */
+  readonly unknown: "drop" | "forward";
+  /** Unicast MACs without a row are told. */
+  readonly l2miss: boolean;
+  /** Addresses that were asked for, and are not in the table, are told; only where `on`. */
+  readonly l3miss: boolean;
+}
+
+/** One change to the table of neighbours, with the meaning that `ip neigh` gives to the same verb. */
+export interface NeighbourChange {
+  /** `add` fails when there is a row, `del` when there is none; `replace` does either. */
+  readonly op: "add" | "replace" | "del";
+  /** IPv4 or IPv6. */
+  readonly address: string;
+  /** Not needed for `del`. */
+  readonly mac?: string;
+}
+
+/** A `NeighbourChange` whose address was read: what crosses to the dataplane's thread. */
+export interface NeighbourUpdate {
+  readonly op: NeighbourChange["op"];
+  /** 4 or 16 bytes. */
+  readonly address: Uint8Array;
+  /** "" for `del`. */
+  readonly mac: string;
+}
+
+/** Why a change was not made. */
+export type NeighbourRefusal = "NEIGH_EXISTS" | "NEIGH_MISSING";
 
 /** One change to the forwarding table, with the meaning that `bridge fdb` gives to the same verb. */
 export interface FdbChange {

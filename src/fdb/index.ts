@@ -1,5 +1,6 @@
 /** `poplin/fdb`: who owns a MAC, and where that VTEP is. */
 export { Fdb, type FdbEntry, isGroup, PERMANENT, type Probes, REACHABLE } from "./fdb.ts";
+export { type Neighbour, NeighbourTable } from "./neighbours.ts";
 export { RemoteSets, SETS } from "./remotes.ts";
 export {
   ADDRESS_BYTES,

@@ -6,10 +6,12 @@ import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../src/dataplane/decap.
 import type { DropReason } from "../../src/dataplane/drops.ts";
 import { Encap } from "../../src/dataplane/encap.ts";
 import { portsBetween } from "../../src/dataplane/entropy.ts";
+import { EventRing } from "../../src/dataplane/event-ring.ts";
 import { Learner } from "../../src/dataplane/learn.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
 import { type DataplaneOptions, NO_LEARNING } from "../../src/dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
+import { NeighbourProxy } from "../../src/dataplane/proxy.ts";
 import {
   DONT_FRAGMENT,
   FOLLOW_SHIFT,
@@ -27,6 +29,7 @@ import {
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../src/dataplane/segment.ts";
 import { copyPieces, sumRanges } from "../../src/dataplane/sums.ts";
 import { Fdb } from "../../src/fdb/fdb.ts";
+import { NeighbourTable } from "../../src/fdb/neighbours.ts";
 import { RemoteSets } from "../../src/fdb/remotes.ts";
 import { ADDRESS_BYTES, writeSockaddr } from "../../src/fdb/sockaddr.ts";
 import { VtepTable } from "../../src/fdb/vteps.ts";
@@ -92,6 +95,10 @@ export class Stages {
   readonly arena = new Arena(32 * 1024 * 1024);
   readonly filled: Ring;
   readonly ready: Ring;
+  readonly answers: Ring;
+  readonly neighbours = new NeighbourTable();
+  readonly events = new EventRing();
+  readonly proxy: NeighbourProxy;
   readonly encap: Encap;
   readonly decap: Decap;
 
@@ -100,6 +107,7 @@ export class Stages {
     const pool = this.arena.carvePool(66_000, 128);
     this.filled = new Ring(pool, 64, SLOTS_TO_CUT);
     this.ready = new Ring(pool, READY_ROWS);
+    this.answers = new Ring(pool, 64);
     const { bytes } = this.arena;
     const can = { ...CAPABILITIES, ...capabilities };
     const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
@@ -107,16 +115,10 @@ export class Stages {
     const release = (vtep: number): void => void this.vteps.release(vtep);
     const learning = { ...NO_LEARNING, port: 8472, ...all };
     this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
-    this.encap = new Encap(
-      bytes,
-      this.fdb,
-      this.remotes,
-      this.learner,
-      segmenter,
-      all,
-      target,
-      this.counters,
-    );
+    this.proxy = new NeighbourProxy(bytes, this.fdb, this.neighbours, this.events, all.vni, all.proxy);
+    const { fdb, remotes, learner, answers, proxy } = this;
+    const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy };
+    this.encap = new Encap(parts, all, target, this.counters);
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;
     const joins = [offloads["tcp-coalesce"], offloads["udp-coalesce"]] as const;
@@ -142,6 +144,11 @@ export class Stages {
     );
     this.encap.run(this.filled, this.ready);
     return this.#drain();
+  }
+
+  /** What encap has answered itself since the last call. */
+  answered(): Output[] {
+    return this.#drain(this.answers);
   }
 
   /** Sends datagrams through decap. */
@@ -193,8 +200,7 @@ export class Stages {
     filled.publish(n, packets.length);
   }
 
-  #drain(): Output[] {
-    const { ready } = this;
+  #drain(ready = this.ready): Output[] {
     const { words } = ready;
     const outputs: Output[] = [];
     let next = 0;

@@ -2,15 +2,18 @@
  * Asks a running agent over its Unix socket. One connection per request, a deadline for the whole of it, and errors
  * that say what to do next.
  */
-import { request } from "node:http";
-import type { FdbChange, FdbRow } from "../../dataplane/options.ts";
+import { type IncomingMessage, request } from "node:http";
+import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 import {
+  type AgentEvent,
   type AgentStatus,
   DEFAULT_SOCKET,
   type ErrorAnswer,
   type FdbAnswer,
   type FdbReasonJson,
   type FlushAnswer,
+  type NeighbourAnswer,
   type StatsAnswer,
   type WhyAnswer,
 } from "./types.ts";
@@ -90,6 +93,26 @@ export class ApiClient {
     await this.#ask("POST", "/v1/fdb", change);
   }
 
+  async neighbours(): Promise<readonly Neighbour[]> {
+    return (await this.#ask<NeighbourAnswer>("GET", "/v1/neigh")).rows;
+  }
+
+  async changeNeighbour(change: NeighbourChange): Promise<void> {
+    await this.#ask("POST", "/v1/neigh", change);
+  }
+
+  /**
+   * What happens from now on, until the agent ends or `signal` says so. Resolves once the agent tells everything.
+   * @throws ApiClientError
+   */
+  async events(signal?: AbortSignal): Promise<AsyncIterable<AgentEvent>> {
+    const response = await this.#open("/v1/events", signal);
+    if (response.statusCode === 200) return eventsOf(response);
+    let text = "";
+    for await (const chunk of response.setEncoding("utf8")) text += chunk;
+    return this.#answer("GET", "/v1/events", response.statusCode ?? 0, text);
+  }
+
   /** @throws ApiClientError */
   async #ask<T>(method: string, url: string, body?: unknown): Promise<T> {
     const { status, text } = await this.#exchange(
@@ -97,6 +120,11 @@ export class ApiClient {
       url,
       body === undefined ? null : JSON.stringify(body),
     );
+    return this.#answer(method, url, status, text);
+  }
+
+  /** @throws ApiClientError */
+  #answer<T>(method: string, url: string, status: number, text: string): T {
     let answer: unknown;
     try {
       answer = JSON.parse(text);
@@ -139,6 +167,24 @@ export class ApiClient {
       );
       req.on("error", (error) => reject(this.#forPeople(error)));
       req.end(body ?? undefined);
+    });
+  }
+
+  /** Asks, and waits for the head of the answer only. */
+  #open(url: string, signal?: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), this.#timeout);
+      const ends = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+      const req = request({ socketPath: this.path, path: url, agent: false, signal: ends }, (res) => {
+        clearTimeout(timer);
+        resolve(res);
+      });
+      req.on("error", (error) => {
+        clearTimeout(timer);
+        reject(this.#forPeople(error));
+      });
+      req.end();
     });
   }
 
@@ -185,5 +231,27 @@ export class ApiClient {
       remedy: `is it a poplin agent of this version that listens on ${this.path}?`,
       cause,
     });
+  }
+}
+
+/** The lines of a stream, each an event. Its end ends them, whoever brought it about. */
+function eventsOf(response: IncomingMessage): AsyncIterable<AgentEvent> {
+  response.on("error", () => {}); // also when nobody has begun to read
+  return linesOf(response);
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<AgentEvent> {
+  let rest = "";
+  try {
+    for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) yield JSON.parse(line) as AgentEvent;
+    }
+  } catch (error) {
+    const { name, code } = error as NodeJS.ErrnoException;
+    if (name !== "AbortError" && code !== "ECONNRESET") throw error;
+  } finally {
+    response.destroy();
   }
 }

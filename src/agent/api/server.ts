@@ -4,10 +4,12 @@
  *   request → route by method and path → (body: bounded, JSON) → AgentView → JSON, or {error: {code, message, remedy}}
  *
  * The socket has mode 0600 from the moment it exists: who may open it may change the forwarding table. That is the
- * only access control, and enough of one. Every answer closes its connection, so nothing idles.
+ * only access control, and enough of one. Every answer closes its connection, so nothing idles; the one that goes on for
+ * as long as the client stays is that of /v1/events (`event-stream.ts`).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { hex } from "../../wire/bytes.ts";
+import { EventStreams } from "./event-stream.ts";
 import { claimSocket, forPeople } from "./socket-file.ts";
 import {
   type AgentView,
@@ -17,7 +19,7 @@ import {
   type RefusalCode,
   SCHEMA,
 } from "./types.ts";
-import { RequestError, readFdbChange, readMac } from "./validate.ts";
+import { RequestError, readFdbChange, readMac, readNeighbourChange } from "./validate.ts";
 
 /** A change to the forwarding table is about a hundred bytes. */
 const MAX_BODY = 16 * 1024;
@@ -59,7 +61,18 @@ const ROUTES: Record<string, Record<string, Handler>> = {
   "/v1/fdb/flush": {
     POST: async (view) => ({ schema: SCHEMA, flushed: await view.flushFdb() }),
   },
+  "/v1/neigh": {
+    GET: async (view) => ({ schema: SCHEMA, rows: await view.neighbours() }),
+    POST: async (view, request) => {
+      await view.changeNeighbour(readNeighbourChange(await readBody(request)));
+      return { schema: SCHEMA };
+    },
+  },
+  "/v1/events": { GET: async () => STREAM },
 };
+
+/** From a handler: its answer is a stream. */
+const STREAM = Symbol("stream");
 
 async function why(view: AgentView, request: IncomingMessage): Promise<FdbReasonJson[]> {
   const query = new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
@@ -77,9 +90,10 @@ async function why(view: AgentView, request: IncomingMessage): Promise<FdbReason
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { path, view, onError = () => {} } = options;
   await claimSocket(path);
+  const streams = new EventStreams(view);
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1000 },
-    (request, response) => void serve(view, request, response, onError),
+    (request, response) => void serve(view, streams, request, response, onError),
   );
   server.maxConnections = MAX_CONNECTIONS;
   await listenPrivately(server, path);
@@ -88,6 +102,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   return {
     path,
     close: () => {
+      streams.close();
       closed ??= closeGently(server);
       return closed;
     },
@@ -123,12 +138,15 @@ function closeGently(server: Server): Promise<void> {
 
 async function serve(
   view: AgentView,
+  streams: EventStreams,
   request: IncomingMessage,
   response: ServerResponse,
   onError: (error: unknown) => void,
 ): Promise<void> {
   try {
-    answer(response, 200, await route(request)(view, request));
+    const result = await route(request)(view, request);
+    if (result === STREAM) streams.start(response);
+    else answer(response, 200, result);
   } catch (error) {
     const { status, body } = describe(error);
     if (status === 500) onError(error);

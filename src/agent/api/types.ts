@@ -7,8 +7,9 @@
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { OffloadName } from "../../dataplane/offloads.ts";
-import type { FdbChange, FdbReason, FdbRow } from "../../dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 import type { GroupPolicy } from "../../wire/vxlan.ts";
 
 /** Version of the JSON below. */
@@ -160,7 +161,21 @@ export interface AgentView {
   why(mac: string): Promise<readonly FdbReason[]>;
   /** Forgets what was learned. @returns how many rows that were */
   flushFdb(): Promise<number>;
+  neighbours(): Promise<readonly Neighbour[]>;
+  /** @throws as `changeFdb` */
+  changeNeighbour(change: NeighbourChange): Promise<void>;
+  /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
+  listen(heard: (event: AgentEvent) => void): () => void;
 }
+
+/** What is told while it happens: GET /v1/events, a line of JSON each. `at` is when the agent heard of it. */
+export type AgentEvent =
+  /** There is no row for a unicast destination MAC (the setting `l2miss`). */
+  | { readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }
+  /** Somebody asked for an address that is not in the table of neighbours (the setting `l3miss`). */
+  | { readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }
+  /** So many came faster than they could be told. */
+  | { readonly type: "lost"; readonly count: number; readonly at: string };
 
 /** Why the agent refuses a request, with the HTTP status that says so. Another code is answered with 500. */
 export const REFUSALS = {
@@ -174,6 +189,8 @@ export const REFUSALS = {
   ROW_EXISTS: 409,
   /** This kind of row does not know this change. */
   NOT_POSSIBLE: 409,
+  /** As many listen to the events as may. */
+  TOO_MANY_LISTENERS: 503,
   /** The dataplane is not up yet. */
   UNAVAILABLE: 503,
   DATAPLANE_ENDED: 503,
@@ -229,6 +246,12 @@ export interface FlushAnswer {
   readonly schema: typeof SCHEMA;
   /** Learned rows that are gone. */
   readonly flushed: number;
+}
+
+/** GET /v1/neigh. */
+export interface NeighbourAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly rows: readonly Neighbour[];
 }
 
 /** What every answer with a status of 400 and above holds. */

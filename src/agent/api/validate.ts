@@ -2,7 +2,7 @@
  * What comes in over the API, checked for its shape: whoever reads further may rely on the types, and on one spelling
  * of a MAC. Whether an address makes sense is the agent's to say, since it knows its underlay.
  */
-import type { FdbChange } from "../../dataplane/options.ts";
+import type { FdbChange, NeighbourChange } from "../../dataplane/options.ts";
 import { formatMacKey, parseMac } from "../../wire/bytes.ts";
 
 /** A request that is wrong in itself. */
@@ -60,15 +60,43 @@ export function readMac(text: string | null): string {
   return formatMacKey(hi, lo);
 }
 
+const NEIGHBOUR_OPS = ["add", "replace", "del"] as const;
+const NEIGHBOUR_FIELDS = ["op", "address", "mac"];
+const NEIGHBOUR_EXAMPLE = 'such as {"op":"add","address":"10.0.0.5","mac":"aa:bb:cc:dd:ee:ff"}';
+
+/**
+ * @param body what JSON.parse made of the request
+ * @returns the change as it was given: whether its address and MAC are some is the agent's to say
+ * @throws RequestError with status 400, naming the field
+ */
+export function readNeighbourChange(body: unknown): NeighbourChange {
+  const wrong = (message: string): RequestError => bad(message, NEIGHBOUR_EXAMPLE);
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw wrong("the body is no JSON object");
+  }
+  const { op, address, mac } = body as Record<string, unknown>;
+  const extra = Object.keys(body).find((key) => !NEIGHBOUR_FIELDS.includes(key));
+  if (extra !== undefined) throw wrong(`unknown field ${JSON.stringify(extra)}`);
+  const known = NEIGHBOUR_OPS.find((name) => name === op);
+  if (known === undefined) {
+    throw wrong(`"op" is ${JSON.stringify(op)}, not one of ${NEIGHBOUR_OPS.join(", ")}`);
+  }
+  if (typeof address !== "string") throw wrong('"address" is no string');
+  if (known === "del") {
+    if (mac !== undefined) throw wrong("del takes an address only: it has one row");
+    return { op: known, address };
+  }
+  if (typeof mac !== "string") throw wrong(`"mac" is no string, and ${known} needs one`);
+  return { op: known, address, mac };
+}
+
 function isPort(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
-function bad(message: string): RequestError {
-  return new RequestError(
-    400,
-    "BAD_REQUEST",
-    message,
-    'such as {"op":"add","mac":"aa:bb:cc:dd:ee:ff","dst":"192.0.2.1"}',
-  );
+function bad(
+  message: string,
+  example = 'such as {"op":"add","mac":"aa:bb:cc:dd:ee:ff","dst":"192.0.2.1"}',
+): RequestError {
+  return new RequestError(400, "BAD_REQUEST", message, example);
 }

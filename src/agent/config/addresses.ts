@@ -62,6 +62,17 @@ export const multicastGroup: Reader<string> = (raw) => {
   }, text);
 };
 
+/** The address of somebody in the overlay. */
+export const overlayAddress: Reader<string> = (raw) => {
+  const text = String(raw).trim();
+  return reading(() => {
+    const address = parseAddress(text);
+    const kind = addressKind(address);
+    const why = kind === "loopback" ? "never leaves its host" : UNUSABLE[kind];
+    return why === undefined ? good(address) : bad(`${address} ${why}`, "write the address of one host");
+  }, text);
+};
+
 /** An address for our device, with its prefix length. */
 export const deviceAddress: Reader<string> = (raw) => {
   const text = String(raw).trim();

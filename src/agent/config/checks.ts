@@ -10,6 +10,7 @@ import {
   familyOf,
   parseCidr,
 } from "../../control/address.ts";
+import { splitNeighbour } from "./neighbours.ts";
 import type { LocatedLease } from "./peers.ts";
 import type { Place, Problem } from "./problems.ts";
 import type { SettingName, Settings } from "./schema.ts";
@@ -57,6 +58,7 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   checkLoops(draft, subnets, report);
   checkAddresses(draft, subnets, report);
   checkMtu(draft, subnets, report);
+  checkNeighbours(draft, report, warn);
   return { problems, warnings };
 }
 
@@ -277,4 +279,19 @@ function checkMtu(draft: Draft, subnets: readonly LocatedSubnet[], report: Repor
   if (mtu === null || mtu >= 1280 || !inner6) return;
   const message = `${mtu} is too little for IPv6 inside the overlay`;
   report(placeOf(draft, "mtu"), "mtu", message, "IPv6 needs links of 1280 (RFC 8200 section 5)");
+}
+
+function checkNeighbours(draft: Draft, report: Report, warn: Report): void {
+  const { neighbours, proxy, l3miss } = draft.settings;
+  const seen = new Set<string>();
+  for (const { address } of neighbours.map(splitNeighbour)) {
+    if (seen.has(address)) {
+      const message = `${address} is given twice`;
+      report(placeOf(draft, "neighbours"), "neighbours", message, "an address has one MAC");
+    }
+    seen.add(address);
+  }
+  if (l3miss && !proxy) {
+    warn(placeOf(draft, "l3miss"), "l3miss", "has no effect without proxy", "write `proxy: true`, too");
+  }
 }

@@ -20,7 +20,7 @@ Every mistake in them is reported at once, each with its place, also where a str
 On SIGHUP the agent reads file, environment and flags again. Settings marked *live* change while packets flow; if
 any other setting is different, the reload is refused as a whole and nothing changes.
 
-Where several values are possible (\`address\`, \`offload\`), the file takes a list, the flag may be repeated, and the
+Where several values are possible (\`address\`, \`neighbours\`, \`offload\`), the file takes a list, the flag may be repeated, and the
 flag and the variable take commas. For \`offload\` the file takes a text with commas and a map (\`{ tap-tso: off }\`)
 too. Yes-or-no settings have a second flag with \`--no-\`.
 `;

@@ -19,6 +19,7 @@ import {
   vtepMac,
 } from "./addresses.ts";
 import { formatGroupPolicy, groupPolicy } from "./group-policy.ts";
+import { neighbour } from "./neighbours.ts";
 import { formatOffloads, type OffloadSwitch, offloadSwitch, switchOffloads } from "./offload.ts";
 import { byteSize, oneOf, orAuto, portRange, type Reader, wholeNumber, wordOr, yesOrNo } from "./values.ts";
 
@@ -58,6 +59,11 @@ export interface Settings {
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
+  readonly proxy: boolean;
+  readonly proxyUnknown: "drop" | "forward";
+  readonly neighbours: readonly string[];
+  readonly l2miss: boolean;
+  readonly l3miss: boolean;
   readonly peers: readonly Lease[];
 }
 
@@ -99,6 +105,7 @@ export interface Setting {
 interface Parts {
   address: string;
   remote: string;
+  neighbours: string;
   offload: OffloadSwitch;
   peers: never;
 }
@@ -411,6 +418,55 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     placeholder: "GROUP",
     description:
       "VXLAN Group Based Policy: the group that the header of all we send names, with the D and A bits where wanted, as `100` or `100,dontLearn,applied`; `on` names none, `off` knows nothing of it. The kernel takes the group from each packet's mark; a TAP carries none, so here it is one for the VNI. Received groups are let in, counted (`rxGbp`) and shown, and reach no packet's mark. All nodes need the same: a VTEP without it may drop what has one.",
+    reload: "live",
+  },
+  proxy: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Answer ARP requests and neighbour solicitations from the overlay's side for the addresses that the table of neighbours knows (`poplin neigh show`), so that none crosses the underlay: the `proxy` of the kernel's VXLAN.",
+    reload: "live",
+  },
+  proxyUnknown: {
+    read: oneOf(["drop", "forward"]),
+    fallback: "drop",
+    example: "drop",
+    placeholder: "MODE",
+    description:
+      "What becomes of those that `proxy` does not answer, and of ARP that asks for nothing. `drop`: they end here and are counted as NEIGH_MISS; the kernel drops them too. `forward`: they go their way like any frame.",
+    reload: "live",
+  },
+  neighbours: {
+    shape: "list",
+    read: neighbour,
+    gather: (neighbours) => neighbours,
+    format: (neighbours) => (neighbours.length === 0 ? "none" : neighbours.join(", ")),
+    fallback: [],
+    defaultText: "none but those of the peers",
+    example: "10.0.0.5 lladdr 02:00:00:00:00:05",
+    placeholder: "NEIGHBOUR",
+    description:
+      "Addresses in the overlay with the MACs that `proxy` answers with, in the words of `ip neigh`. The first address of each peer's subnet is in the table without being named here.",
+    reload: "live",
+  },
+  l2miss: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Tell whoever listens (`poplin events`) of unicast frames to a MAC without a row in the forwarding table.",
+    reload: "live",
+  },
+  l3miss: {
+    read: yesOrNo,
+    fallback: false,
+    example: "true",
+    placeholder: null,
+    description:
+      "Tell whoever listens (`poplin events`) of addresses that were asked for and are not in the table of neighbours. Needs `proxy`.",
     reload: "live",
   },
   socket: {

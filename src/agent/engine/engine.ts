@@ -3,11 +3,14 @@
  * `queues.ts` for several of those, `inline-engine.ts` for ports that live on this thread's event loop.
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { EventRing } from "../../dataplane/event-ring.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { Command, ReplyTo } from "./protocol.ts";
 
 export interface Engine {
   readonly driver: "worker" | "event-loop";
+  /** What its threads tell, a ring for each. */
+  readonly events: readonly EventRing[];
   /** What has happened so far, in numbers. */
   snapshot(): CounterSnapshot;
   /** Sends a command and waits for its reply. Rejects once the dataplane has ended. */

@@ -5,6 +5,7 @@
 import { Counters } from "../../dataplane/counters.ts";
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import { EventDriver } from "../../dataplane/drive-events.ts";
+import { EventRing } from "../../dataplane/event-ring.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import type { Tap, Underlay } from "../../dataplane/ports.ts";
@@ -19,7 +20,8 @@ export function startInlineEngine(
   underlay: Underlay,
   native?: Native,
 ): Engine {
-  const dataplane = new Dataplane(options, tap, underlay, new Counters(), native);
+  const events = new EventRing();
+  const dataplane = new Dataplane(options, tap, underlay, new Counters(), native, events);
   let over = false;
   let fail: (failure: PortFailure) => void;
   const failed = new Promise<PortFailure>((resolve) => {
@@ -32,6 +34,7 @@ export function startInlineEngine(
   driver.start();
   return {
     driver: "event-loop",
+    events: [events],
     snapshot: () => dataplane.counters.snapshot(),
     failed,
     async ask<C extends Command>(command: C): Promise<ReplyTo<C>> {

@@ -3,7 +3,16 @@
  * everything else is a command with one reply.
  */
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
-import type { DataplanePolicy, FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import type {
+  DataplanePolicy,
+  FdbReason,
+  FdbRefusal,
+  FdbRow,
+  FdbUpdate,
+  NeighbourRefusal,
+  NeighbourUpdate,
+} from "../../dataplane/options.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
 
 export type Command =
   | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
@@ -12,7 +21,9 @@ export type Command =
   | { readonly type: "why"; readonly mac: string }
   | { readonly type: "flush" }
   | { readonly type: "age" }
-  | { readonly type: "health" };
+  | { readonly type: "health" }
+  | { readonly type: "neighbours" }
+  | { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] };
 
 /** The reply to each command. */
 export interface Replies {
@@ -25,6 +36,9 @@ export interface Replies {
   flush: number;
   age: null;
   health: DataplaneHealth;
+  neighbours: readonly Neighbour[];
+  /** Per change: null, or why it was not made. */
+  updateNeighbours: readonly (NeighbourRefusal | null)[];
 }
 
 export type ReplyTo<C extends Command> = Replies[C["type"]];
@@ -48,5 +62,9 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return null;
     case "health":
       return dataplane.health();
+    case "neighbours":
+      return dataplane.neighbours();
+    case "updateNeighbours":
+      return command.changes.map((change) => dataplane.updateNeighbour(change));
   }
 }

@@ -3,8 +3,9 @@
  * nothing. The kernel keeps each flow with one of them: on the way in by the sender's address and port (SO_REUSEPORT),
  * on the way out by the queue to which the flow's answers were written (tun_automq_select_queue).
  *
- *   rows, why         the static ones are the same everywhere, and the first is asked; of learned ones the latest word counts
- *   update            the first decides; what it made, the others make, too, whatever they had before
+ *   rows, why         the static ones are the same everywhere; of learned ones the latest word counts
+ *   neighbours        the first is asked: all have the same
+ *   update, …         the first decides; what it made, the others make, too, whatever they had before
  *   policy, age       all
  *   flush             all; what they have learned is the same but for the last moment
  *   health, counters  added up
@@ -14,7 +15,7 @@ import { COUNTER_NAMES } from "../../dataplane/counters.ts";
 import type { DataplaneHealth, SlotUse } from "../../dataplane/dataplane.ts";
 import type { Refusal } from "../../dataplane/loop.ts";
 import type { OffloadReport } from "../../dataplane/offloads.ts";
-import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate, NeighbourUpdate } from "../../dataplane/options.ts";
 import { isGroup } from "../../fdb/fdb.ts";
 import { parseMac } from "../../wire/bytes.ts";
 import type { Engine } from "./engine.ts";
@@ -26,6 +27,7 @@ export function joinQueues(engines: readonly Engine[]): Engine {
   const [first] = engines as [Engine, ...Engine[]];
   return {
     driver: first.driver,
+    events: engines.flatMap(({ events }) => events),
     snapshot: () => addSnapshots(engines.map((engine) => engine.snapshot())),
     ask: <C extends Command>(command: C) => ask(engines, command) as Promise<ReplyTo<C>>,
     stop: async () => void (await Promise.all(engines.map((engine) => engine.stop()))),
@@ -40,6 +42,8 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return latestRows((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
     case "why":
       return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
+    case "neighbours":
+      return first.ask(command);
     case "flush":
       return Math.max(...(await Promise.all(engines.map((engine) => engine.ask(command)))));
     case "age":
@@ -49,7 +53,20 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));
     case "update":
       return update(first, others, command.changes);
+    case "updateNeighbours": {
+      const refusals = await first.ask(command);
+      const changes = command.changes.filter((_, i) => refusals[i] === null).map(replacing);
+      if (changes.length > 0) {
+        await Promise.all(others.map((engine) => engine.ask({ type: "updateNeighbours", changes })));
+      }
+      return refusals;
+    }
   }
+}
+
+/** `add` refuses where there is a row; the first queue had none. */
+function replacing(change: NeighbourUpdate): NeighbourUpdate {
+  return change.op === "add" ? { ...change, op: "replace" } : change;
 }
 
 async function update(

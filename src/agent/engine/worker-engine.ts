@@ -4,6 +4,7 @@
  */
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type CounterSnapshot, Counters } from "../../dataplane/counters.ts";
+import { EventRing } from "../../dataplane/event-ring.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
 import { loadShim } from "../../io/linux/shim.ts";
@@ -32,6 +33,8 @@ class WorkerEngine implements Engine {
   readonly failed: Promise<PortFailure | Error>;
   readonly #shim = loadShim();
   readonly #counters = new Counters();
+  readonly #events = new EventRing();
+  readonly events = [this.#events];
   readonly #wakeFd = this.#shim.eventOpen();
   readonly #attention = new Int32Array(new SharedArrayBuffer(4));
   readonly #questions = new Map<number, Question>();
@@ -51,6 +54,7 @@ class WorkerEngine implements Engine {
       wakeFd: this.#wakeFd,
       attention: this.#attention.buffer as SharedArrayBuffer,
       counters: this.#counters.shared,
+      events: this.#events.shared,
       port: this.#channel.port2,
     };
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), {

@@ -7,6 +7,7 @@ import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_
 import { Counters } from "../../dataplane/counters.ts";
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import { driveBlocking } from "../../dataplane/drive-blocking.ts";
+import { EventRing } from "../../dataplane/event-ring.ts";
 import type { LearnLogs } from "../../dataplane/learn.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { DataplaneOptions } from "../../dataplane/options.ts";
@@ -32,6 +33,7 @@ export interface WorkerInput {
   readonly wakeFd: number;
   readonly attention: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  readonly events: SharedArrayBuffer;
   readonly port: MessagePort;
   /** By which the queues tell each other what they learn; null with one. */
   readonly logs: LearnLogs | null;
@@ -52,14 +54,9 @@ function main(input: WorkerInput): void {
   const tap = new LinuxTap(input.tap.fd, input.tap.name);
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
-  const dataplane = new Dataplane(
-    input.options,
-    tap,
-    underlay,
-    new Counters(input.counters),
-    native(),
-    input.logs,
-  );
+  const counters = new Counters(input.counters);
+  const events = new EventRing(input.events);
+  const dataplane = new Dataplane(input.options, tap, underlay, counters, native(), events, input.logs);
   const waiter = new LinuxWaiter(input.tap.fd, underlay, input.wakeFd, spinPolicy(input.spin));
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });

@@ -1,9 +1,16 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
-import { AgentError, type AgentStatus, type AgentView, SCHEMA } from "../../../src/agent/api/types.ts";
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentStatus,
+  type AgentView,
+  SCHEMA,
+} from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import type { Lesson } from "../../../src/dataplane/lessons.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
-import type { FdbChange, FdbReason, FdbRow } from "../../../src/dataplane/options.ts";
+import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../../src/dataplane/options.ts";
+import type { Neighbour } from "../../../src/fdb/neighbours.ts";
 
 /** A healthy agent of two peers, as the study has it. */
 export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
@@ -96,6 +103,8 @@ export class FakeAgent implements AgentView {
   readonly rows = new Map<string, FdbRow>();
   /** What every row was learned from. */
   lesson: Lesson | null = null;
+  readonly neighbourRows = new Map<string, Neighbour>();
+  readonly listeners = new Set<(event: AgentEvent) => void>();
   /** What `status` answers; replace it to bend it. */
   answer: () => Promise<AgentStatus> = async () => healthyStatus();
 
@@ -132,6 +141,27 @@ export class FakeAgent implements AgentView {
     const learned = [...this.rows.values()].filter(({ state }) => state === "learned");
     for (const { mac } of learned) this.rows.delete(mac);
     return learned.length;
+  }
+
+  async neighbours(): Promise<Neighbour[]> {
+    return [...this.neighbourRows.values()];
+  }
+
+  async changeNeighbour({ op, address, mac }: NeighbourChange): Promise<void> {
+    if (op === "del" && !this.neighbourRows.delete(address)) {
+      throw new AgentError("NO_SUCH_ROW", `${address} has no row`);
+    }
+    if (op !== "del") this.neighbourRows.set(address, { vni: 1, address, mac: mac! });
+  }
+
+  listen(heard: (event: AgentEvent) => void): () => void {
+    this.listeners.add(heard);
+    return () => void this.listeners.delete(heard);
+  }
+
+  /** Tells everybody who listens. */
+  tell(event: AgentEvent): void {
+    for (const listener of this.listeners) listener(event);
   }
 
   count(name: Parameters<typeof counterIndex>[0], n: number): void {

@@ -55,6 +55,11 @@ describe("diffConfig", () => {
       udp6zerocsumrx: "true",
       vlan: "rfc",
       gbp: "100,dontLearn",
+      proxy: "true",
+      proxyUnknown: "forward",
+      neighbours: "10.0.0.5 lladdr 02:00:00:00:00:05",
+      l2miss: "true",
+      l3miss: "true",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
@@ -85,7 +90,8 @@ describe("diffConfig", () => {
         "senderCheck",
         "reservedBits",
       ],
-      ...["tos", "vlan", "gbp", "ephemeral", "logLevel", "peers"],
+      ...["tos", "vlan", "gbp", "proxy", "proxyUnknown", "neighbours", "l2miss", "l3miss"],
+      ...["ephemeral", "logLevel", "peers"],
     ]);
   });
 

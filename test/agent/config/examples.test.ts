@@ -53,7 +53,7 @@ describe.each(FILES.map((name, i) => [name, texts[i]!] as const))("%s", (_name, 
     const lines = text.split("\n");
     let tried = 0;
     lines.forEach((line, i) => {
-      const match = /^(\s*)# ([a-zA-Z]+): (.+)$/.exec(line);
+      const match = /^(\s*)# ([a-zA-Z0-9]+): (.+)$/.exec(line);
       const known = match !== null && (SETTINGS.some(({ name }) => name === match[2]) || match[1] !== "");
       if (!known) return;
       const [, indent, name, value] = match;

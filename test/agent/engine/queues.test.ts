@@ -6,6 +6,7 @@ import { type Command, execute, type ReplyTo } from "../../../src/agent/engine/p
 import { addSnapshots, joinQueues } from "../../../src/agent/engine/queues.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import { Dataplane } from "../../../src/dataplane/dataplane.ts";
+import { EventRing } from "../../../src/dataplane/event-ring.ts";
 import type { PortFailure } from "../../../src/dataplane/loop.ts";
 import type { FdbUpdate } from "../../../src/dataplane/options.ts";
 import { MemoryNetwork, MemoryTap } from "../../../src/io/memory.ts";
@@ -22,6 +23,7 @@ const OPTIONS = {
 /** An engine whose commands take a while, and that can be made to fail. */
 class Fake implements Engine {
   readonly driver = "worker";
+  readonly events = [new EventRing()];
   readonly counters = new Counters();
   readonly dataplane: Dataplane;
   readonly heard: Command[] = [];
@@ -160,6 +162,22 @@ describe("several queues", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it("neighbours are the same in all tables, and what is told comes from all", async () => {
+    const { fakes, engine } = queues(2);
+    const address = Uint8Array.of(10, 0, 0, 5);
+    const add = { op: "add", address, mac: "02:00:00:00:00:05" } as const;
+    const del = { op: "del", address: Uint8Array.of(10, 0, 0, 6), mac: "" } as const;
+    expect(await engine.ask({ type: "updateNeighbours", changes: [add, add, del] })).toEqual([
+      null,
+      "NEIGH_EXISTS",
+      "NEIGH_MISSING",
+    ]);
+    const row = { vni: 1, address: "10.0.0.5", mac: add.mac };
+    for (const { dataplane } of fakes) expect(dataplane.neighbours()).toEqual([row]);
+    expect(await engine.ask({ type: "neighbours" })).toEqual([row]);
+    expect(engine.events).toEqual(fakes.flatMap(({ events }) => events));
   });
 
   it("a policy reaches all", async () => {

@@ -1,0 +1,60 @@
+/**
+ * GET /v1/events: a line of JSON for each event, for as long as the client stays. Whoever reads too slowly does not hold
+ * the agent's memory: events that find the connection full are skipped, and a line tells how many.
+ */
+import type { ServerResponse } from "node:http";
+import { AgentError, type AgentEvent, type AgentView } from "./types.ts";
+
+/** Clients that may listen at a time. */
+const MOST = 16;
+
+export class EventStreams {
+  readonly #view: AgentView;
+  readonly #open = new Set<ServerResponse>();
+
+  constructor(view: AgentView) {
+    this.#view = view;
+  }
+
+  /** Answers with the events from now on. @throws AgentError when that cannot be */
+  start(response: ServerResponse): void {
+    if (this.#open.size >= MOST) {
+      const message = `${MOST} clients listen to the events already`;
+      throw new AgentError("TOO_MANY_LISTENERS", message, "end one of them: `ps` shows `poplin events`");
+    }
+    const end = this.#view.listen(writerOf(response));
+    this.#open.add(response);
+    response.once("close", () => {
+      this.#open.delete(response);
+      end();
+    });
+    response.writeHead(200, { "content-type": "application/x-ndjson", connection: "close" });
+    response.flushHeaders();
+  }
+
+  /** Ends them all. */
+  close(): void {
+    for (const response of this.#open) response.end();
+  }
+}
+
+/** @returns what writes an event as a line, where there is room for it */
+function writerOf(response: ServerResponse): (event: AgentEvent) => void {
+  let skipped = 0;
+  return (event) => {
+    if (response.destroyed || response.writableEnded) return;
+    if (response.writableNeedDrain) {
+      skipped += event.type === "lost" ? event.count : 1;
+      return;
+    }
+    if (skipped > 0) {
+      response.write(line({ type: "lost", count: skipped, at: event.at }));
+      skipped = 0;
+    }
+    response.write(line(event));
+  };
+}
+
+function line(event: AgentEvent): string {
+  return `${JSON.stringify(event)}\n`;
+}

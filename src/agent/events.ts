@@ -1,0 +1,99 @@
+/**
+ * What the dataplane's threads tell, on its way to whoever listens: their rings (`dataplane/event-ring.ts`) are looked
+ * at a few times a second, and only while somebody does. Who tells something new adds a kind there, its reader here
+ * and its type to `AgentEvent`.
+ */
+import { type EventRing, L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../dataplane/event-ring.ts";
+import { formatIpv4, formatIpv6, formatMacKey, putU32 } from "../wire/bytes.ts";
+import type { AgentEvent } from "./api/types.ts";
+
+/** Milliseconds between two looks: less than anybody's patience with a flow that has to wait for an answer. */
+const LOOK_EVERY = 50;
+
+type Listener = (event: AgentEvent) => void;
+
+/** Makes an event of a row's words. */
+type Reader = (vni: number, words: Int32Array, at: number, time: string) => AgentEvent;
+
+const READERS: Readonly<Record<number, Reader>> = {
+  [L2_MISS]: (vni, words, i, at) => ({
+    type: "l2miss",
+    vni,
+    mac: formatMacKey(words[i]!, words[i + 1]!),
+    at,
+  }),
+  [L3_MISS_IPV4]: (vni, words, i, at) => ({
+    type: "l3miss",
+    vni,
+    address: formatIpv4(bytesOf(words, i, 1), 0),
+    at,
+  }),
+  [L3_MISS_IPV6]: (vni, words, i, at) => ({
+    type: "l3miss",
+    vni,
+    address: formatIpv6(bytesOf(words, i, 4), 0),
+    at,
+  }),
+};
+
+export class EventHub {
+  readonly #rings: readonly EventRing[];
+  readonly #listeners = new Set<Listener>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(rings: readonly EventRing[]) {
+    this.#rings = rings;
+  }
+
+  /** Calls `heard` with each event from now on. @returns what ends it */
+  listen(heard: Listener): () => void {
+    const listener: Listener = (event) => heard(event);
+    this.#listeners.add(listener);
+    if (this.#timer === undefined) this.#start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.close();
+    };
+  }
+
+  /** Nobody hears anything any more. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#listeners.clear();
+    for (const ring of this.#rings) ring.close();
+  }
+
+  #start(): void {
+    for (const ring of this.#rings) ring.open(clock());
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY);
+    this.#timer.unref();
+  }
+
+  #look(): void {
+    let lost = 0;
+    const at = new Date().toISOString();
+    for (const ring of this.#rings) {
+      lost += ring.drain(clock(), (kind, vni, words, i) => {
+        const read = READERS[kind];
+        if (read !== undefined) this.#tell(read(vni, words, i, at));
+      });
+    }
+    if (lost > 0) this.#tell({ type: "lost", count: lost, at });
+  }
+
+  #tell(event: AgentEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** Milliseconds in 32 bits: it wraps around, and differences do not mind. */
+function clock(): number {
+  return performance.now() | 0;
+}
+
+function bytesOf(words: Int32Array, at: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count * 4);
+  for (let i = 0; i < count; i++) putU32(bytes, i * 4, words[at + i]!);
+  return bytes;
+}
