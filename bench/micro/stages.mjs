@@ -18,6 +18,7 @@ export const cases = [
   { name: "encap, 1450-byte TCP", aim: 50, prepare: () => encap({}) },
   { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
+  { name: "encap, TTL and DF inherited", prepare: () => encap({ ttl: "inherit", df: "inherit" }) },
   { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
   { name: "segment, per segment", prepare: segment },
@@ -104,11 +105,11 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
   };
 }
 
-function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
+function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0), ...headers }) {
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
-  const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
+  const target = { capabilities: { sendTos: true, ttlPerPacket: true, df: true, gso }, sourcePorts: ports };
+  return new Encap(arena.bytes, fdb, segmenter, { ...OPTIONS, ...headers }, target, counters);
 }
 
 function makeDecap({ arena, fdb, vteps, counters }, join) {
