@@ -22,6 +22,7 @@ export const cases = [
   { name: "encap, 1450-byte TCP", aim: 50, prepare: () => encap({}) },
   { name: "encap with source port", prepare: () => encap({ ports: portsBetween() }) },
   { name: "encap as GSO messages", prepare: () => encap({ gso: true }) },
+  { name: "encap, TTL and DF inherited", prepare: () => encap({ ttl: "inherit", df: "inherit" }) },
   { name: "encap to 1,000,000 MACs", prepare: () => encapToMany(1_000_000) },
   { name: "ARP request answered", prepare: answered },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
@@ -149,12 +150,13 @@ function answered() {
   return runner({ filled, ready: mine.answers }, { run }, VNET_AT, request.length);
 }
 
-function makeEncap(parts, { gso = false, ports = new Uint16Array(0) }) {
+function makeEncap(parts, { gso = false, ports = new Uint16Array(0), ...headers }) {
   const { arena, counters } = parts;
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
-  const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  return new Encap({ ...encapParts(parts), segmenter }, OPTIONS, target, counters);
+  const capabilities = { sendTos: true, ttlPerPacket: true, df: true, gso };
+  const target = { capabilities, sourcePorts: ports };
+  return new Encap({ ...encapParts(parts), segmenter }, { ...OPTIONS, ...headers }, target, counters);
 }
 
 function makeDecap(parts, join, learning = false) {

@@ -6,7 +6,15 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { VXLAN_AT } from "../../src/dataplane/arena.ts";
-import { LENGTH, OFFSET, SEGMENT, SLOT, TRUNCATED } from "../../src/dataplane/ring.ts";
+import {
+  DONT_FRAGMENT,
+  LENGTH,
+  OFFSET,
+  SEGMENT,
+  SLOT,
+  TRUNCATED,
+  TTL_SHIFT,
+} from "../../src/dataplane/ring.ts";
 import { packet, type Read, serialOf } from "../io/side.ts";
 import { damaged, Node, type Opened, pause, slabOf, turn, Wakes } from "./node.ts";
 
@@ -55,10 +63,27 @@ export function underlayContract(title: string, subject: Subject): void {
       expect([underlay.kind, underlay.family]).toEqual([subject.kind, subject.family]);
       const { checksum, ...can } = underlay.capabilities;
       expect(["computed", "zero"]).toContain(checksum);
-      const names = ["df", "gro", "gso", "recvTos", "sendTos", "sourcePort", "ttl"];
+      const names = [
+        ...["acceptsNoCheck6", "df", "flowLabel", "gro", "gso", "recvTos", "sendTos", "sourcePort"],
+        ...["ttl", "ttlPerPacket"],
+      ];
       expect(Object.keys(can).sort()).toEqual(names);
       expect(Object.values(can).every((value) => typeof value === "boolean")).toBe(true);
       expect(underlay.overflows()).toBe(0);
+    });
+
+    it("sends to the VTEP that a row names, whatever TTL and DF it asks for", async () => {
+      const { from, to, slab } = await pair();
+      const sent = [0, 1, 64, 127, 128, 255].map((ttl, i) => {
+        const bytes = packet(i, 100);
+        from.side.put(bytes, { peer: ttl << TTL_SHIFT, outer: i % 2 === 0 ? 0 : DONT_FRAGMENT });
+        return bytes;
+      });
+      await from.sendAll(slab);
+      expect(damaged(await to.receive(sent.length), sent)).toEqual([]);
+      from.side.put(packet(9), { peer: (200 << TTL_SHIFT) | 1 }); // a row without an address
+      const nobody = new Uint8Array(2 * slab.length);
+      expect(from.underlay.sendBatch(from.side.ready, nobody)).toBeLessThan(0);
     });
 
     it("carries datagrams of every size whole, at slot + 8, head and body joined", async () => {
