@@ -104,11 +104,12 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
   };
 }
 
-function makeEncap({ arena, fdb, counters }, { gso = false, ports = new Uint16Array(0) }) {
+function makeEncap({ arena, fdb, counters, ready }, { gso = false, ports = new Uint16Array(0) }) {
   const slab = arena.reserve(segmentSlabBytes(READY_ROWS));
   const segmenter = new Segmenter(arena.bytes, slab, OPTIONS, native().pieces);
   const target = { capabilities: { sendTos: true, gso }, sourcePorts: ports };
-  return new Encap(arena.bytes, fdb, segmenter, OPTIONS, target, counters);
+  const answers = new Ring(ready.pool, 1);
+  return new Encap(arena.bytes, fdb, segmenter, answers, OPTIONS, target, counters);
 }
 
 function makeDecap({ arena, fdb, vteps, counters }, join) {

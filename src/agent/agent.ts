@@ -26,6 +26,7 @@ import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
+import { PathWatch } from "./path-mtu/watch.ts";
 import { Peers } from "./peers.ts";
 import { describeStatus } from "./status.ts";
 import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
@@ -69,6 +70,7 @@ export class Agent implements AgentView {
   #stopping = false;
   #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
+  #paths: PathWatch | undefined;
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -141,6 +143,10 @@ export class Agent implements AgentView {
     });
     await this.#serially(() => peers.reconcile(config.peers, config.address));
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
+    const { uplink } = device;
+    const { family, port } = config;
+    this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
+    this.#paths.update(config.peers, config);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
     this.#ready = true;
@@ -187,6 +193,7 @@ export class Agent implements AgentView {
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
+    this.#paths?.update(next.peers, next);
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
     await peers.reconcile(next.peers, next.address);
     return { ok: true, message: describeDiff(diff) };
@@ -208,6 +215,7 @@ export class Agent implements AgentView {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#timer);
+    this.#paths?.close();
     await this.#api?.close();
     await this.#queue.catch(() => {});
     const { engine, underlay, device } = this.#running ?? {};
@@ -236,6 +244,7 @@ export class Agent implements AgentView {
       lastReload: this.#lastReload,
       stopping: this.#stopping,
       running,
+      paths: this.#paths,
       health: health ?? null,
       wrong: this.#stopping ? [] : wrong,
     });

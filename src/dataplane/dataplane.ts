@@ -14,6 +14,7 @@ import { Encap } from "./encap.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import { everyOffload, type OffloadReport } from "./offloads.ts";
 import type { DataplaneOptions, DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
+import { type PathLimit, PathMtus } from "./path-mtus.ts";
 import type { Tap, Underlay } from "./ports.ts";
 import { PEER, Ring } from "./ring.ts";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
@@ -59,6 +60,7 @@ export class Dataplane {
   readonly counters: Counters;
   readonly #fdb = new Fdb();
   readonly #vteps: VtepTable;
+  readonly #paths = new PathMtus();
   readonly #encap: Encap;
   readonly #decap: Decap;
   readonly #tx: Ring;
@@ -109,7 +111,16 @@ export class Dataplane {
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
-    this.#encap = new Encap(bytes, this.#fdb, segmenter, options, underlay, counters);
+    this.#encap = new Encap(
+      bytes,
+      this.#fdb,
+      segmenter,
+      rings.answers,
+      options,
+      underlay,
+      counters,
+      this.#paths,
+    );
     this.#decap = new Decap(bytes, headers, this.#fdb, this.#vteps, coalescer, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
   }
@@ -122,9 +133,17 @@ export class Dataplane {
     if (change.op === "add" && known >= 0) return "FDB_EXISTS";
     if (change.address.length !== (this.#underlay.family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const vtep = this.#vteps.acquire(change.address, change.port);
+    this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
     this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
     if (known >= 0) this.#release(known);
     return null;
+  }
+
+  /** From now on these are the VTEPs whose path takes less than the overlay's MTU, and no others. */
+  setPathLimits(limits: readonly PathLimit[]): void {
+    this.#paths.replace(limits);
+    for (const { vtep } of this.#fdb.entries()) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
+    this.#encap.pathsChanged();
   }
 
   setPolicy(policy: DataplanePolicy): void {

@@ -4,7 +4,8 @@
  * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
  * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
  * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
- * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released.
+ * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released;
+ * the sender of a packet too long for the path to its VTEP is told so (`too-big.ts`).
  * At the end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
@@ -19,9 +20,11 @@ import { sourcePort } from "./entropy.ts";
 import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
+import { PathMtus } from "./path-mtus.ts";
 import type { Underlay } from "./ports.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
-import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
+import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter, segmentLength } from "./segment.ts";
+import { TooBig } from "./too-big.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
 const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
@@ -45,11 +48,18 @@ export class Encap {
   readonly #fdb: Fdb;
   /** Null where the TAP hands over no super-frames. */
   readonly #segmenter: Segmenter | null;
+  /** Frames that go back to where they came from. */
+  readonly #answers: Ring;
   readonly #target: EncapTarget;
   readonly #ports: Uint16Array;
   readonly #values: Float64Array;
   readonly #vni: number;
-  readonly #largest: number;
+  /** The longest frame that is sent, without tags. */
+  readonly #longest: number;
+  /** The longest that fits every VTEP's path: what is longer has to look. */
+  #largest: number;
+  readonly #paths: PathMtus;
+  readonly #tooBig: TooBig;
   readonly #sendTos: boolean;
   readonly #where = new Location();
   /** Where the last message starts that rows to come may join: a position of the ring that `run` filled last. */
@@ -61,21 +71,32 @@ export class Encap {
     bytes: Uint8Array,
     fdb: Fdb,
     segmenter: Segmenter | null,
+    answers: Ring,
     options: DataplaneOptions,
     target: EncapTarget,
     counters: Counters,
+    paths = new PathMtus(),
   ) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fdb = fdb;
     this.#segmenter = segmenter;
+    this.#answers = answers;
     this.#target = target;
     this.#ports = target.sourcePorts;
     this.#values = counters.values;
     this.#vni = options.vni;
-    this.#largest = options.mtu + ETHERNET_LENGTH;
+    this.#longest = options.mtu + ETHERNET_LENGTH;
+    this.#largest = this.#longest;
+    this.#paths = paths;
+    this.#tooBig = new TooBig(bytes, paths);
     this.#sendTos = target.capabilities.sendTos;
     this.setTos(options.tos);
+  }
+
+  /** To be called after the paths have changed. */
+  pathsChanged(): void {
+    this.#largest = Math.min(this.#longest, this.#paths.smallest + ETHERNET_LENGTH);
   }
 
   /** Changes the outer TOS of what is sent from now on. */
@@ -182,11 +203,18 @@ export class Encap {
     if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
     const peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
-    if (length > this.#largest && length > this.#largest + (where.l3At - frame - ETHERNET_LENGTH))
+    if (length > this.#longest && length > this.#longest + (where.l3At - frame - ETHERNET_LENGTH))
       return -PKT_TOO_BIG;
     if (peer < 0) return -NO_TX_TARGET;
+    if (length > this.#largest && this.#refuses(frame, length, length - (where.l3At - frame), peer))
+      return -PKT_TOO_BIG;
     this.#push(slot, frame, length, peer, ready);
     return 1;
+  }
+
+  /** Whether packets of `size` bytes are too long for the path, and the sender has been told so. */
+  #refuses(frame: number, length: number, size: number, peer: number): boolean {
+    return this.#tooBig.refuses(frame, length, this.#where, size, peer, this.#answers);
   }
 
   /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
@@ -206,6 +234,12 @@ export class Encap {
     if (peer < 0) return -NO_TX_TARGET;
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
+    if (this.#largest < this.#longest) {
+      const { l3At, l4At, l4Length } = this.#where;
+      const length = l4At + l4Length - frame;
+      const segment = segmentLength(bytes, this.#where, size);
+      if (l4At > l3At && this.#refuses(frame, length, segment, peer)) return -PKT_TOO_BIG;
+    }
     const outer = this.#outer(frame);
     if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, peer, outer, ready)) return 1;
     const rows = this.#segmenter.cut(frame, this.#where, type, size, peer, outer, ready);

@@ -8,6 +8,7 @@ import { Encap } from "../../src/dataplane/encap.ts";
 import { portsBetween } from "../../src/dataplane/entropy.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
+import { PathMtus } from "../../src/dataplane/path-mtus.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
 import {
   FOLLOW_SHIFT,
@@ -79,6 +80,8 @@ export class Stages {
   readonly arena = new Arena(32 * 1024 * 1024);
   readonly filled: Ring;
   readonly ready: Ring;
+  readonly answers: Ring;
+  readonly paths = new PathMtus();
   readonly encap: Encap;
   readonly decap: Decap;
 
@@ -87,11 +90,12 @@ export class Stages {
     const pool = this.arena.carvePool(66_000, 128);
     this.filled = new Ring(pool, 64, SLOTS_TO_CUT);
     this.ready = new Ring(pool, READY_ROWS);
+    this.answers = new Ring(pool, 64);
     const { bytes } = this.arena;
     const can = { ...CAPABILITIES, ...capabilities };
     const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
     const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, copyPieces);
-    this.encap = new Encap(bytes, this.fdb, segmenter, all, target, this.counters);
+    this.encap = new Encap(bytes, this.fdb, segmenter, this.answers, all, target, this.counters, this.paths);
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;
     const joins = [offloads["tcp-coalesce"], offloads["udp-coalesce"]] as const;
@@ -117,6 +121,18 @@ export class Stages {
     );
     this.encap.run(this.filled, this.ready);
     return this.#drain();
+  }
+
+  /** The path to a VTEP takes packets of `mtu` bytes. */
+  limit(address: string, mtu: number, ...vteps: number[]): void {
+    this.paths.replace([{ address, mtu }]);
+    for (const vtep of vteps) this.paths.enter(vtep, address);
+    this.encap.pathsChanged();
+  }
+
+  /** Frames that went back to the TAP. */
+  answered(): Uint8Array[] {
+    return this.#drain(this.answers).map(({ body }) => body);
   }
 
   /** Sends datagrams through decap. */
@@ -158,8 +174,7 @@ export class Stages {
     filled.publish(n, packets.length);
   }
 
-  #drain(): Output[] {
-    const { ready } = this;
+  #drain(ready = this.ready): Output[] {
     const { words } = ready;
     const outputs: Output[] = [];
     let next = 0;

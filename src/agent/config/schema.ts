@@ -34,6 +34,8 @@ export interface Settings {
   readonly offload: Offloads;
   readonly queues: "auto" | number;
   readonly spin: "auto" | "off" | number;
+  readonly pmtu: "icmp" | "off";
+  readonly pmtuProbe: "off" | number;
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
@@ -283,6 +285,24 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     description:
       "How long a thread that has no packet looks for the next one before it sleeps: a sleep costs the next packet some 30 µs to wake from. `auto`: only where packets come in quick succession and nobody else wants the CPU. `off`: it sleeps at once. `batch` only.",
     reload: "restart",
+  },
+  pmtu: {
+    read: oneOf(["icmp", "off"]),
+    fallback: "icmp",
+    example: "icmp",
+    placeholder: "MODE",
+    description:
+      "What becomes of an inner packet too long for the path to its peer, where that takes less than the overlay's MTU needs. `icmp`: its sender is told what fits, as by a router, unless the packet may be fragmented. `off`: it is sent; the underlay fragments it, or drops it.",
+    reload: "live",
+  },
+  pmtuProbe: {
+    read: wordOr("off", wholeNumber(1, 86_400)),
+    fallback: 600,
+    example: "600",
+    placeholder: "SECONDS",
+    description:
+      "How often the path MTU to each peer is looked for, by pings of growing size, usually two. `off`: only what ICMP from the underlay tells the kernel is known; over IPv4 that is nothing unless `df: set`.",
+    reload: "live",
   },
   socket: {
     read: socketPath,

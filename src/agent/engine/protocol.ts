@@ -4,10 +4,12 @@
  */
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
 import type { DataplanePolicy, FdbRefusal, FdbRow, FdbUpdate } from "../../dataplane/options.ts";
+import type { PathLimit } from "../../dataplane/path-mtus.ts";
 
 export type Command =
   | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
   | { readonly type: "policy"; readonly policy: DataplanePolicy }
+  | { readonly type: "pathLimits"; readonly limits: readonly PathLimit[] }
   | { readonly type: "rows" }
   | { readonly type: "health" };
 
@@ -16,6 +18,7 @@ export interface Replies {
   /** Per change: null, or why it was not made. */
   update: readonly (FdbRefusal | null)[];
   policy: null;
+  pathLimits: null;
   rows: readonly FdbRow[];
   health: DataplaneHealth;
 }
@@ -29,6 +32,9 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return command.changes.map((change) => dataplane.update(change));
     case "policy":
       dataplane.setPolicy(command.policy);
+      return null;
+    case "pathLimits":
+      dataplane.setPathLimits(command.limits);
       return null;
     case "rows":
       return dataplane.rows();

@@ -5,7 +5,7 @@
  *
  *   rows              the first is asked: all have the same
  *   update            the first decides; what it made, the others make, too, whatever they had before
- *   policy            all
+ *   policy, paths     all
  *   health, counters  added up
  */
 import type { CounterSnapshot, Direction } from "../../dataplane/counters.ts";
@@ -36,6 +36,7 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
     case "rows":
       return first.ask(command);
     case "policy":
+    case "pathLimits":
       return (await Promise.all(engines.map((engine) => engine.ask(command))))[0]!;
     case "health":
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));
