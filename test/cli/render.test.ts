@@ -130,6 +130,7 @@ describe("status", () => {
       "      10.244.3.0/24",
       "      the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK",
       "      answers: Network is unreachable",
+      "      path MTU 1400 (probe), 1500 needed",
       "",
       "health",
       "  error    peer 172.19.0.4 has no route",

@@ -24,8 +24,8 @@ import { LEAST_PATH, probePath } from "./probe.ts";
 const LOOK_EVERY = 500;
 /** Peers that are probed at a time, and that are begun with in one look: a thousand take a minute, with 20 packets a second. */
 const AT_A_TIME = 10;
-/** The largest IP packet there is. */
-const LARGEST_IP = 65_535;
+/** The largest IP packets there are; the length of an IPv6 packet does not count its header. */
+const LARGEST_IP = { 4: 65_535, 6: 65_575 } as const;
 
 export type PathSettings = Pick<AgentConfig, "pmtu" | "pmtuProbe">;
 
@@ -55,6 +55,8 @@ interface Path {
 export class PathWatch {
   readonly #parts: PathParts;
   readonly #needed: number;
+  /** What the uplink takes. */
+  readonly #most: number;
   readonly #routes: RouteMtus;
   readonly #echoes: Echoes;
   readonly #timer: NodeJS.Timeout;
@@ -70,6 +72,7 @@ export class PathWatch {
   constructor(parts: PathParts) {
     this.#parts = parts;
     this.#needed = parts.mtu + overlayOverhead(parts.family);
+    this.#most = Math.min(parts.uplink.mtu, LARGEST_IP[parts.family]);
     this.#routes = new RouteMtus(parts.uplink.address, parts.family, parts.port);
     this.#echoes = new Echoes(addressBytes(parts.uplink.address));
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
@@ -101,7 +104,7 @@ export class PathWatch {
     if (probe !== null && (route === null || probe.bytes <= route))
       return { bytes: probe.bytes, needed, how: "probe", at: when(probe.at) };
     if (route === null) return null;
-    const how = route < this.#parts.uplink.mtu ? "kernel" : "assumed";
+    const how = route < this.#most ? "kernel" : "assumed";
     return { bytes: route, needed, how, at: when(routeAt) };
   }
 
@@ -155,13 +158,12 @@ export class PathWatch {
   }
 
   async #probe(path: Path): Promise<void> {
-    const { uplink, family } = this.#parts;
     const { address } = path;
     const port: EchoPort = {
       echo: async (size: number) => (this.#closed ? "lost" : this.#echoes.send(address, size)),
       told: () => (this.#closed ? null : this.#routes.ask([address])[0]!),
     };
-    const bytes = await probePath(port, LEAST_PATH[family], Math.min(uplink.mtu, LARGEST_IP));
+    const bytes = await probePath(port, LEAST_PATH[this.#parts.family], this.#most);
     if (this.#closed) return;
     path.probe = bytes === null ? null : { bytes, at: Date.now() };
   }
@@ -179,7 +181,7 @@ export class PathWatch {
   #limits(): PathLimit[] {
     const overhead = overlayOverhead(this.#parts.family);
     return [...this.#paths].flatMap(([address, { probe, route }]) => {
-      const bytes = Math.min(probe?.bytes ?? LARGEST_IP, route ?? LARGEST_IP);
+      const bytes = Math.min(probe?.bytes ?? this.#needed, route ?? this.#needed);
       return bytes < this.#needed ? [{ address, mtu: Math.max(1, bytes - overhead) }] : [];
     });
   }

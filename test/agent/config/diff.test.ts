@@ -44,6 +44,8 @@ describe("diffConfig", () => {
       offload: "tap-tso=off",
       queues: "2",
       spin: "off",
+      pmtu: "off",
+      pmtuProbe: "60",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
@@ -59,7 +61,17 @@ describe("diffConfig", () => {
       expect(reload === "live" ? restart : live).toEqual([]);
     }
     const live = SETTINGS.filter(({ reload }) => reload === "live").map(({ name }) => name);
-    expect(live).toEqual(["address", "senderCheck", "reservedBits", "tos", "ephemeral", "logLevel", "peers"]);
+    expect(live).toEqual([
+      "address",
+      "senderCheck",
+      "reservedBits",
+      "tos",
+      "pmtu",
+      "pmtuProbe",
+      "ephemeral",
+      "logLevel",
+      "peers",
+    ]);
   });
 
   it("finds peers that come, go and change", () => {

@@ -48,6 +48,8 @@ describe("what nobody gives", () => {
       offload: usualOffloads(),
       queues: "auto",
       spin: "auto",
+      pmtu: "icmp",
+      pmtuProbe: 600,
       socket: "/run/poplin/agent.sock",
       ephemeral: false,
       logLevel: "info",
@@ -155,6 +157,9 @@ describe("where a value comes from", () => {
     ["spin: off", { spin: "off" }],
     ["spin: false", { spin: "off" }],
     ["spin: 1000", { spin: 1000 }],
+    ["pmtu: off", { pmtu: "off" }],
+    ["pmtuProbe: off", { pmtuProbe: "off" }],
+    ["pmtuProbe: 60", { pmtuProbe: 60 }],
   ])("%s", (text, expected) => {
     expect(fromText(text).config).toMatchObject(expected);
   });
