@@ -133,7 +133,7 @@ export class Dataplane {
     if (change.op === "add" && known >= 0) return "FDB_EXISTS";
     if (change.address.length !== (this.#underlay.family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const vtep = this.#vteps.acquire(change.address, change.port);
-    this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
+    if (this.#paths.any) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
     this.#fdb.replace(this.#vni, mac.hi, mac.lo, vtep);
     if (known >= 0) this.#release(known);
     return null;
@@ -142,7 +142,7 @@ export class Dataplane {
   /** From now on these are the VTEPs whose path takes less than the overlay's MTU, and no others. */
   setPathLimits(limits: readonly PathLimit[]): void {
     this.#paths.replace(limits);
-    for (const { vtep } of this.#fdb.entries()) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
+    for (const vtep of this.#vteps.indices()) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
     this.#encap.pathsChanged();
   }
 

@@ -30,7 +30,12 @@ export class PathMtus {
     this.smallest = Math.min(NO_LIMIT, ...this.#byAddress.values());
   }
 
-  /** Says whose index this is from now on. */
+  /** Whether there is a limit at all. */
+  get any(): boolean {
+    return this.smallest < NO_LIMIT;
+  }
+
+  /** Says whose index this is from now on; where there is no limit at all, nobody needs to. */
   enter(vtep: number, address: string): void {
     if (vtep >= this.#limits.length) {
       const longer = new Uint16Array(2 * vtep);

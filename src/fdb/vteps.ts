@@ -151,6 +151,15 @@ export class VtepTable {
     };
   }
 
+  /** The indices that somebody refers to. */
+  indices(): number[] {
+    const indices: number[] = [];
+    for (let index = NOBODY + 1; index < this.#used; index++) {
+      if (this.#references[index]! > 0) indices.push(index);
+    }
+    return indices;
+  }
+
   #check(index: number): void {
     if (!(this.#references[index]! > 0)) throw new RangeError(`no VTEP has the index ${index}`);
   }
