@@ -65,6 +65,8 @@ export class PathWatch {
   #running = 0;
   /** Frames sent, and refused, when the routes were last asked; −1: they are to be asked in any case. */
   #sent = -1;
+  /** Some were sent shortly before that: the ICMP about them may still have been on its way. */
+  #fresh = false;
   #told = "";
   #closed = false;
 
@@ -89,7 +91,10 @@ export class PathWatch {
     this.#paths = new Map(
       leases.map(({ publicIp }) => [publicIp, this.#paths.get(publicIp) ?? fresh(publicIp)]),
     );
-    if (pmtuProbe !== settings.pmtuProbe) for (const path of this.#paths.values()) path.due = 0;
+    for (const path of this.#paths.values()) {
+      if (pmtuProbe !== settings.pmtuProbe) path.due = 0;
+      if (settings.pmtuProbe === "off") path.probe = null;
+    }
     this.#sent = -1;
     void this.#look();
   }
@@ -126,8 +131,10 @@ export class PathWatch {
   #askRoutes(): void {
     const { txFrames, drops } = this.#parts.engine.snapshot();
     const sent = txFrames + (drops.tx.UNDERLAY_REFUSED ?? 0);
-    if (sent === this.#sent && this.#running === 0) return;
+    const changed = sent !== this.#sent;
+    if (!changed && !this.#fresh && this.#running === 0) return;
     this.#sent = sent;
+    this.#fresh = changed;
     const paths = [...this.#paths.values()];
     const mtus = this.#routes.ask(paths.map(({ address }) => address));
     paths.forEach((path, i) => {
@@ -164,7 +171,7 @@ export class PathWatch {
       told: () => (this.#closed ? null : this.#routes.ask([address])[0]!),
     };
     const bytes = await probePath(port, LEAST_PATH[this.#parts.family], this.#most);
-    if (this.#closed) return;
+    if (this.#closed || this.#settings.pmtuProbe === "off") return;
     path.probe = bytes === null ? null : { bytes, at: Date.now() };
   }
 

@@ -6,9 +6,9 @@
  * (`__udp4_lib_err`, `__udp6_lib_err`). It compares the quoted datagram with the sockets that there are, and puts what it
  * learns into the routing table as an exception, for ten minutes (`net.ipv4.route.mtu_expires`, also IPv6's). So the
  * routing table is asked. An error queue (IP_RECVERR) would tell it sooner, at two prices: a pending error fails the next
- * send of that socket, which costs somebody else's datagram; and its control messages are copied from packets whose memory
- * a hardened kernel does not let go (BUG at mm/usercopy.c: "Facts paid for" in ARCHITECTURE.md, and CVE-2026-22977, which
- * is about `sock_recv_errqueue`). A raw ICMP socket would hear whatever anybody sends us, and leave the checks to us.
+ * send of that socket, which costs somebody else's datagram; and its control messages may be copied from packets whose
+ * memory a hardened kernel does not let go (BUG at mm/usercopy.c: "Facts paid for" in ARCHITECTURE.md, and CVE-2026-22977,
+ * which is about `sock_recv_errqueue`). A raw ICMP socket would hear whatever anybody sends us, and leave the checks to us.
  *
  * Limits: where several ways lead to one address (ECMP), an exception belongs to one of them, and this socket's datagrams
  * may take another.
