@@ -15,7 +15,8 @@ export const DROPS = {
   INNER_TOO_SMALL: "the inner frame is shorter than an Ethernet header (14 bytes; ours)",
   LOCAL_MAC: "the inner source MAC is our own: a loop, or an impostor",
   IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
-  PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",
+  PKT_TOO_BIG:
+    "frame larger than the overlay MTU, and no super-frame that could be cut; or too long for the path to its VTEP, and the sender was told so",
   INNER_CSUM: "super-frame with a wrong inner checksum (ours)",
   TAP_REFUSED: "the kernel refused the frame at the TAP: device down, or malformed (ours)",
   // overlay → underlay

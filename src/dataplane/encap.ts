@@ -234,11 +234,10 @@ export class Encap {
     if (peer < 0) return -NO_TX_TARGET;
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
-    if (this.#largest < this.#longest) {
-      const { l3At, l4At, l4Length } = this.#where;
-      const length = l4At + l4Length - frame;
+    const { l4At, l4Length } = this.#where;
+    if (this.#largest < this.#longest && l4At > 0) {
       const segment = segmentLength(bytes, this.#where, size);
-      if (l4At > l3At && this.#refuses(frame, length, segment, peer)) return -PKT_TOO_BIG;
+      if (this.#refuses(frame, l4At + l4Length - frame, segment, peer)) return -PKT_TOO_BIG;
     }
     const outer = this.#outer(frame);
     if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, peer, outer, ready)) return 1;

@@ -301,7 +301,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     example: "600",
     placeholder: "SECONDS",
     description:
-      "How often the path MTU to each peer is looked for, by pings of growing size, usually two. `off`: only what ICMP from the underlay tells the kernel is known; over IPv4 that is nothing unless `df: set`.",
+      "How often the path MTU to each peer is looked for, by pings with DF set, usually two. `off`: only what ICMP from the underlay tells the kernel is known; over IPv4 that is nothing unless `df: set`. For networks that drop long pings and nothing else.",
     reload: "live",
   },
   socket: {
