@@ -63,6 +63,7 @@ export class PathWatch {
   #settings: PathSettings = { pmtu: "off", pmtuProbe: "off" };
   #paths = new Map<string, Path>();
   #running = 0;
+  #unable = false;
   /** Frames sent, and refused, when the routes were last asked; −1: they are to be asked in any case. */
   #sent = -1;
   /** Some were sent shortly before that: the ICMP about them may still have been on its way. */
@@ -145,23 +146,31 @@ export class PathWatch {
 
   #probeDue(period: number): void {
     const now = Date.now();
-    for (const [publicIp, path] of this.#paths) {
-      if (this.#running >= AT_A_TIME) return;
+    for (const path of this.#paths.values()) {
+      if (this.#running >= AT_A_TIME || this.#unable) return;
       if (path.running || path.due > now) continue;
       path.running = true;
       this.#running++;
       this.#probe(path)
-        .catch((error: Error) =>
-          this.#parts.log.warn(`the path MTU to ${publicIp} cannot be probed: ${error.message}`),
-        )
+        .catch((error: Error) => this.#cannot(error))
         .finally(() => {
           path.running = false;
           // Not all at one time, the next time.
           path.due = Date.now() + period * (0.9 + 0.2 * Math.random());
+          this.#fresh = true; // it may have taught the kernel something
           if (--this.#running === 0) this.#echoes.close();
           return this.#tell();
         });
     }
+  }
+
+  /** There is no socket to send ICMP from, and will not be. */
+  #cannot({ message }: Error): void {
+    if (this.#unable) return;
+    this.#unable = true;
+    this.#parts.log.warn(
+      `path MTUs cannot be probed: ${message}; it takes CAP_NET_RAW, or a group in net.ipv4.ping_group_range`,
+    );
   }
 
   async #probe(path: Path): Promise<void> {
