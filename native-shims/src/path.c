@@ -144,7 +144,7 @@ napi_value receive_from(napi_env env, napi_callback_info info) {
   struct sockaddr_storage from = {0};
   socklen_t size = sizeof from;
   if (!read_transfer(env, info, &t)) return NULL;
-  ssize_t got = recvfrom(t.fd, t.bytes, t.length, MSG_TRUNC, (struct sockaddr *)&from, &size);
+  ssize_t got = recvfrom(t.fd, t.bytes, t.length, 0, (struct sockaddr *)&from, &size);
   memcpy(t.address, &from, ADDRESS_BYTES);
   return make_int(env, got < 0 ? -errno : got);
 }

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { Host } from "../../src/lab/host.ts";
+import { Lab } from "../../src/lab/lab.ts";
 import { DEVICE, overhead } from "../../src/lab/node.ts";
 import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 import { GOOD, tshark } from "../helpers/tshark.ts";
@@ -263,6 +264,38 @@ for (const underlay of ["dgram", "raw"] as const) {
     });
   });
 }
+
+describeWith([...NEEDS, tool("setpriv")], "a process without CAP_NET_RAW", () => {
+  const SCRIPT = `
+    const { EchoSocket } = await import(process.argv[1]);
+    const loopback = { 4: [127, 0, 0, 1], 6: [...new Array(15).fill(0), 1] };
+    for (const family of [4, 6]) {
+      const address = Uint8Array.from(loopback[family]);
+      const socket = new EchoSocket(address, (...reply) => {
+        console.log(family, ...reply);
+        socket.close();
+      });
+      socket.send(address, 7, 9000);
+    }`;
+  let here: Lab;
+  beforeAll(() => {
+    here = Lab.create();
+  });
+  afterAll(() => here?.destroy());
+
+  it("pings through a ping socket, where its group may", async () => {
+    const host = here.addHost("pinger");
+    host.ip("link set lo up");
+    const echo = new URL("../../dist/io/linux/echo.js", import.meta.url).href;
+    const args = ["--bounding-set", "-net_raw", "--inh-caps", "-net_raw", process.execPath];
+    const ping = () =>
+      host.exec("setpriv", [...args, "--input-type=module", "-e", SCRIPT, echo], { check: false });
+    expect((await ping()).stderr).toContain("EACCES");
+    host.sysctl({ "net/ipv4/ping_group_range": "0 2147483647" });
+    const { stdout } = await ping();
+    expect(stdout.trim().split("\n").sort()).toEqual(["4 7 9000", "6 7 9000"]);
+  });
+});
 
 describeFull(NEEDS, "a black hole, of which no router tells", () => {
   let cluster: Cluster;

@@ -12,8 +12,8 @@ import { ICMPV6_ECHO_REPLY, ICMPV6_ECHO_REQUEST } from "../../wire/icmpv6.ts";
 import { IPV4_LENGTH, IPV6_LENGTH, ipv4HeaderLength } from "../../wire/views.ts";
 import { loadShim, POLLIN, type Watch } from "./shim.ts";
 
-/** Bytes of a reply that are looked at: an IPv4 header, which raw sockets get, too, and the ICMP header. */
-const LOOKED_AT = 68;
+/** Bytes of the longest reply: a ping socket tells no length but that of what it has copied. */
+const LONGEST = 65_575;
 const ICMP_LENGTH = 8;
 /** Replies that are read before somebody else has his turn. */
 const AT_ONCE = 64;
@@ -28,7 +28,7 @@ export class EchoSocket {
   readonly #id = randomInt(0x10000);
   readonly #watch: Watch;
   readonly #onReply: OnReply;
-  readonly #buffer = new Uint8Array(LOOKED_AT);
+  readonly #buffer = new Uint8Array(LONGEST);
   readonly #row = new Uint8Array(ADDRESS_BYTES);
 
   /**
@@ -80,7 +80,7 @@ export class EchoSocket {
   #take(size: number): void {
     const headed = this.#raw && this.#family === 4;
     const at = headed ? ipv4HeaderLength(this.#buffer, 0) : 0;
-    if (size < at + ICMP_LENGTH || at + ICMP_LENGTH > LOOKED_AT) return;
+    if (size < at + ICMP_LENGTH) return;
     if (this.#buffer[at] !== (this.#family === 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY)) return;
     // Of a ping socket the kernel chooses the id, and finds the socket by it.
     if (this.#raw && u16(this.#buffer, at + 4) !== this.#id) return;

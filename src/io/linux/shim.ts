@@ -197,7 +197,7 @@ export interface Shim {
   icmpOpen(address: Uint8Array): { fd: number; raw: boolean };
   /** sendto(2). @returns bytes, or −errno */
   sendTo(fd: number, bytes: Uint8Array, address: Uint8Array): number;
-  /** recvfrom(2). @returns bytes of the whole datagram, also where `bytes` holds less, or −errno; `address` becomes the sender */
+  /** recvfrom(2). @returns bytes that were received, as many as there is room for, or −errno; `address` becomes the sender */
   receiveFrom(fd: number, bytes: Uint8Array, address: Uint8Array): number;
   /** The numbers of the descriptor words as C has them, for the test that compares them with `ring.ts`. */
   readonly descriptor: Readonly<Record<string, number>>;
