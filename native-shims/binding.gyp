@@ -15,7 +15,8 @@
         "src/sum.c",
         "src/wait.c",
         "src/watch.c",
-        "src/packet.c"
+        "src/packet.c",
+        "src/path.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags!": ["-O3"],

@@ -11,6 +11,7 @@ import { portsBetween } from "../../dist/dataplane/entropy.js";
 import { EventRing } from "../../dist/dataplane/event-ring.js";
 import { Learner } from "../../dist/dataplane/learn.js";
 import { NO_LEARNING } from "../../dist/dataplane/options.js";
+import { PathMtus } from "../../dist/dataplane/path-mtus.js";
 import { NeighbourProxy } from "../../dist/dataplane/proxy.js";
 import { LENGTH, OFFSET, Ring, SEGMENT } from "../../dist/dataplane/ring.js";
 import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "../../dist/dataplane/segment.js";
@@ -123,7 +124,8 @@ function encapParts(parts) {
   const { bytes } = arena;
   const proxy = new NeighbourProxy(bytes, fdb, new NeighbourTable(), new EventRing(), OPTIONS.vni);
   const answers = new Ring(filled.pool, BATCH);
-  return { bytes, fdb, remotes, learner: makeLearner(parts, false), segmenter: null, answers, proxy };
+  const tables = { fdb, remotes, learner: makeLearner(parts, false), paths: new PathMtus(), proxy };
+  return { bytes, ...tables, segmenter: null, answers };
 }
 
 /** Requests for a neighbour that the proxy knows; each is written anew, as the answer lies where the question was. */

@@ -42,6 +42,10 @@ static const struct entry CALLS[] = {
     {"pollSpinning", poll_spinning},
     {"watch", watch_open},
     {"packetDrops", packet_drops},
+    {"routeMtus", route_mtus},
+    {"icmpOpen", icmp_open},
+    {"sendTo", send_to},
+    {"receiveFrom", receive_from},
 };
 
 static napi_value descriptor(napi_env env) {

@@ -59,4 +59,10 @@ napi_value watch_open(napi_env env, napi_callback_info info);
 /* packet.c */
 napi_value packet_drops(napi_env env, napi_callback_info info);
 
+/* path.c */
+napi_value route_mtus(napi_env env, napi_callback_info info);
+napi_value icmp_open(napi_env env, napi_callback_info info);
+napi_value send_to(napi_env env, napi_callback_info info);
+napi_value receive_from(napi_env env, napi_callback_info info);
+
 #endif

@@ -36,6 +36,7 @@ import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { Neighbours } from "./neighbours.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
+import { PathWatch } from "./path-mtu/watch.ts";
 import { Peers } from "./peers.ts";
 import { headerOptions, policyOf } from "./policy.ts";
 import { describeStatus } from "./status.ts";
@@ -87,6 +88,7 @@ export class Agent implements AgentView {
   #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   #ageing: NodeJS.Timeout | undefined;
+  #paths: PathWatch | undefined;
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -179,6 +181,10 @@ export class Agent implements AgentView {
     await this.#serially(() => this.#putInPlace(config));
     this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
+    const { uplink } = device;
+    const { family } = config;
+    this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
+    this.#paths.update(config.peers, config);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
     this.#ready = true;
@@ -224,6 +230,7 @@ export class Agent implements AgentView {
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
+    this.#paths?.update(next.peers, next);
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
     await this.#putInPlace(next);
     return { ok: true, message: describeDiff(diff) };
@@ -254,6 +261,7 @@ export class Agent implements AgentView {
     this.#stopping = true;
     clearInterval(this.#timer);
     clearInterval(this.#ageing);
+    this.#paths?.close();
     await this.#api?.close();
     await this.#queue.catch(() => {});
     const { engine, underlay, device, events } = this.#running ?? {};
@@ -283,6 +291,7 @@ export class Agent implements AgentView {
       lastReload: this.#lastReload,
       stopping: this.#stopping,
       running,
+      paths: this.#paths,
       health: health ?? null,
       wrong: this.#stopping ? [] : wrong,
     });

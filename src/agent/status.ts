@@ -15,6 +15,8 @@ import type { AgentConfig } from "./config/load.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { reportAtThisMoment } from "./offloads.ts";
+import { narrowPaths } from "./path-mtu/health.ts";
+import type { PathWatch } from "./path-mtu/watch.ts";
 import type { Peers } from "./peers.ts";
 import { describePolicy } from "./policy.ts";
 import { type OpenUnderlay, queueCount } from "./underlay.ts";
@@ -40,6 +42,8 @@ export interface StatusParts {
         readonly peers: Peers;
       }
     | undefined;
+  /** Undefined until the paths are watched. */
+  readonly paths: PathWatch | undefined;
   /** Null when the dataplane did not answer. */
   readonly health: DataplaneHealth | null;
   /** What is not as it should be at this moment, a sentence each. */
@@ -49,11 +53,12 @@ export interface StatusParts {
 export function describeStatus(parts: StatusParts): AgentStatus {
   const { config, running, health } = parts;
   const offloads = running && reportAtThisMoment(running.offloads, health?.offloads);
-  const lines = healthLines(parts);
   const peers = config.peers.map(({ publicIp, vtepMac, subnets }, i) => {
     const state = running?.peers.stateOf(config.peers[i]!) ?? "not in place yet";
-    return { publicIp, vtepMac, subnets, state };
+    const pathMtu = parts.paths?.statusOf(config.peers[i]!) ?? null;
+    return { publicIp, vtepMac, subnets, state, pathMtu };
   });
+  const lines = [...healthLines(parts), ...narrowPaths(peers, running?.device.mtu ?? 0, config.pmtu)];
   const wrong = lines.some(({ level }) => level === "error") || peers.some(({ state }) => state !== "ok");
   return {
     schema: SCHEMA,

@@ -258,7 +258,11 @@ function verdict(peer: PeerStatus, style: Style): string {
 }
 
 function trouble(peer: PeerStatus, style: Style): string[] {
-  return peer.state === "ok" ? [] : hang("    ", peer.state, style.width);
+  const { state, pathMtu } = peer;
+  const failed = state === "ok" ? [] : hang("    ", state, style.width);
+  if (pathMtu === null || pathMtu.bytes >= pathMtu.needed) return failed;
+  const { bytes, needed, how } = pathMtu;
+  return [...failed, ...hang("    ", `path MTU ${bytes} (${how}), ${needed} needed`, style.width)];
 }
 
 function health(status: AgentStatus, style: Style): string[] {

@@ -30,6 +30,7 @@ import {
   type NeighbourUpdate,
   NO_LEARNING,
 } from "./options.ts";
+import { type PathLimit, PathMtus } from "./path-mtus.ts";
 import type { Tap, Underlay } from "./ports.ts";
 import { NeighbourProxy, NO_PROXY } from "./proxy.ts";
 import { PEER, Ring, VTEP_MASK } from "./ring.ts";
@@ -81,6 +82,7 @@ export class Dataplane {
   readonly #learner: Learner;
   readonly #neighbours = new NeighbourTable();
   readonly #proxy: NeighbourProxy;
+  readonly #paths = new PathMtus();
   readonly #encap: Encap;
   readonly #decap: Decap;
   readonly #tx: Ring;
@@ -129,7 +131,7 @@ export class Dataplane {
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
     this.#vni = options.vni;
-    this.#vteps = new VtepTable(undefined, options.flowLabel);
+    this.#vteps = new VtepTable(undefined, options.flowLabel, this.#entered);
     const { bytes } = arena;
     const fdb = new Fdb();
     const remotes = new RemoteSets();
@@ -152,7 +154,8 @@ export class Dataplane {
     const { vni, proxy } = options;
     this.#proxy = new NeighbourProxy(bytes, fdb, this.#neighbours, events, vni, proxy);
     const learner = this.#learner;
-    const parts = { bytes, fdb, remotes, learner, segmenter, answers: rings.answers, proxy: this.#proxy };
+    const tables = { fdb, remotes, learner, paths: this.#paths, proxy: this.#proxy };
+    const parts = { bytes, ...tables, segmenter, answers: rings.answers };
     this.#encap = new Encap(parts, options, underlay, counters);
     this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, learner, options, counters);
     this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
@@ -161,6 +164,13 @@ export class Dataplane {
   /** Makes one change to the forwarding table. @returns null, or why it was not made. */
   update(change: FdbUpdate): FdbRefusal | null {
     return this.#table.update(change);
+  }
+
+  /** From now on these are the VTEPs whose path takes less than the overlay's MTU, and no others. */
+  setPathLimits(limits: readonly PathLimit[]): void {
+    this.#paths.replace(limits);
+    for (const vtep of this.#vteps.indices()) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
+    this.#encap.pathsChanged();
   }
 
   setPolicy(policy: DataplanePolicy): void {
@@ -229,6 +239,11 @@ export class Dataplane {
         : { "tcp-coalesce": coalesceRefused, "udp-coalesce": coalesceRefused }),
     };
   }
+
+  /** An index is somebody's now: what is known of his path holds for it. */
+  readonly #entered = (vtep: number): void => {
+    if (this.#paths.any) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
+  };
 
   /** A datagram that waits for the socket must not go to whoever gets the index next: it is refused instead. */
   readonly #release = (vtep: number): void => {

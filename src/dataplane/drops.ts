@@ -18,7 +18,8 @@ export const DROPS = {
   MAC_INVALID_SOURCE: "the inner source MAC is a group's or all zeros: nothing can be learned from it",
   VXLAN_ENTRY_EXISTS: "the inner source MAC has a static FDB row with another VTEP",
   IP_TUNNEL_ECN: "the outer header says congestion (CE), the inner one cannot carry it (RFC 6040)",
-  PKT_TOO_BIG: "frame larger than the overlay MTU, and no super-frame that could be cut",
+  PKT_TOO_BIG:
+    "frame larger than the overlay MTU, and no super-frame that could be cut; or too long for the path to its VTEP, and the sender was told so",
   INNER_CSUM: "super-frame with a wrong inner checksum (ours)",
   TAP_REFUSED: "the kernel refused the frame at the TAP: device down, or malformed (ours)",
   // overlay → underlay

@@ -4,8 +4,9 @@
  * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
  * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
  * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
- * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released.
- * A frame for several VTEPs becomes as many rows over the same bytes; the last of them owns the slot.
+ * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released;
+ * the sender of a packet too long for the path to its VTEP is told so (`too-big.ts`). A frame for several VTEPs becomes
+ * as many rows over the same bytes; the last of them owns the slot.
  * At the end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
@@ -25,11 +26,13 @@ import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
 import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
+import type { PathMtus } from "./path-mtus.ts";
 import type { Underlay } from "./ports.ts";
 import { type NeighbourProxy, NO_QUESTION, UNANSWERED } from "./proxy.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
-import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter } from "./segment.ts";
+import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter, segmentLength } from "./segment.ts";
+import { TooBig } from "./too-big.ts";
 import { stripTags } from "./vlan.ts";
 import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
@@ -63,6 +66,7 @@ export interface EncapParts {
   /** Where frames go that are answered here (`answers.ts`). */
   readonly answers: Ring;
   readonly proxy: NeighbourProxy;
+  readonly paths: PathMtus;
 }
 
 /** What encap has to know of the underlay. */
@@ -86,7 +90,12 @@ export class Encap {
   readonly #ports: Uint16Array;
   readonly #values: Float64Array;
   readonly #vni: number;
-  readonly #largest: number;
+  /** The longest frame that is sent, without tags. */
+  readonly #longest: number;
+  /** The longest that fits every VTEP's path: what is longer has to look. */
+  #largest: number;
+  readonly #paths: PathMtus;
+  readonly #tooBig: TooBig;
   readonly #sendTos: boolean;
   readonly #inherit: Inherit;
   /** Whether that has anything to do. */
@@ -125,7 +134,10 @@ export class Encap {
     this.#ports = target.sourcePorts;
     this.#values = counters.values;
     this.#vni = options.vni;
-    this.#largest = options.mtu + ETHERNET_LENGTH;
+    this.#longest = options.mtu + ETHERNET_LENGTH;
+    this.#largest = this.#longest;
+    this.#paths = parts.paths;
+    this.#tooBig = new TooBig(bytes, parts.paths);
     this.#sendTos = target.capabilities.sendTos;
     this.#inherit = new Inherit(bytes, options, target.capabilities);
     this.#inherits = this.#inherit.any;
@@ -135,6 +147,11 @@ export class Encap {
   /** A VTEP's index is another's from now on: a frame that is half way through several does not go to it. */
   forget(vtep: number): void {
     for (let i = 0; i < this.#flooded.length; i++) if (this.#flooded[i] === vtep) this.#flooded[i] = NOBODY;
+  }
+
+  /** To be called after the paths have changed. */
+  pathsChanged(): void {
+    this.#largest = Math.min(this.#longest, this.#paths.smallest + ETHERNET_LENGTH);
   }
 
   /** Changes the headers of what is sent from now on, and how much is flooded. */
@@ -253,13 +270,15 @@ export class Encap {
     this.#copies = 1;
     let peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (peer < 0) peer = this.#fdb.lookup(this.#vni, 0, 0);
-    if (type === GSO_NONE && length > this.#largest) {
+    if (type === GSO_NONE && length > this.#longest) {
       const tags = where.l3At - frame - ETHERNET_LENGTH;
-      if (length > this.#largest + tags) return -PKT_TOO_BIG;
+      if (length > this.#longest + tags) return -PKT_TOO_BIG;
     }
     if (peer < 0) return this.#nowhere(frame);
     if (peer >= SETS) return this.#floodTo(this.#remotes.of(peer), slot, frame, length, type, ready);
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
+    if (length > this.#largest && this.#refuses(frame, length, length - (where.l3At - frame), peer))
+      return -PKT_TOO_BIG;
     this.#push(slot, frame, length, peer, ready);
     return 1;
   }
@@ -330,6 +349,11 @@ export class Encap {
     return -NO_TX_TARGET;
   }
 
+  /** Whether packets of `size` bytes are too long for the path, and the sender has been told so. */
+  #refuses(frame: number, length: number, size: number, peer: number): boolean {
+    return this.#tooBig.refuses(frame, length, this.#where, size, peer, this.#answers);
+  }
+
   /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
   #push(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
     this.#finish(frame, length);
@@ -355,6 +379,11 @@ export class Encap {
     if (this.#segmenter === null) return -TAP_GSO;
     const bytes = this.#bytes;
     const size = le16(bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
+    const { l4At, l4Length } = this.#where;
+    if (this.#largest < this.#longest && l4At > 0) {
+      const segment = segmentLength(bytes, this.#where, size);
+      if (this.#refuses(frame, l4At + l4Length - frame, segment, peer)) return -PKT_TOO_BIG;
+    }
     const outer = this.#outer(frame);
     const to = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
     if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, to, outer, ready)) return 1;

@@ -69,6 +69,16 @@ export const NO_ROOM = 0;
 export const CANNOT_CUT = -1;
 export const SEGMENT_TOO_BIG = -2;
 
+/** Bytes of the largest IP packet that `cut` would make of a super-frame with `size` bytes of payload per segment. */
+export function segmentLength(
+  bytes: Uint8Array,
+  { l3At, l4At, l4Length, protocol }: Location,
+  size: number,
+): number {
+  const l4Header = protocol === PROTOCOL_TCP ? tcpHeaderLength(bytes, l4At) : UDP_LENGTH;
+  return l4At - l3At + Math.min(l4Header + size, l4Length);
+}
+
 export class Segmenter {
   readonly #bytes: Uint8Array;
   readonly #slab: number;

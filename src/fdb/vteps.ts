@@ -52,6 +52,7 @@ export class VtepTable {
   #free: number[] = [];
   /** Indices up to which all have been given out; the first stays nobody's. */
   #used = NOBODY + 1;
+  readonly #entered: (index: number) => void;
   /** The sockaddr that is being acquired. */
   readonly #wanted = new Uint8Array(ADDRESS_BYTES);
   /** The IPv4 sender that was looked for last, and its index: −1 when it had none, or the table has changed. */
@@ -61,9 +62,11 @@ export class VtepTable {
   /**
    * @param seed fixes how addresses are spread: for tests
    * @param flowLabel of every IPv6 packet to one of them (`writeSockaddr`)
+   * @param entered is told each index that is given out anew
    */
-  constructor(seed?: number, flowLabel = 0) {
+  constructor(seed?: number, flowLabel = 0, entered: (index: number) => void = () => {}) {
     this.#flowLabel = flowLabel;
+    this.#entered = entered;
     this.#factors = drawMultipliers(KEY_WORDS * 2, seed);
   }
 
@@ -145,6 +148,7 @@ export class VtepTable {
     this.#keys.set(keyOf(wanted), index * KEY_WORDS);
     this.#references[index] = 1;
     this.#place(index);
+    this.#entered(index);
     return index;
   }
 
@@ -176,6 +180,15 @@ export class VtepTable {
       port: sockaddrPort(this.slab, at),
       references: this.#references[index]!,
     };
+  }
+
+  /** The indices that somebody refers to. */
+  indices(): number[] {
+    const indices: number[] = [];
+    for (let index = NOBODY + 1; index < this.#used; index++) {
+      if (this.#references[index]! > 0) indices.push(index);
+    }
+    return indices;
   }
 
   #check(index: number): void {

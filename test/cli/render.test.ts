@@ -26,6 +26,7 @@ function sickStatus(): AgentStatus {
         vtepMac: "aa:bb:cc:00:00:03",
         subnets: ["fd00:1234:5678:9abc::/64", "10.244.2.0/24"],
         state: "ok",
+        pathMtu: null,
       },
       {
         publicIp: "172.19.0.4",
@@ -33,6 +34,7 @@ function sickStatus(): AgentStatus {
         subnets: ["10.244.3.0/24"],
         state:
           "the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK answers: Network is unreachable",
+        pathMtu: { bytes: 1400, needed: 1500, how: "probe", at: "2026-11-20T00:00:00.000Z" },
       },
     ],
     underlay: {
@@ -142,6 +144,7 @@ describe("status", () => {
       "      10.244.3.0/24",
       "      the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK",
       "      answers: Network is unreachable",
+      "      path MTU 1400 (probe), 1500 needed",
       "",
       "health",
       "  error    peer 172.19.0.4 has no route",

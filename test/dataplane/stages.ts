@@ -10,6 +10,7 @@ import { EventRing } from "../../src/dataplane/event-ring.ts";
 import { Learner } from "../../src/dataplane/learn.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
 import { type DataplaneOptions, NO_LEARNING } from "../../src/dataplane/options.ts";
+import { PathMtus } from "../../src/dataplane/path-mtus.ts";
 import type { UnderlayCapabilities } from "../../src/dataplane/ports.ts";
 import { NeighbourProxy } from "../../src/dataplane/proxy.ts";
 import {
@@ -99,6 +100,7 @@ export class Stages {
   readonly neighbours = new NeighbourTable();
   readonly events = new EventRing();
   readonly proxy: NeighbourProxy;
+  readonly paths = new PathMtus();
   readonly encap: Encap;
   readonly decap: Decap;
 
@@ -117,7 +119,7 @@ export class Stages {
     this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
     this.proxy = new NeighbourProxy(bytes, this.fdb, this.neighbours, this.events, all.vni, all.proxy);
     const { fdb, remotes, learner, answers, proxy } = this;
-    const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy };
+    const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy, paths: this.paths };
     this.encap = new Encap(parts, all, target, this.counters);
     const slab = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;
@@ -144,6 +146,13 @@ export class Stages {
     );
     this.encap.run(this.filled, this.ready);
     return this.#drain();
+  }
+
+  /** The path to a VTEP takes packets of `mtu` bytes. */
+  limit(address: string, mtu: number, ...vteps: number[]): void {
+    this.paths.replace([{ address, mtu }]);
+    for (const vtep of vteps) this.paths.enter(vtep, address);
+    this.encap.pathsChanged();
   }
 
   /** What encap has answered itself since the last call. */

@@ -92,6 +92,13 @@ describe("VtepTable", () => {
     expect(vteps.findByAddress(from(Uint8Array.of(10, 0, 0, 3)), 0)).toBe(c);
   });
 
+  it("lists the indices in use", () => {
+    const vteps = new VtepTable();
+    const [a, b, c] = [1, 2, 3].map((n) => vteps.acquire(Uint8Array.of(10, 0, 0, n), 8472));
+    vteps.release(b!);
+    expect(vteps.indices()).toEqual([a, c]);
+  });
+
   it("keeps its indices when it grows", () => {
     const vteps = new VtepTable();
     const small = vteps.slab;

@@ -77,6 +77,23 @@ export interface PeerStatus {
    * a sentence.
    */
   readonly state: string;
+  /** Null while nothing is known. */
+  readonly pathMtu: PathMtuStatus | null;
+}
+
+/** How large a packet may be on its way through the underlay to a peer. */
+export interface PathMtuStatus {
+  /** The largest IP packet that gets there whole. */
+  readonly bytes: number;
+  /** What a full packet of the overlay needs. */
+  readonly needed: number;
+  /**
+   * `probe`: echo requests of that size had replies. `kernel`: its route says so, or ICMP from a router has taught it.
+   * `assumed`: it is the uplink's MTU, and nobody has said otherwise: the peer does not answer pings, or was not asked.
+   */
+  readonly how: "probe" | "kernel" | "assumed";
+  /** Since when, and for a probe when it was last made. */
+  readonly at: string;
 }
 
 /** Free and total slots of one direction's pool (`arena.ts`). */

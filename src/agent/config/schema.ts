@@ -56,6 +56,8 @@ export interface Settings {
   readonly udp6zerocsumrx: boolean;
   readonly vlan: "pass" | "rfc";
   readonly gbp: "off" | GroupPolicy;
+  readonly pmtu: "icmp" | "off";
+  readonly pmtuProbe: "off" | number;
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
@@ -467,6 +469,24 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     placeholder: null,
     description:
       "Tell whoever listens (`poplin events`) of addresses that were asked for and are not in the table of neighbours. Needs `proxy`.",
+    reload: "live",
+  },
+  pmtu: {
+    read: oneOf(["icmp", "off"]),
+    fallback: "icmp",
+    example: "icmp",
+    placeholder: "MODE",
+    description:
+      "What becomes of an inner packet too long for the path to its peer, where that takes less than the overlay's MTU needs. `icmp`: its sender is told what fits, as by a router, unless the packet may be fragmented. `off`: it is sent; the underlay fragments it, or drops it.",
+    reload: "live",
+  },
+  pmtuProbe: {
+    read: wordOr("off", wholeNumber(1, 86_400)),
+    fallback: 600,
+    example: "600",
+    placeholder: "SECONDS",
+    description:
+      "How often the path MTU to each peer is looked for, by pings with DF set, usually two. `off`: only what ICMP from the underlay tells the kernel is known; over IPv4 that is nothing unless `df: set`. For networks that drop long pings and nothing else.",
     reload: "live",
   },
   socket: {

@@ -12,11 +12,13 @@ import type {
   NeighbourRefusal,
   NeighbourUpdate,
 } from "../../dataplane/options.ts";
+import type { PathLimit } from "../../dataplane/path-mtus.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 
 export type Command =
   | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
   | { readonly type: "policy"; readonly policy: DataplanePolicy }
+  | { readonly type: "pathLimits"; readonly limits: readonly PathLimit[] }
   | { readonly type: "rows" }
   | { readonly type: "why"; readonly mac: string }
   | { readonly type: "flush" }
@@ -30,6 +32,7 @@ export interface Replies {
   /** Per change: null, or why it was not made. */
   update: readonly (FdbRefusal | null)[];
   policy: null;
+  pathLimits: null;
   rows: readonly FdbRow[];
   why: readonly FdbReason[];
   /** How many rows are gone. */
@@ -50,6 +53,9 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return command.changes.map((change) => dataplane.update(change));
     case "policy":
       dataplane.setPolicy(command.policy);
+      return null;
+    case "pathLimits":
+      dataplane.setPathLimits(command.limits);
       return null;
     case "rows":
       return dataplane.rows();

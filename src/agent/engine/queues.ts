@@ -6,7 +6,7 @@
  *   rows, why         the static ones are the same everywhere; of learned ones the latest word counts
  *   neighbours        the first is asked: all have the same
  *   update, …         the first decides; what it made, the others make, too, whatever they had before
- *   policy, age       all
+ *   policy, age, paths all
  *   flush             all; what they have learned is the same but for the last moment
  *   health, counters  added up
  */
@@ -48,6 +48,7 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return Math.max(...(await Promise.all(engines.map((engine) => engine.ask(command)))));
     case "age":
     case "policy":
+    case "pathLimits":
       return (await Promise.all(engines.map((engine) => engine.ask(command))))[0]!;
     case "health":
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));

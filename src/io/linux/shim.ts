@@ -193,6 +193,24 @@ export interface Shim {
   watch(fd: number, callback: (events: number) => void): Watch;
   /** PACKET_STATISTICS of a packet(7) socket: packets its full ring has lost since the last time somebody asked. */
   packetDrops(fd: number): number;
+  /**
+   * What the kernel's route to each address says of the MTU: the route's or the interface's own, or the smaller one
+   * that ICMP has taught it. Nothing is sent.
+   * @param fd a UDP socket for this and nothing else: it is connected to one address after the other
+   * @param addresses a sockaddr per row
+   * @param mtus one for each row; becomes the MTU, or −errno
+   */
+  routeMtus(fd: number, addresses: Uint8Array, mtus: Int32Array): void;
+  /**
+   * A socket that sends ICMP with DF set and whatever the kernel has learnt of the path (IP_PMTUDISC_PROBE), and receives
+   * echo replies. Raw where we may (CAP_NET_RAW), else a ping socket (`net.ipv4.ping_group_range`).
+   * @param address the sockaddr to send from; its family is the socket's
+   */
+  icmpOpen(address: Uint8Array): { fd: number; raw: boolean };
+  /** sendto(2). @returns bytes, or −errno */
+  sendTo(fd: number, bytes: Uint8Array, address: Uint8Array): number;
+  /** recvfrom(2). @returns bytes that were received, as many as there is room for, or −errno; `address` becomes the sender */
+  receiveFrom(fd: number, bytes: Uint8Array, address: Uint8Array): number;
   /** The numbers of the descriptor words as C has them, for the test that compares them with `ring.ts`. */
   readonly descriptor: Readonly<Record<string, number>>;
 }

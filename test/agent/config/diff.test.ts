@@ -60,6 +60,8 @@ describe("diffConfig", () => {
       neighbours: "10.0.0.5 lladdr 02:00:00:00:00:05",
       l2miss: "true",
       l3miss: "true",
+      pmtu: "off",
+      pmtuProbe: "60",
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
@@ -90,7 +92,18 @@ describe("diffConfig", () => {
         "senderCheck",
         "reservedBits",
       ],
-      ...["tos", "vlan", "gbp", "proxy", "proxyUnknown", "neighbours", "l2miss", "l3miss"],
+      ...[
+        "tos",
+        "vlan",
+        "gbp",
+        "proxy",
+        "proxyUnknown",
+        "neighbours",
+        "l2miss",
+        "l3miss",
+        "pmtu",
+        "pmtuProbe",
+      ],
       ...["ephemeral", "logLevel", "peers"],
     ]);
   });

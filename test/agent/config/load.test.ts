@@ -52,6 +52,8 @@ describe("what nobody gives", () => {
       udp6zerocsumrx: false,
       vlan: "pass",
       gbp: "off",
+      pmtu: "icmp",
+      pmtuProbe: 600,
       socket: "/run/poplin/agent.sock",
       ephemeral: false,
       logLevel: "info",
@@ -159,6 +161,9 @@ describe("where a value comes from", () => {
     ["spin: off", { spin: "off" }],
     ["spin: false", { spin: "off" }],
     ["spin: 1000", { spin: 1000 }],
+    ["pmtu: off", { pmtu: "off" }],
+    ["pmtuProbe: off", { pmtuProbe: "off" }],
+    ["pmtuProbe: 60", { pmtuProbe: 60 }],
   ])("%s", (text, expected) => {
     expect(fromText(text).config).toMatchObject(expected);
   });

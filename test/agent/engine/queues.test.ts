@@ -187,6 +187,13 @@ describe("several queues", () => {
     for (const { heard } of fakes) expect(heard).toEqual([{ type: "policy", policy }]);
   });
 
+  it("so do the limits of paths", async () => {
+    const { fakes, engine } = queues();
+    const command = { type: "pathLimits", limits: [{ address: "172.19.0.3", mtu: 1350 }] } as const;
+    expect(await engine.ask(command)).toBeNull();
+    for (const { heard } of fakes) expect(heard).toEqual([command]);
+  });
+
   it("counters are added up, drops by reason", () => {
     const { fakes, engine } = queues(2);
     fakes[0]!.counters.values[counterIndex("txFrames")] = 3;

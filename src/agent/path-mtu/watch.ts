@@ -1,0 +1,204 @@
+/**
+ * The path MTU to each peer: found out, told to the dataplane, and kept for `poplin status`.
+ *
+ *   the kernel's routes   asked twice a second, but only while packets are sent: nobody sends ICMP about nothing
+ *   a probe               at start, then every `pmtuProbe` seconds, each peer at a time of its own
+ *
+ * The smaller of the two counts. A path narrower than the overlay's MTU needs becomes a limit in the dataplane, which
+ * answers what is too long (`dataplane/too-big.ts`). What ICMP has taught the kernel is forgotten after ten minutes, and
+ * our limit with it: then the next long packet is the question whether it still holds, as for every sender of the kernel's.
+ */
+import { addressBytes, type Family } from "../../control/address.ts";
+import type { Lease } from "../../control/lease.ts";
+import { overlayOverhead } from "../../control/mtu.ts";
+import type { PathLimit } from "../../dataplane/path-mtus.ts";
+import { RouteMtus } from "../../io/linux/route-mtu.ts";
+import type { PathMtuStatus } from "../api/types.ts";
+import type { AgentConfig } from "../config/load.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Log } from "../log.ts";
+import { Echoes, type EchoPort } from "./echoes.ts";
+import { LEAST_PATH, probePath } from "./probe.ts";
+
+/** Milliseconds between two looks at the routes: what a pod waits for its ICMP, at most, after ours has come. */
+const LOOK_EVERY = 500;
+/** Peers that are probed at a time, and that are begun with in one look: a thousand take a minute, with 20 packets a second. */
+const AT_A_TIME = 10;
+/** The largest IP packets there are; the length of an IPv6 packet does not count its header. */
+const LARGEST_IP = { 4: 65_535, 6: 65_575 } as const;
+
+export type PathSettings = Pick<AgentConfig, "pmtu" | "pmtuProbe">;
+
+export interface PathParts {
+  readonly engine: Engine;
+  /** Our address in the underlay, the MTU of its interface, and the VXLAN port. */
+  readonly uplink: { readonly address: string; readonly mtu: number };
+  readonly family: Family;
+  readonly port: number;
+  /** The overlay's. */
+  readonly mtu: number;
+  readonly log: Log;
+}
+
+interface Path {
+  readonly address: Uint8Array;
+  /** What the kernel's route says; null when it was not asked, or has none. */
+  route: number | null;
+  routeAt: number;
+  /** What the last probe that got replies has found. */
+  probe: { readonly bytes: number; readonly at: number } | null;
+  /** When the next one is due, and whether it runs. */
+  due: number;
+  running: boolean;
+}
+
+export class PathWatch {
+  readonly #parts: PathParts;
+  readonly #needed: number;
+  /** What the uplink takes. */
+  readonly #most: number;
+  readonly #routes: RouteMtus;
+  readonly #echoes: Echoes;
+  readonly #timer: NodeJS.Timeout;
+  #settings: PathSettings = { pmtu: "off", pmtuProbe: "off" };
+  #paths = new Map<string, Path>();
+  #running = 0;
+  #unable = false;
+  /** Frames sent, and refused, when the routes were last asked; −1: they are to be asked in any case. */
+  #sent = -1;
+  /** Some were sent shortly before that: the ICMP about them may still have been on its way. */
+  #fresh = false;
+  #told = "";
+  #closed = false;
+
+  /** @throws SystemCallError when there is no socket to ask with */
+  constructor(parts: PathParts) {
+    this.#parts = parts;
+    this.#needed = parts.mtu + overlayOverhead(parts.family);
+    this.#most = Math.min(parts.uplink.mtu, LARGEST_IP[parts.family]);
+    this.#routes = new RouteMtus(parts.uplink.address, parts.family, parts.port);
+    this.#echoes = new Echoes(addressBytes(parts.uplink.address));
+    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
+  }
+
+  /** From now on these are the peers, and this is what to do. */
+  update(leases: readonly Lease[], settings: PathSettings): void {
+    const { pmtuProbe } = this.#settings;
+    this.#settings = settings;
+    const fresh = (publicIp: string): Path => {
+      const address = addressBytes(publicIp);
+      return { address, route: null, routeAt: 0, probe: null, due: 0, running: false };
+    };
+    this.#paths = new Map(
+      leases.map(({ publicIp }) => [publicIp, this.#paths.get(publicIp) ?? fresh(publicIp)]),
+    );
+    for (const path of this.#paths.values()) {
+      if (pmtuProbe !== settings.pmtuProbe) path.due = 0;
+      if (settings.pmtuProbe === "off") path.probe = null;
+    }
+    this.#sent = -1;
+    void this.#look();
+  }
+
+  /** Null while nothing is known. */
+  statusOf({ publicIp }: Lease): PathMtuStatus | null {
+    const path = this.#paths.get(publicIp);
+    if (path === undefined) return null;
+    const { probe, route, routeAt } = path;
+    const needed = this.#needed;
+    const when = (at: number): string => new Date(at).toISOString();
+    if (probe !== null && (route === null || probe.bytes <= route))
+      return { bytes: probe.bytes, needed, how: "probe", at: when(probe.at) };
+    if (route === null) return null;
+    const how = route < this.#most ? "kernel" : "assumed";
+    return { bytes: route, needed, how, at: when(routeAt) };
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#routes.close();
+    this.#echoes.close();
+  }
+
+  async #look(): Promise<void> {
+    const { pmtu, pmtuProbe } = this.#settings;
+    if (this.#closed || this.#paths.size === 0) return this.#tell();
+    if (pmtu !== "off" || this.#sent < 0) this.#askRoutes();
+    if (pmtuProbe !== "off") this.#probeDue(pmtuProbe * 1000);
+    await this.#tell();
+  }
+
+  #askRoutes(): void {
+    const { txFrames, drops } = this.#parts.engine.snapshot();
+    const sent = txFrames + (drops.tx.UNDERLAY_REFUSED ?? 0);
+    const changed = sent !== this.#sent;
+    if (!changed && !this.#fresh && this.#running === 0) return;
+    this.#sent = sent;
+    this.#fresh = changed;
+    const paths = [...this.#paths.values()];
+    const mtus = this.#routes.ask(paths.map(({ address }) => address));
+    paths.forEach((path, i) => {
+      if (path.route !== mtus[i]) path.routeAt = Date.now();
+      path.route = mtus[i]!;
+    });
+  }
+
+  #probeDue(period: number): void {
+    const now = Date.now();
+    for (const path of this.#paths.values()) {
+      if (this.#running >= AT_A_TIME || this.#unable) return;
+      if (path.running || path.due > now) continue;
+      path.running = true;
+      this.#running++;
+      this.#probe(path)
+        .catch((error: Error) => this.#cannot(error))
+        .finally(() => {
+          path.running = false;
+          // Not all at one time, the next time.
+          path.due = Date.now() + period * (0.9 + 0.2 * Math.random());
+          this.#fresh = true; // it may have taught the kernel something
+          if (--this.#running === 0) this.#echoes.close();
+          return this.#tell();
+        });
+    }
+  }
+
+  /** There is no socket to send ICMP from, and will not be. */
+  #cannot({ message }: Error): void {
+    if (this.#unable) return;
+    this.#unable = true;
+    this.#parts.log.warn(
+      `path MTUs cannot be probed: ${message}; it takes CAP_NET_RAW, or a group in net.ipv4.ping_group_range`,
+    );
+  }
+
+  async #probe(path: Path): Promise<void> {
+    const { address } = path;
+    const port: EchoPort = {
+      echo: async (size: number) => (this.#closed ? "lost" : this.#echoes.send(address, size)),
+      told: () => (this.#closed ? null : this.#routes.ask([address])[0]!),
+    };
+    const bytes = await probePath(port, LEAST_PATH[this.#parts.family], this.#most);
+    if (this.#closed || this.#settings.pmtuProbe === "off") return;
+    path.probe = bytes === null ? null : { bytes, at: Date.now() };
+  }
+
+  /** Tells the dataplane what has changed. */
+  async #tell(): Promise<void> {
+    const limits = this.#settings.pmtu === "off" ? [] : this.#limits();
+    const text = JSON.stringify(limits);
+    if (this.#closed || text === (this.#told || "[]")) return;
+    this.#told = text;
+    // Where the dataplane has ended, the agent ends.
+    await this.#parts.engine.ask({ type: "pathLimits", limits }).catch(() => {});
+  }
+
+  #limits(): PathLimit[] {
+    const overhead = overlayOverhead(this.#parts.family);
+    return [...this.#paths].flatMap(([address, { probe, route }]) => {
+      const bytes = Math.min(probe?.bytes ?? this.#needed, route ?? this.#needed);
+      return bytes < this.#needed ? [{ address, mtu: Math.max(1, bytes - overhead) }] : [];
+    });
+  }
+}
