@@ -184,7 +184,7 @@ export class Agent implements AgentView {
     const { uplink } = device;
     const { family } = config;
     this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
-    this.#paths.update(config.peers, config);
+    this.#paths.update(vtepAddresses(config), config);
     // Only now: a device that we made for a start that failed goes with its descriptor.
     device.setEphemeral(config.ephemeral);
     this.#ready = true;
@@ -230,7 +230,7 @@ export class Agent implements AgentView {
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
-    this.#paths?.update(next.peers, next);
+    this.#paths?.update(vtepAddresses(next), next);
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
     await this.#putInPlace(next);
     return { ok: true, message: describeDiff(diff) };
@@ -351,6 +351,11 @@ export class Agent implements AgentView {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+/** Every VTEP that the configuration names, once. */
+function vtepAddresses({ peers, remote }: AgentConfig): string[] {
+  return [...new Set([...peers.map(({ publicIp }) => publicIp), ...remote])];
 }
 
 /** Where frames go that have no row. */

@@ -8,6 +8,7 @@ import {
   type AgentStatus,
   type HealthLine,
   type OffloadStatus,
+  type PathMtuStatus,
   type ReloadStatus,
   SCHEMA,
 } from "./api/types.ts";
@@ -53,12 +54,20 @@ export interface StatusParts {
 export function describeStatus(parts: StatusParts): AgentStatus {
   const { config, running, health } = parts;
   const offloads = running && reportAtThisMoment(running.offloads, health?.offloads);
+  const pathOf = (address: string): PathMtuStatus | null => parts.paths?.statusOf(address) ?? null;
   const peers = config.peers.map(({ publicIp, vtepMac, subnets }, i) => {
     const state = running?.peers.stateOf(config.peers[i]!) ?? "not in place yet";
-    const pathMtu = parts.paths?.statusOf(config.peers[i]!) ?? null;
-    return { publicIp, vtepMac, subnets, state, pathMtu };
+    return { publicIp, vtepMac, subnets, state, pathMtu: pathOf(publicIp) };
   });
-  const lines = [...healthLines(parts), ...narrowPaths(peers, running?.device.mtu ?? 0, config.pmtu)];
+  const remotes = config.remote.map((address) => ({ address, pathMtu: pathOf(address) }));
+  const vteps = new Map(
+    [...peers.map(({ publicIp, pathMtu }) => ({ address: publicIp, pathMtu })), ...remotes].map((vtep) => [
+      vtep.address,
+      vtep,
+    ]),
+  );
+  const narrow = narrowPaths([...vteps.values()], running?.device.mtu ?? 0, config.pmtu);
+  const lines = [...healthLines(parts), ...narrow];
   const wrong = lines.some(({ level }) => level === "error") || peers.some(({ state }) => state !== "ok");
   return {
     schema: SCHEMA,
@@ -77,6 +86,9 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     underlay: underlayOf(config, running, offloads),
     policy: describePolicy(config),
     peers,
+    flooding: { group: config.group, remotes, rate: config.floodRate },
+    learning: { on: config.learning, ageing: config.ageing, maxaddress: config.maxaddress },
+    proxy: config.proxy,
     memory: { rss: process.memoryUsage.rss() },
     dataplane: {
       driver: running?.engine.driver ?? "worker",

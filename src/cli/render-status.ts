@@ -6,8 +6,10 @@ import {
   type AgentStatus,
   type ConfigStatus,
   type DataplaneStatus,
+  type FloodStatus,
   failures,
   type HealthLine,
+  type PathMtuStatus,
   type PeerStatus,
   type PolicyStatus,
   type StatsAnswer,
@@ -44,13 +46,7 @@ export function renderStatus(
   style: Style,
   now: number,
 ): string[] {
-  return [
-    ...head(status, stats, style, now),
-    "",
-    ...peers(status.peers, style),
-    "",
-    ...health(status, style),
-  ];
+  return [...head(status, stats, style, now), "", ...peers(status, style), "", ...health(status, style)];
 }
 
 /** One line when all is well, the reasons below it when not: for scripts and for people in a hurry. */
@@ -70,6 +66,7 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
   const rows = [
     ...deviceRows(status),
     ...policyRows(status.policy, status.dataplane.lastGroup),
+    ...learningRows(status),
     ...offloadRows(status),
     ...workRows(status, stats),
     ...configRows(status.config, style, now),
@@ -117,6 +114,28 @@ function policyRows(policy: PolicyStatus, lastGroup: GroupPolicy | null): Row[] 
   if (gbp === null) return rows;
   const last = lastGroup === null ? "none received" : `last received: ${groupText(lastGroup)}`;
   return [...rows, ["group", `${groupText(gbp)} sent, ${last}`]];
+}
+
+/** What a flannel node has none of is not said. */
+function learningRows({ learning, flooding, proxy }: AgentStatus): Row[] {
+  const { on, ageing, maxaddress } = learning;
+  const { group, remotes, rate } = flooding;
+  const rows: Row[] = [];
+  if (on) {
+    const age = ageing === 0 ? "for ever" : `for ${plural(ageing, "second")}`;
+    rows.push([
+      "learning",
+      `on, ${age}, ${maxaddress === 0 ? "any number of" : count(maxaddress)} rows at most`,
+    ]);
+  }
+  const targets = [group, remotes.length > 0 ? plural(remotes.length, "remote") : null].filter(Boolean);
+  if (targets.length > 0) {
+    rows.push([
+      "flooding",
+      `to ${targets.join(" and ")}${rate === 0 ? "" : `, ${count(rate)} frames a second`}`,
+    ]);
+  }
+  return proxy ? [...rows, ["proxy", "answers ARP and neighbour solicitations"]] : rows;
 }
 
 function groupText({ group, dontLearn, applied }: GroupPolicy): string {
@@ -215,12 +234,24 @@ const MAC = { title: "VTEP MAC" };
 const SUBNET = { title: "SUBNET" };
 const STATE = { title: "STATE" };
 
-function peers(all: readonly PeerStatus[], style: Style): string[] {
+function peers({ peers: all, flooding }: AgentStatus, style: Style): string[] {
+  const flooded = remotes(flooding, style);
+  if (all.length === 0 && (flooded.length > 0 || flooding.group !== null)) return flooded;
   if (all.length === 0) return ["no peers: nothing is forwarded until the configuration names one"];
   const inner = { ...style, width: style.width - 2 };
   const wide = peerTable(all, inner);
   const lines = wide.some((line) => widthOf(line) > inner.width) ? narrowPeerTable(all, inner) : wide;
-  return [plural(all.length, "peer"), ...lines.map((line) => `  ${line}`)];
+  return [plural(all.length, "peer"), ...lines.map((line) => `  ${line}`), ...flooded];
+}
+
+/** The VTEPs that get what is flooded, and what is wrong with their paths. */
+function remotes({ remotes: all }: FloodStatus, style: Style): string[] {
+  if (all.length === 0) return [];
+  const addresses = all.map(({ address }) => address).join(", ");
+  return [
+    ...hang(`${plural(all.length, "remote")}: `, addresses, style.width),
+    ...all.flatMap(({ address, pathMtu }) => narrow(pathMtu, `${address}: `, style)),
+  ];
 }
 
 /** A line per subnet, the first beside its peer. */
@@ -260,9 +291,13 @@ function verdict(peer: PeerStatus, style: Style): string {
 function trouble(peer: PeerStatus, style: Style): string[] {
   const { state, pathMtu } = peer;
   const failed = state === "ok" ? [] : hang("    ", state, style.width);
-  if (pathMtu === null || pathMtu.bytes >= pathMtu.needed) return failed;
+  return [...failed, ...narrow(pathMtu, "", style)];
+}
+
+function narrow(pathMtu: PathMtuStatus | null, whose: string, style: Style): string[] {
+  if (pathMtu === null || pathMtu.bytes >= pathMtu.needed) return [];
   const { bytes, needed, how } = pathMtu;
-  return [...failed, ...hang("    ", `path MTU ${bytes} (${how}), ${needed} needed`, style.width)];
+  return hang("    ", `${whose}path MTU ${bytes} (${how}), ${needed} needed`, style.width);
 }
 
 function health(status: AgentStatus, style: Style): string[] {

@@ -110,6 +110,38 @@ describe("status", () => {
     ]);
   });
 
+  it("says of a VTEP what it learns and where it floods, and which paths are narrow", () => {
+    const pathMtu = { bytes: 1400, needed: 1500, how: "probe", at: "2026-11-20T00:00:00.000Z" } as const;
+    const remotes = [
+      { address: "172.19.0.3", pathMtu },
+      { address: "172.19.0.4", pathMtu: null },
+    ];
+    const status = healthyStatus({
+      peers: [],
+      flooding: { group: null, remotes, rate: 10_000 },
+      learning: { on: true, ageing: 300, maxaddress: 65_536 },
+      proxy: true,
+    });
+    const lines = renderStatus(status, null, STYLE, NOW);
+    expect(lines).toContain("  learning   on, for 300 seconds, 65,536 rows at most");
+    expect(lines).toContain("  flooding   to 2 remotes, 10,000 frames a second");
+    expect(lines).toContain("  proxy      answers ARP and neighbour solicitations");
+    expect(lines.slice(lines.indexOf("2 remotes: 172.19.0.3, 172.19.0.4"))).toEqual([
+      "2 remotes: 172.19.0.3, 172.19.0.4",
+      "    172.19.0.3: path MTU 1400 (probe), 1500 needed",
+      "",
+      "health: ok",
+    ]);
+    const grouped = renderStatus(
+      { ...status, flooding: { group: "239.1.1.1", remotes: [], rate: 0 } },
+      null,
+      STYLE,
+      NOW,
+    );
+    expect(grouped).toContain("  flooding   to 239.1.1.1");
+    expect(grouped.join("\n")).not.toContain("no peers");
+  });
+
   it("of a sick one says what is wrong and what to do, within 80 columns", () => {
     const lines = renderStatus(sickStatus(), null, STYLE, NOW);
     for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);

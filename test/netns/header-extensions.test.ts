@@ -40,7 +40,7 @@ describeWith(NEEDS, "group policies", () => {
   });
   afterAll(() => cluster?.destroy());
 
-  it("ours is the kernel's mark, and the kernel's mark is ours", async () => {
+  it("option gbp: ours is the kernel's mark, and the kernel's mark is ours", async () => {
     const b = cluster.poplin("node-b");
     expect((await b.status()).dataplane.lastGroup).toBeNull();
     const k = cluster.node("node-k").plan.overlay;
@@ -239,7 +239,7 @@ describeWith([...NEEDS, ipv6()], "UDP checksums of zero over IPv6", () => {
     return Number(/^Udp6InCsumErrors\s+(\d+)$/m.exec(stdout)![1]);
   }
 
-  it("are accepted by who is told to, and by nobody else: to send them is not to accept them", async () => {
+  it("option udp6zerocsumrx: are accepted by who is told to, and by nobody else: to send them is not to accept them", async () => {
     const answered: Record<string, boolean> = {};
     for (const from of ["send-b", "send-k"]) {
       for (const to of ["take-b", "take-d", "take-k", "send-b", "send-k"]) {

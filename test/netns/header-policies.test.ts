@@ -82,7 +82,7 @@ for (const one of CASES) {
       cluster = await Cluster.start({ nodes, family, ipv6: true, router: true });
     });
     afterAll(() => cluster?.destroy());
-    it("the outer header is that of the kernel's VXLAN, whatever is inside", () =>
+    it("options ttl, tos, df, flowlabel, udpcsum and udp6zerocsumtx: the outer header is that of the kernel's VXLAN, whatever is inside", () =>
       pings(cluster, family, config));
     it("so is that of all segments of a stream", () => streams(cluster, family));
   });

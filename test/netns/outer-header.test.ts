@@ -57,7 +57,8 @@ for (const family of [4, 6] as const) {
         cluster = await start(family, options, words.join(" "));
       });
       afterAll(() => cluster?.destroy());
-      it("outer TOS, TTL and DF are those of the kernel's VXLAN", () => sends(cluster, options));
+      it("options tos, ttl and df: outer TOS, TTL and DF are those of the kernel's VXLAN", () =>
+        sends(cluster, options));
       if (words.length === 0) {
         it("each pair of outer and inner ECN becomes what the kernel's VXLAN makes of it", () =>
           receives(cluster));

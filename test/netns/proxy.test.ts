@@ -55,7 +55,7 @@ describeWith([namespaces(), tun(), shim(), ipv6()], "the kernel's proxy", () => 
     expect(ours(QUESTIONS[name]!)).toBe(kernel[name]);
   });
 
-  it("tells of the misses that we tell of", async () => {
+  it("options l2miss and l3miss: tells of the misses that we tell of", async () => {
     const ours: AgentEvent[] = [];
     const end = new EventHub([stages.events]).listen((event) => ours.push(event));
     for (const bytes of [...Object.values(QUESTIONS), ...OTHERS]) stages.transmit({ bytes });
@@ -143,7 +143,7 @@ describeWith([lab(), ipv6(), ...tools], "a bridge over the overlay", () => {
 
   const drops = async () => (await cluster.poplin("node-a").client.stats()).drops.tx;
 
-  it("questions are answered, checksums good, and nothing of them crosses the underlay", async () => {
+  it("option proxy: questions are answered, checksums good, and nothing of them crosses the underlay", async () => {
     const { middle } = cluster.network;
     const [here, underlay] = await Promise.all([
       Sniffer.start(cluster.lab, guest, "eth0", "arp or icmp6"),

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
-import { until } from "./agents.ts";
+import { sleep, until } from "./agents.ts";
 import { Bridged, type BridgedOptions, DEVICE, ping, pingFrom } from "./bridged.ts";
 import { ipv6 } from "./pods.ts";
 
@@ -15,13 +15,15 @@ const VARIANTS: readonly (readonly [string, BridgedOptions])[] = [
   ["IPv6, a multicast group, port 8472", { family: 6, port: 8472, group: "ff05::100" }],
 ];
 
-const NEEDS = [lab(), ipv6(), tool("bridge"), tool("ping")];
+const SOURCE_PORTS = [50_000, 50_100] as const;
+const NEEDS = [lab(), ipv6(), ...["bridge", "ping", "tcpdump", "iperf3"].map(tool)];
 
 for (const [title, options] of VARIANTS) {
   describeWith(NEEDS, `a bridge port over ${title}`, () => {
     let net: Bridged;
     beforeAll(async () => {
-      net = await Bridged.start({ ...options, ageing: 4 });
+      const args = ["--srcport", ...SOURCE_PORTS.map(String)];
+      net = await Bridged.start({ ...options, ageing: 4, args });
     });
     afterAll(() => net?.destroy());
 
@@ -92,6 +94,21 @@ for (const [title, options] of VARIANTS) {
         expect(JSON.parse(stdout).end.sum_received.bytes).toBeGreaterThan(15e6);
         listening.kill();
       }
+    });
+
+    it("option srcport: flows leave from ports of the range, each from one", async () => {
+      const { p, k } = net;
+      const filter = ["-i", "eth0", "-nn", "-c", "40", "udp", "and", "src", "host", p.address];
+      const capture = k.host.exec("tcpdump", [...filter, "and", "dst", "port", String(options.port)]);
+      await until("the capture", async () => {
+        await ping(p, `10.9.0.${k.number}`, 5);
+        return Promise.race([capture.then(() => true), sleep(10)]);
+      });
+      const ports = (await capture).stdout.match(/(?<=\.)\d+(?= > )/g)!.map(Number);
+      expect(ports).toHaveLength(40);
+      expect(Math.min(...ports)).toBeGreaterThanOrEqual(SOURCE_PORTS[0]);
+      expect(Math.max(...ports)).toBeLessThanOrEqual(SOURCE_PORTS[1]);
+      expect(new Set(ports).size).toBeLessThanOrEqual(16);
     });
 
     it("a MAC that moves is followed, by poplin and by the kernel", async () => {

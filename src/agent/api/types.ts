@@ -96,6 +96,29 @@ export interface PathMtuStatus {
   readonly at: string;
 }
 
+/** A VTEP that gets a copy of what is flooded. */
+export interface RemoteStatus {
+  readonly address: string;
+  /** As of a peer. */
+  readonly pathMtu: PathMtuStatus | null;
+}
+
+/** Where frames go whose MAC has no row, and what is learned from those that come. */
+export interface FloodStatus {
+  readonly group: string | null;
+  readonly remotes: readonly RemoteStatus[];
+  /** Frames per second, 0 for any number. */
+  readonly rate: number;
+}
+
+export interface LearningStatus {
+  readonly on: boolean;
+  /** Seconds, 0 for ever. */
+  readonly ageing: number;
+  /** Rows, 0 for any number. */
+  readonly maxaddress: number;
+}
+
 /** Free and total slots of one direction's pool (`arena.ts`). */
 export interface SlotStatus {
   readonly free: number;
@@ -159,6 +182,10 @@ export interface AgentStatus {
   readonly underlay: UnderlayStatus;
   readonly policy: PolicyStatus;
   readonly peers: readonly PeerStatus[];
+  readonly flooding: FloodStatus;
+  readonly learning: LearningStatus;
+  /** Whether ARP and neighbour solicitations are answered here. */
+  readonly proxy: boolean;
   readonly memory: { readonly rss: number };
   readonly dataplane: DataplaneStatus;
   /** At this moment; all off until the dataplane is up. */

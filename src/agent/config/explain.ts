@@ -55,16 +55,29 @@ function linkCommand(config: AgentConfig): string[] {
     ...phrase("srcport", sourcePorts === "fixed" ? null : `${sourcePorts.first} ${sourcePorts.last}`),
     ...headerPhrases(config),
     ...learningPhrases(config),
+    ...(["proxy", "l2miss", "l3miss"] as const).filter((name) => config[name]),
   ];
 }
 
-function headerPhrases({ ttl, tos, df, udpChecksum, family }: AgentConfig): string[] {
+function headerPhrases({
+  ttl,
+  tos,
+  df,
+  flowlabel,
+  udpChecksum,
+  udp6zerocsumrx,
+  gbp,
+  family,
+}: AgentConfig): string[] {
   const zero = family === 4 ? "noudpcsum" : "udp6zerocsumtx";
   return [
     ...phrase("ttl", ttl === "auto" ? null : ttl),
     ...phrase("tos", tos === 0 ? null : tos === "inherit" ? tos : `0x${tos.toString(16)}`),
     ...phrase("df", df === "unset" || family === 6 ? null : df),
+    ...phrase("flowlabel", flowlabel === 0 ? null : `0x${flowlabel.toString(16)}`),
     ...(udpChecksum === "computed" ? [] : [zero]),
+    ...(udp6zerocsumrx && family === 6 ? ["udp6zerocsumrx"] : []),
+    ...(gbp === "off" ? [] : ["gbp"]),
   ];
 }
 
@@ -104,6 +117,25 @@ const DIFFERENCES: readonly ((config: AgentConfig) => { setting: string; text: s
       ? {
           setting: `maxaddress: ${maxaddress}`,
           text: "bounds what is learned; the kernel counts static rows, too",
+        }
+      : null,
+  ({ vlan }) =>
+    vlan === "pass"
+      ? null
+      : { setting: "vlan: rfc", text: "the kernel passes VLAN tags on, in both directions" },
+  ({ gbp }) =>
+    gbp === "off"
+      ? null
+      : { setting: "gbp", text: "the kernel takes the group of each packet from its mark, and gives it one" },
+  ({ proxy, proxyUnknown }) =>
+    proxy && proxyUnknown === "forward"
+      ? { setting: "proxyUnknown: forward", text: "the kernel drops what it cannot answer" }
+      : null,
+  ({ pmtu }) =>
+    pmtu === "icmp"
+      ? {
+          setting: "pmtu: icmp",
+          text: "who sends what is too long for a path is told; so does the kernel, once ICMP has told it, with df set",
         }
       : null,
   ({ underlay }) =>

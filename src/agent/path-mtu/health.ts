@@ -1,5 +1,5 @@
 /** What an operator should know of paths that are narrower than the overlay. */
-import type { HealthLine, PeerStatus } from "../api/types.ts";
+import type { HealthLine, RemoteStatus } from "../api/types.ts";
 import type { PathSettings } from "./watch.ts";
 
 /**
@@ -7,11 +7,11 @@ import type { PathSettings } from "./watch.ts";
  * @returns a line for each path MTU that is too small for it, however many peers have it
  */
 export function narrowPaths(
-  peers: readonly PeerStatus[],
+  peers: readonly RemoteStatus[],
   mtu: number,
   pmtu: PathSettings["pmtu"],
 ): HealthLine[] {
-  const byBytes = new Map<number, PeerStatus[]>();
+  const byBytes = new Map<number, RemoteStatus[]>();
   for (const peer of peers) {
     const { pathMtu } = peer;
     if (pathMtu === null || pathMtu.bytes >= pathMtu.needed) continue;
@@ -22,13 +22,13 @@ export function narrowPaths(
 
 function describe(
   bytes: number,
-  { publicIp, pathMtu }: PeerStatus,
+  { address, pathMtu }: RemoteStatus,
   more: number,
   mtu: number,
   pmtu: PathSettings["pmtu"],
 ): HealthLine {
   const { needed } = pathMtu!;
-  const whose = more === 0 ? publicIp : `${publicIp} and ${more} more`;
+  const whose = more === 0 ? address : `${address} and ${more} more`;
   const then = pmtu === "icmp" ? "pods are told to send less" : "larger packets are fragmented or lost";
   return {
     level: "warning",

@@ -9,7 +9,6 @@
  * our limit with it: then the next long packet is the question whether it still holds, as for every sender of the kernel's.
  */
 import { addressBytes, type Family } from "../../control/address.ts";
-import type { Lease } from "../../control/lease.ts";
 import { overlayOverhead } from "../../control/mtu.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
 import { RouteMtus } from "../../io/linux/route-mtu.ts";
@@ -81,17 +80,15 @@ export class PathWatch {
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
   }
 
-  /** From now on these are the peers, and this is what to do. */
-  update(leases: readonly Lease[], settings: PathSettings): void {
+  /** From now on these are the peers' addresses, and this is what to do. */
+  update(addresses: readonly string[], settings: PathSettings): void {
     const { pmtuProbe } = this.#settings;
     this.#settings = settings;
-    const fresh = (publicIp: string): Path => {
-      const address = addressBytes(publicIp);
+    const fresh = (text: string): Path => {
+      const address = addressBytes(text);
       return { address, route: null, routeAt: 0, probe: null, due: 0, running: false };
     };
-    this.#paths = new Map(
-      leases.map(({ publicIp }) => [publicIp, this.#paths.get(publicIp) ?? fresh(publicIp)]),
-    );
+    this.#paths = new Map(addresses.map((text) => [text, this.#paths.get(text) ?? fresh(text)]));
     for (const path of this.#paths.values()) {
       if (pmtuProbe !== settings.pmtuProbe) path.due = 0;
       if (settings.pmtuProbe === "off") path.probe = null;
@@ -101,8 +98,8 @@ export class PathWatch {
   }
 
   /** Null while nothing is known. */
-  statusOf({ publicIp }: Lease): PathMtuStatus | null {
-    const path = this.#paths.get(publicIp);
+  statusOf(address: string): PathMtuStatus | null {
+    const path = this.#paths.get(address);
     if (path === undefined) return null;
     const { probe, route, routeAt } = path;
     const needed = this.#needed;

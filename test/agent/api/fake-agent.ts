@@ -78,6 +78,9 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
         pathMtu: null,
       },
     ],
+    flooding: { group: null, remotes: [], rate: 0 },
+    learning: { on: false, ageing: 300, maxaddress: 65_536 },
+    proxy: false,
     memory: { rss: 64_172_851 },
     dataplane: {
       driver: "worker",

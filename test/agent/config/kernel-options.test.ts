@@ -44,7 +44,7 @@ describe("the kernel's options", () => {
   it.each([
     ["id: 7\nvni: 8", /`vni`/],
     ["vni: 8\nid: 7", /means the same as `vni`/],
-    ["rsc: true", /rsc: is an option of the kernel's that poplin does not have.*routing table/],
+    ["rsc: true", /rsc: is an option of the kernel's that poplin does not have.*neighbour table/],
     ["id: [1, 2]", /takes one value/],
     ["dstport: many", /no whole number/],
   ])("are refused as %j", (text, message) => {
@@ -99,10 +99,11 @@ describe("--explain", () => {
     const settings = (text: string) => explainConfig(valid(text)).differences.map(({ setting }) => setting);
     expect(settings("")).toEqual([
       ...["device: vxlan1", "senderCheck: strict", "reservedBits: rfc", "sourcePorts", "maxaddress: 65536"],
+      "pmtu: icmp",
     ]);
-    expect(settings("senderCheck: off\nreservedBits: linux\nmaxaddress: 0\nunderlay: raw")).toEqual([
-      "device: vxlan1",
-    ]);
+    expect(
+      settings("senderCheck: off\nreservedBits: linux\nmaxaddress: 0\nunderlay: raw\npmtu: off"),
+    ).toEqual(["device: vxlan1"]);
     expect(settings("floodRate: 10\nunderlay: dgram\nsourcePorts: fixed")).toContain("floodRate: 10");
   });
 });

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import type { PeerStatus } from "../../../src/agent/api/types.ts";
+import type { RemoteStatus } from "../../../src/agent/api/types.ts";
 import { narrowPaths } from "../../../src/agent/path-mtu/health.ts";
 
-function peer(last: number, bytes: number | null): PeerStatus {
+function peer(last: number, bytes: number | null): RemoteStatus {
   const pathMtu =
     bytes === null ? null : { bytes, needed: 1500, how: "probe" as const, at: "2026-11-20T00:00:00.000Z" };
-  return { publicIp: `172.19.0.${last}`, vtepMac: "", subnets: [], state: "ok", pathMtu };
+  return { address: `172.19.0.${last}`, pathMtu };
 }
 
 it("says what is narrow, who has it, and which MTU would do", () => {

@@ -3,15 +3,14 @@ import { afterEach, expect, it } from "vitest";
 import type { Engine } from "../../../src/agent/engine/engine.ts";
 import { Log } from "../../../src/agent/log.ts";
 import { type PathSettings, PathWatch } from "../../../src/agent/path-mtu/watch.ts";
-import type { Lease } from "../../../src/control/lease.ts";
 import { Counters } from "../../../src/dataplane/counters.ts";
 import { describeWith, root } from "../../helpers/needs.ts";
 
 const PROBED: PathSettings = { pmtu: "icmp", pmtuProbe: 600 };
 const LEAST_MTU_TOO_LARGE = 65_500;
 
-function lease(last: number): Lease {
-  return { publicIp: `127.0.0.${last}`, vtepMac: `02:00:00:00:00:0${last}`, subnets: [], port: 8472 };
+function peer(last: number): string {
+  return `127.0.0.${last}`;
 }
 
 describeWith([root()], "PathWatch", () => {
@@ -30,29 +29,29 @@ describeWith([root()], "PathWatch", () => {
     return { paths: open, told };
   }
 
-  async function how(paths: PathWatch, peer: Lease, wanted: string) {
-    while (paths.statusOf(peer)?.how !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
-    return paths.statusOf(peer);
+  async function how(paths: PathWatch, address: string, wanted: string) {
+    while (paths.statusOf(address)?.how !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
+    return paths.statusOf(address);
   }
 
   it("assumes what the uplink takes, and knows once there was a reply", async () => {
     const { paths, told } = watch(1450);
-    paths.update([lease(2), lease(3)], { pmtu: "icmp", pmtuProbe: "off" });
-    expect(paths.statusOf(lease(2))).toMatchObject({ bytes: 65_535, needed: 1500, how: "assumed" });
-    expect(paths.statusOf(lease(4))).toBe(null);
-    paths.update([lease(2), lease(3)], PROBED);
-    expect(await how(paths, lease(3), "probe")).toMatchObject({ bytes: 65_535, needed: 1500 });
+    paths.update([peer(2), peer(3)], { pmtu: "icmp", pmtuProbe: "off" });
+    expect(paths.statusOf(peer(2))).toMatchObject({ bytes: 65_535, needed: 1500, how: "assumed" });
+    expect(paths.statusOf(peer(4))).toBe(null);
+    paths.update([peer(2), peer(3)], PROBED);
+    expect(await how(paths, peer(3), "probe")).toMatchObject({ bytes: 65_535, needed: 1500 });
     expect(told).toEqual([]);
   });
 
   it("tells the dataplane what is narrower than the overlay, and takes it back", async () => {
     const { paths, told } = watch(LEAST_MTU_TOO_LARGE);
     const limits = [2, 3].map((last) => ({ address: `127.0.0.${last}`, mtu: 65_485 }));
-    paths.update([lease(2), lease(3)], PROBED);
+    paths.update([peer(2), peer(3)], PROBED);
     expect(told).toEqual([{ type: "pathLimits", limits }]);
-    paths.update([lease(2)], PROBED);
-    paths.update([lease(2)], PROBED);
-    paths.update([lease(2)], { ...PROBED, pmtu: "off" });
+    paths.update([peer(2)], PROBED);
+    paths.update([peer(2)], PROBED);
+    paths.update([peer(2)], { ...PROBED, pmtu: "off" });
     expect(told.slice(1)).toEqual([
       { type: "pathLimits", limits: limits.slice(0, 1) },
       { type: "pathLimits", limits: [] },
