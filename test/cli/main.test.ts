@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startApiServer } from "../../src/agent/api/server.ts";
+import { fromHex } from "../../src/wire/bytes.ts";
 import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -85,21 +86,43 @@ describe("without an agent", () => {
   it("--help names every command and the exit codes, within 80 columns", async () => {
     const { code, stdout } = await poplin("--help");
     expect(code).toBe(0);
-    for (const name of ["status", "stats", "fdb", "capture", "agent", "cleanup", "demo"]) {
+    for (const name of [
+      "status",
+      "stats",
+      "fdb",
+      "neigh",
+      "events",
+      "capture",
+      "agent",
+      "vtep",
+      "cleanup",
+      "demo",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
     expect(stdout).toContain("3 agent not reachable");
     for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
-  it.each(["status", "stats", "fdb", "fdb add", "fdb show", "capture", "agent", "cleanup", "demo"])(
-    "%s --help exits with 0",
-    async (command) => {
-      const { code, stdout, stderr } = await poplin(`${command} --help`);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toContain(`Usage: poplin ${command}`);
-    },
-  );
+  it.each([
+    ...[
+      "status",
+      "stats",
+      "fdb",
+      "fdb add",
+      "fdb show",
+      "fdb why",
+      "fdb flush",
+      "neigh",
+      "events",
+      "capture",
+    ],
+    ...["agent", "vtep", "cleanup", "demo"],
+  ])("%s --help exits with 0", async (command) => {
+    const { code, stdout, stderr } = await poplin(`${command} --help`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`Usage: poplin ${command}`);
+  });
 
   it("agent --help lists the settings as flags", async () => {
     const { stdout } = await poplin("agent --help");
@@ -260,6 +283,52 @@ describe("with an agent", () => {
     ]);
     expect((await poplin(`fdb del ${mac}`)).code).toBe(0);
     expect((await poplin("fdb show")).stdout).toBe("");
+  });
+
+  it("fdb append, del dst and flush go to the agent in its words", async () => {
+    await startAgent();
+    expect((await poplin("fdb append 00:00:00:00:00:00 dst 192.0.2.1")).code).toBe(0);
+    expect((await poplin("fdb")).stdout).toBe("00:00:00:00:00:00 dst 192.0.2.1 self permanent\n");
+    expect((await poplin("fdb del 00:00:00:00:00:00 dst 192.0.2.1")).code).toBe(0);
+    const learned = { idle: 1, age: 60, moved: null, moves: 0 };
+    for (const mac of ["02:00:00:00:00:01", "02:00:00:00:00:02"]) {
+      agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "learned", learned });
+    }
+    expect((await poplin("fdb")).stdout.split("\n")[0]).toBe("02:00:00:00:00:01 dst 192.0.2.1 self learned");
+    expect((await poplin("fdb flush")).stdout).toBe("2 learned rows forgotten\n");
+    expect(JSON.parse((await poplin("fdb flush -j")).stdout)).toEqual({ flushed: 0 });
+  });
+
+  it("fdb why tells the packet, the time and the moves; of a MAC without a row where its frames go", async () => {
+    await startAgent();
+    const mac = "02:00:00:00:00:0a";
+    const learned = { idle: 0, age: 3700, moved: 65, moves: 2 };
+    agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "learned", learned });
+    const arp = fromHex(
+      "ffffffffffff02000000000a0806" + "0001080006040001" + "02000000000a0a090001" + "0000000000000a090002",
+    );
+    agent.lesson = { at: Date.now() - 65_000, address: "192.0.2.1", port: 50_123, length: 60, frame: arp };
+    const { code, stdout } = await poplin(`fdb why ${mac}`);
+    expect([code, stdout.split("\n")]).toEqual([
+      0,
+      [
+        `${mac} is behind 192.0.2.1, port 8472: learned`,
+        "  learned 1 hour, 1 minute ago, last heard of just now",
+        "  moved 2 times, the last time 1 minute, 5 seconds ago",
+        "  by a packet from 192.0.2.1 port 50123, 1 minute, 5 seconds ago:",
+        "    ARP who has 10.9.0.2? tell 10.9.0.1, 60 bytes",
+        "",
+      ],
+    ]);
+    agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "permanent" });
+    expect((await poplin(`fdb why ${mac}`)).stdout).toContain("from the configuration or by `poplin fdb`");
+    const nobody = await poplin("fdb why 02:00:00:00:00:99");
+    expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining("NO_TX_TARGET")]);
+    const zeros = "00:00:00:00:00:00";
+    agent.rows.set(zeros, { mac: zeros, vni: 1, dst: "192.0.2.7", port: 8472, state: "permanent" });
+    const flooded = await poplin("fdb why 02:00:00:00:00:99");
+    expect([flooded.code, flooded.stderr]).toEqual([1, expect.stringContaining("flooded to 192.0.2.7")]);
+    expect((await poplin("fdb why nonsense")).code).toBe(2);
   });
 
   it("with -j a change answers with the row as `fdb -j` has it, a deletion with {}", async () => {
