@@ -3,6 +3,7 @@
  * stations behind the others as if they were on one switch, and each VTEP learns from each.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Host } from "../../src/lab/host.ts";
 import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 import { sleep, until } from "./agents.ts";
 import { Bridged, type BridgedOptions, DEVICE, ping, pingFrom } from "./bridged.ts";
@@ -12,7 +13,10 @@ const VARIANTS: readonly (readonly [string, BridgedOptions])[] = [
   ["IPv4, a copy for each, port 8472", { family: 4, port: 8472 }],
   ["IPv4, a multicast group, port 4789", { family: 4, port: 4789, group: "239.1.1.1" }],
   ["IPv6, a copy for each, port 4789", { family: 6, port: 4789 }],
-  ["IPv6, a multicast group, port 8472", { family: 6, port: 8472, group: "ff05::100" }],
+  [
+    "IPv6, a multicast group, port 8472, two queues",
+    { family: 6, port: 8472, group: "ff05::100", args: ["--queues", "2"] },
+  ],
 ];
 
 const SOURCE_PORTS = [50_000, 50_100] as const;
@@ -24,7 +28,7 @@ VARIANTS.forEach(([title, options], i) => {
   describe(NEEDS, `a bridge port over ${title}`, () => {
     let net: Bridged;
     beforeAll(async () => {
-      const args = ["--srcport", ...SOURCE_PORTS.map(String)];
+      const args = [...(options.args ?? []), "--srcport", ...SOURCE_PORTS.map(String)];
       net = await Bridged.start({ ...options, ageing: 2, args });
     });
     afterAll(() => net?.destroy());
@@ -164,6 +168,20 @@ VARIANTS.forEach(([title, options], i) => {
       await until("an answer", async () => (await ping(p, `10.9.0.${k.number}`, 1)) === 1);
     });
 
+    it("what is flooded arrives once", async () => {
+      const { p, k, l } = net;
+      for (const [from, to] of [
+        [k, p],
+        [p, k],
+        [p, l],
+      ] as const) {
+        const before = await echoesAt(to.station);
+        const words = ["-n", "-i", "0.05", "-c", "20", "-b", "10.9.0.255"];
+        await from.station.exec("ping", words, { check: false });
+        expect((await echoesAt(to.station)) - before, `${from.plan.name} to ${to.plan.name}`).toBe(20);
+      }
+    });
+
     it("nothing was dropped that should not have been", async () => {
       const { tx, rx } = (await net.client.stats()).drops;
       const { stdout } = await net.p.host.exec("ip", ["-s", "-j", "link", "show", DEVICE]);
@@ -172,3 +190,10 @@ VARIANTS.forEach(([title, options], i) => {
     });
   });
 });
+
+/** Echo requests that a host has received. */
+async function echoesAt(host: Host): Promise<number> {
+  const { stdout } = await host.exec("cat", ["/proc/net/snmp"]);
+  const [names, values] = stdout.split("\n").filter((line) => line.startsWith("Icmp:"));
+  return Number(values!.split(" ")[names!.split(" ").indexOf("InEchos")]);
+}
