@@ -15,6 +15,7 @@ import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
+import { HostError } from "../host/ip.ts";
 import { findUplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import {
@@ -132,6 +133,9 @@ export class Agent implements AgentView {
       family: config.family,
     });
     const { address } = uplink;
+    const ourselves = ownAddress(config, address);
+    if (ourselves !== null)
+      throw new HostError("HOST_OWN_ADDRESS", ourselves, "leave it out: it is the others'");
     const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
     const offloads = decideOffloads(config, found);
     const device = await openDevice(config, uplink, inUse(offloads), this.#log);
@@ -190,7 +194,7 @@ export class Agent implements AgentView {
     this.#ready = true;
     this.#log.info(
       `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
-        `${config.port} on ${device.uplink.device}, ${config.underlay}; peers: ${config.peers.length}`,
+        `${config.port} on ${device.uplink.device}, ${config.underlay}; ${whom(config)}`,
     );
   }
 
@@ -224,6 +228,8 @@ export class Agent implements AgentView {
       const names = diff.restart.map(({ name }) => name).join(", ");
       return { ok: false, message: `${describeDiff(diff)}; restart the agent to change ${names}` };
     }
+    const ourselves = ownAddress(next, device.uplink.address);
+    if (ourselves !== null) return { ok: false, message: `${ourselves}; leave it out` };
     this.#log.setLevel(next.logLevel);
     device.setEphemeral(next.ephemeral);
     await engine.ask({ type: "policy", policy: policyOf(next) });
@@ -239,9 +245,11 @@ export class Agent implements AgentView {
   /** @returns how many rows were changed */
   async #putInPlace(config: AgentConfig): Promise<number> {
     const { peers, flood, neighbours } = this.#up();
-    await neighbours.reconcile(config.peers, config.neighbours);
+    const told = await neighbours.reconcile(config.peers, config.neighbours);
     return (
-      (await flood.reconcile(floodTargets(config))) + (await peers.reconcile(config.peers, config.address))
+      told +
+      (await flood.reconcile(floodTargets(config))) +
+      (await peers.reconcile(config.peers, config.address))
     );
   }
 
@@ -249,7 +257,7 @@ export class Agent implements AgentView {
   async #keep(): Promise<void> {
     try {
       const changed = await this.#putInPlace(this.#config);
-      if (changed > 0) this.#log.warn(`${changed} rows had been changed or were missing: put right`);
+      if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
     } catch (error) {
       this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
     }
@@ -353,9 +361,26 @@ export class Agent implements AgentView {
   }
 }
 
+/**
+ * A VTEP that is ourselves would send us our own frames, and whoever is behind us would seem to be behind the tunnel. The
+ * configuration's checks know our address only where it says it.
+ * @returns what is wrong, null when nothing is
+ */
+function ownAddress({ remote, peers, port }: AgentConfig, address: string): string | null {
+  if (remote.includes(address)) return `the remote ${address} is our own address`;
+  const mine = peers.some((peer) => peer.publicIp === address && peer.port === port);
+  return mine ? `the peer ${address} is our own address` : null;
+}
+
 /** Every VTEP that the configuration names, once. */
 function vtepAddresses({ peers, remote }: AgentConfig): string[] {
   return [...new Set([...peers.map(({ publicIp }) => publicIp), ...remote])];
+}
+
+/** The VTEPs of the start's line in the log. */
+function whom({ peers, remote, group }: AgentConfig): string {
+  const remotes = remote.length === 0 ? "" : `, remotes: ${remote.length}`;
+  return `peers: ${peers.length}${remotes}${group === null ? "" : `, group: ${group}`}`;
 }
 
 /** Where frames go that have no row. */

@@ -31,9 +31,6 @@ export function checkChange(change: FdbChange, own: Ourselves): FdbChange {
     throw new AgentError("BAD_MAC", `${mac} is our own MAC`, "name a peer's");
   }
   if (change.dst === undefined) return { ...change, mac };
-  if (change.op === "del" && !group) {
-    throw new AgentError("BAD_ADDRESS", `${mac} has one VTEP`, "leave `dst` out");
-  }
   const multicast = group ? multicastGroup(change.dst) : null;
   const dst = multicast?.ok ? multicast : underlayAddress(change.dst);
   if (!dst.ok) throw new AgentError("BAD_ADDRESS", dst.message, dst.hint || null);

@@ -105,6 +105,8 @@ export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): s
     [given("udpChecksum") && config.udpChecksum !== can.checksum, "udpChecksum"],
     [given("sourcePorts") && config.sourcePorts !== "fixed" && config.underlay === "dgram", "sourcePorts"],
     [config.flowlabel !== 0 && !can.flowLabel, "flowlabel"],
+    // Beyond our address and the group's interface it says by which way things leave, which takes IP_UNICAST_IF.
+    [config.dev !== null && config.group === null && config.underlay !== "batch", "dev"],
     [config.udp6zerocsumrx && config.family === 6 && !can.acceptsNoCheck6, "udp6zerocsumrx"],
     [config.queues !== "auto" && config.queues > 1 && config.underlay !== "batch", "queues"],
     [typeof config.spin === "number" && config.spin > 0 && config.underlay !== "batch", "spin"],

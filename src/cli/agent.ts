@@ -18,7 +18,8 @@ export function agentCommand(): Command {
         "address and rows, forwards nothing, and is taken over by the next start.",
     )
     .option("-c, --config <FILE>", "Configuration file (YAML or JSON). Peers can only stand there.");
-  for (const { flags, description } of SETTINGS.flatMap(flagDeclarations)) command.option(flags, description);
+  for (const { flags, description } of SETTINGS.flatMap((setting) => flagDeclarations(setting)))
+    command.option(flags, description);
   return command.action(async ({ config, ...flags }: AgentOptions) => {
     process.exitCode = await runAgent({ file: config ?? null, env: process.env, flags });
   });

@@ -3,7 +3,7 @@
  * output in text and JSON. Pure.
  */
 import type { AgentStatus } from "../agent/api/types.ts";
-import type { FdbChange, FdbRow } from "../dataplane/options.ts";
+import type { FdbChange, FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 /** The device the rows belong to, as far as a listing needs it. */
@@ -39,6 +39,9 @@ export function parseChange(op: FdbChange["op"], words: readonly string[]): FdbC
     if (word === "dst") dst = value;
     else port = portOf(op, value);
   }
+  if (dst === undefined && port !== undefined && op === "del") {
+    throw usage(op, "`port` is a VTEP's: say which with `dst`");
+  }
   if (dst === undefined && op !== "del") throw usage(op, "the VTEP's address is missing: dst <ip>");
   return { op, mac, ...(dst === undefined ? {} : { dst }), ...(port === undefined ? {} : { port }) };
 }
@@ -50,7 +53,7 @@ function portOf(op: FdbChange["op"], text: string): number {
 }
 
 function usage(op: FdbChange["op"], message: string): CliError {
-  const rest = op === "del" ? "<mac> [dst <ip>]" : "<mac> dst <ip> [port <n>]";
+  const rest = op === "del" ? "<mac> [dst <ip> [port <n>]]" : "<mac> dst <ip> [port <n>]";
   return new CliError(EXIT.usage, message, `such as: poplin fdb ${op} ${rest}`);
 }
 
@@ -73,6 +76,8 @@ export interface FdbJson {
   readonly vni: number;
   readonly flags: readonly string[];
   readonly state: string;
+  /** Of a learned row: how old it is, in seconds, and how often it has moved. */
+  readonly learned?: LearnedRow;
 }
 
 export function fdbJson(rows: readonly FdbRow[], device: FdbDevice): FdbJson[] {
@@ -84,6 +89,7 @@ export function fdbJson(rows: readonly FdbRow[], device: FdbDevice): FdbJson[] {
     vni: row.vni,
     flags: ["self"],
     state: row.state,
+    ...(row.learned === undefined ? {} : { learned: row.learned }),
   }));
 }
 

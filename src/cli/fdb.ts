@@ -1,5 +1,7 @@
 /** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
 import { Command } from "commander";
+import type { ApiClient } from "../agent/api/client.ts";
+import { ALL_ZEROS } from "../agent/flood.ts";
 import type { FdbChange } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
@@ -39,7 +41,7 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
   {
     op: "del",
     about: "Remove the MAC's row, or one VTEP of several from it; fails when there is none.",
-    usage: "<mac> [dst <ip>]",
+    usage: "<mac> [dst <ip> [port <n>]]",
     example: "aa:bb:cc:dd:ee:ff",
   },
 ];
@@ -83,16 +85,22 @@ function whyCommand(): Command {
     const client = clientFor(options);
     const mac = canonical(text);
     const reasons = await client.why(mac);
-    if (options.json) return printJson(reasons);
-    if (reasons.length > 0) return print(whyLines(reasons, stdoutStyle(), Date.now()));
-    const flooded = isGroupMac(mac) ? [] : await client.why("00:00:00:00:00:00");
-    const targets = flooded.map(({ row }) => row.dst).join(", ");
-    throw new CliError(
-      EXIT.failed,
-      `${mac} has no row: frames to it are ${targets === "" ? "dropped (NO_TX_TARGET)" : `flooded to ${targets}`}`,
-      "a row comes with `poplin fdb add`, with a peer, or with a frame from it where `learning` is on",
-    );
+    if (reasons.length === 0) throw await noRow(mac, client);
+    if (!options.json) return print(whyLines(reasons, stdoutStyle(), Date.now()));
+    const device = deviceOf(await client.status());
+    printJson(reasons.map(({ row, lesson }) => ({ ...fdbJson([row], device)[0], lesson })));
   });
+}
+
+/** Says where frames to a MAC without a row go. */
+async function noRow(mac: string, client: ApiClient): Promise<CliError> {
+  const flooded = mac === ALL_ZEROS ? [] : await client.why(ALL_ZEROS);
+  const targets = flooded.map(({ row }) => row.dst).join(", ");
+  const fate = targets === "" ? "dropped (NO_TX_TARGET)" : `flooded to ${targets}`;
+  const remedy = isGroupMac(mac)
+    ? `\`poplin fdb append ${mac} dst <ip>\` gives it one`
+    : "a row comes with `poplin fdb add`, with a peer, or with a frame from it where `learning` is on";
+  return new CliError(EXIT.failed, `${mac} has no row: frames to it are ${fate}`, remedy);
 }
 
 function flushCommand(): Command {
@@ -122,15 +130,15 @@ function isGroupMac(mac: string): boolean {
 /** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
 async function changeRow(options: ClientOptions, change: FdbChange): Promise<void> {
   const client = clientFor(options);
+  const { op } = change;
   await client.changeFdb(change);
   if (!options.json) return;
   if (change.op === "del") return printJson({});
   const mac = canonical(change.mac);
   const [status, rows] = await Promise.all([client.status(), client.fdb()]);
-  const [row = {}] = fdbJson(
-    rows.filter((one) => one.mac === mac),
-    deviceOf(status),
-  );
+  const mine = rows.filter((one) => one.mac === mac);
+  // Of several VTEPs the one that this was about; its address may be written in another way than ours.
+  const [row = {}] = fdbJson(op === "append" ? mine.slice(-1) : mine, deviceOf(status));
   printJson(row);
 }
 

@@ -237,7 +237,8 @@ const STATE = { title: "STATE" };
 function peers({ peers: all, flooding }: AgentStatus, style: Style): string[] {
   const flooded = remotes(flooding, style);
   if (all.length === 0 && (flooded.length > 0 || flooding.group !== null)) return flooded;
-  if (all.length === 0) return ["no peers: nothing is forwarded until the configuration names one"];
+  if (all.length === 0)
+    return ["no peers: nothing is forwarded but what rows by hand say (`poplin fdb show`)"];
   const inner = { ...style, width: style.width - 2 };
   const wide = peerTable(all, inner);
   const lines = wide.some((line) => widthOf(line) > inner.width) ? narrowPeerTable(all, inner) : wide;

@@ -2,11 +2,12 @@
  * `poplin vtep`: the agent as a VXLAN device, in the words of `ip link add type vxlan`. It is `poplin agent` with other
  * defaults, and takes the kernel's names beside ours (`agent/config/kernel-options.ts`).
  */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Explanation, explainConfig } from "../agent/config/explain.ts";
 import { flagDeclarations } from "../agent/config/flags.ts";
 import { KERNEL_OPTIONS, type KernelOption } from "../agent/config/kernel-options.ts";
-import { loadConfig } from "../agent/config/load.ts";
+import { type ConfigSources, defaultTextOf, loadConfig } from "../agent/config/load.ts";
+import { formatProblem } from "../agent/config/problems.ts";
 import { SETTINGS, settingOf } from "../agent/config/schema.ts";
 import type { Raw } from "../agent/config/values.ts";
 import { runAgent } from "../agent/run.ts";
@@ -33,15 +34,40 @@ export function vtepCommand(): Command {
       "Print the commands of iproute2 that this stands for, and what differs; run nothing.",
     )
     .option("-j, --json", "With --explain: print JSON.");
-  for (const { flags, description } of SETTINGS.flatMap(flagDeclarations)) command.option(flags, description);
+  const profile = "vtep";
+  const ours = SETTINGS.flatMap((setting) => flagDeclarations(setting, defaultTextOf(setting, profile)));
+  for (const { flags, description } of ours) command.option(bare(flags), description);
   for (const { flags, description } of KERNEL_OPTIONS.flatMap(kernelFlags))
     command.option(flags, description);
-  return command.action(async ({ config = undefined, explain, json, ...flags }: VtepOptions) => {
-    const sources = { env: process.env, flags: withKernelNames(flags), profile: "vtep" } as const;
-    if (explain === true)
-      return explained(loadConfig({ ...sources, path: config ?? null }).config, json === true);
-    process.exitCode = await runAgent({ ...sources, file: config ?? null });
+  for (const option of KERNEL_OPTIONS.flatMap(missingFlags)) command.addOption(option.hideHelp());
+  return command.action(async ({ config, explain, json, ...given }: VtepOptions) => {
+    const path = config ?? null;
+    refuseMissing(given);
+    const sources = { env: process.env, flags: withKernelNames(given), profile } as const;
+    if (explain === true) return explained({ ...sources, path }, json === true);
+    if (json === true) {
+      throw new CliError(EXIT.usage, "-j is for --explain: a running device prints a log", "leave it out");
+    }
+    process.exitCode = await runAgent({ ...sources, file: path });
   });
+}
+
+/** The kernel's `gbp` is a word without a value. */
+function bare(flags: string): string {
+  return flags === "--gbp <GROUP>" ? "--gbp [GROUP]" : flags;
+}
+
+/** Options of the kernel's that there are not here, so that somebody who gives one is told why. */
+function missingFlags({ name, setting }: KernelOption): Option[] {
+  return setting === null ? [new Option(`--${name} [VALUE]`), new Option(`--no${name}`)] : [];
+}
+
+/** @throws CliError for an option that there is not here */
+function refuseMissing(given: Readonly<Record<string, unknown>>): void {
+  for (const { name, setting, why = "" } of KERNEL_OPTIONS) {
+    if (setting !== null || (given[name] === undefined && given[`no${name}`] === undefined)) continue;
+    throw new CliError(EXIT.usage, `poplin does not have the kernel's option ${name}`, why);
+  }
 }
 
 /** Flags for names that are not ours. */
@@ -61,21 +87,26 @@ function withKernelNames(given: Readonly<Record<string, unknown>>): Record<strin
   for (const { name, form, setting, convert = (raw: Raw) => raw } of KERNEL_OPTIONS) {
     if (setting === null) continue;
     const take = (word: string, value: (raw: unknown) => unknown): void => {
-      if (given[word] === undefined || word === setting) return;
-      if (flags[setting] !== undefined) {
-        const message = `--${word} and ${settingOf(setting).flag} say the same thing`;
+      if (given[word] === undefined) return;
+      if (word !== setting && flags[setting] !== undefined) {
+        const message = `--${word} and ${settingOf(setting).flag}, or another name for it, are about one thing`;
         throw new CliError(EXIT.usage, message, "leave one of them out");
       }
       delete flags[word];
       flags[setting] = value(given[word]);
     };
-    take(name, (raw) => convert(Array.isArray(raw) ? raw.join("-") : (raw as string | boolean)));
+    const joined = (raw: unknown): Raw => (Array.isArray(raw) ? raw.join("-") : (raw as Raw));
+    if (name !== setting) take(name, (raw) => convert(joined(raw)));
+    else if (form === "switch") take(name, (raw) => convert(raw as Raw));
     if (form === "switch") take(`no${name}`, () => convert(false));
   }
   return flags;
 }
 
-function explained(config: Parameters<typeof explainConfig>[0], json: boolean): void {
+/** Says what is suspicious, too, as a start would in its log. */
+function explained(sources: ConfigSources, json: boolean): void {
+  const { config, warnings } = loadConfig(sources);
+  for (const warning of warnings) process.stderr.write(`${formatProblem(warning)}\n`);
   const explanation = explainConfig(config);
   if (json) printJson({ ...explanation, commands: explanation.commands.map((phrases) => phrases.join(" ")) });
   else print(explanationLines(explanation, stdoutStyle()));

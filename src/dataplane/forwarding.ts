@@ -49,7 +49,7 @@ export class ForwardingTable {
     const i = fdb.find(vni, mac.hi, mac.lo);
     if (op === "append") return "FDB_UNICAST";
     if (op === "del") {
-      if (i < 0) return "FDB_MISSING";
+      if (i < 0 || !this.#isBehind(fdb.vtepAt(i), address, port)) return "FDB_MISSING";
       const learned = !fdb.isStatic(i);
       this.#gone(fdb.delete(vni, mac.hi, mac.lo), learned);
       return null;
@@ -60,6 +60,14 @@ export class ForwardingTable {
     const before = fdb.replace(vni, mac.hi, mac.lo, vtep);
     if (before >= 0) this.#gone(before, learned);
     return null;
+  }
+
+  /** Whether a VTEP is that of an address and port; of no address, whichever it is. */
+  #isBehind(vtep: number, address: Uint8Array, port: number): boolean {
+    if (address.length === 0) return true;
+    const wanted = this.#parts.vteps.acquire(address, port);
+    this.#parts.release(wanted);
+    return wanted === vtep;
   }
 
   #updateGroup(mac: Mac, { op, address, port }: FdbUpdate): FdbRefusal | null {

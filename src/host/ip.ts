@@ -22,7 +22,8 @@ export type HostErrorCode =
   | "HOST_DEVICE_MISSING"
   | "HOST_LOCAL_ADDRESS"
   | "HOST_NO_UPLINK"
-  | "HOST_NO_DEVICE";
+  | "HOST_NO_DEVICE"
+  | "HOST_OWN_ADDRESS";
 
 /** Something this node's kernel, or iproute2, would not do. */
 export class HostError extends Error {

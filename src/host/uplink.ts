@@ -102,6 +102,7 @@ async function sourceTowards(address: string, options: HostOptions): Promise<str
   const [route] = result.status === 0 ? (JSON.parse(result.stdout) as { prefsrc?: string }[]) : [];
   if (route?.prefsrc !== undefined) return route.prefsrc;
   const reason = plainReason(result.stderr) || "no route";
-  const remedy = "give our underlay address with `local`";
-  throw new HostError("HOST_NO_UPLINK", `there is no way to ${address}: ${reason}`, remedy);
+  const remedy = "give our underlay address with `local`, or its interface with `dev`";
+  const where = Object.values<string>(ANYWHERE).includes(address) ? "anywhere" : `to ${address}`;
+  throw new HostError("HOST_NO_UPLINK", `there is no way ${where}: ${reason}`, remedy);
 }

@@ -225,7 +225,7 @@ describe("status", () => {
 
   it("without peers says what that means", () => {
     const lines = renderStatus(healthyStatus({ peers: [] }), null, STYLE, NOW);
-    expect(lines).toContain("no peers: nothing is forwarded until the configuration names one");
+    expect(lines).toContain("no peers: nothing is forwarded but what rows by hand say (`poplin fdb show`)");
   });
 
   it("in colour has the same words in the same places", () => {

@@ -30,6 +30,30 @@ describe("poplin vtep", () => {
     );
   });
 
+  it("takes the kernel's own values: no TTL, no source ports, gbp without a group", async () => {
+    const [plain] = await commands("--remote 192.0.2.1");
+    expect((await commands("--ttl 0 --srcport 0 0 --remote 192.0.2.1"))[0]).toBe(plain);
+    expect((await commands("--gbp --remote 192.0.2.1"))[0]).toContain(" gbp ");
+    expect((await commands("--remote 192.0.2.1 --gbp"))[0]).toContain(" gbp ");
+  });
+
+  it("prints JSON for --explain only, and what is suspicious beside it", async () => {
+    expect(await vtep("-j")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("-j is for --explain"),
+    });
+    const { code, stderr } = await vtep("--l3miss --explain");
+    expect([code, stderr]).toEqual([0, expect.stringContaining("l3miss")]);
+  });
+
+  it("help says its own defaults", async () => {
+    const { stdout } = await vtep("--help");
+    expect(stdout.replace(/\s+/g, " ")).toMatch(/--device <NAME> .*?Default: vxlanVNI\./);
+    expect(stdout.replace(/\s+/g, " ")).toMatch(/--learning .*?Default: true\./);
+    expect(stdout).not.toContain("--rsc");
+    for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
   it("--explain prints what a shell takes as it is, 80 columns wide, and what differs", async () => {
     const { code, stdout } = await vtep(
       "--vni 100 --device vx100 --remote 192.0.2.1 --local 192.0.2.9 --explain",
@@ -44,8 +68,11 @@ describe("poplin vtep", () => {
   });
 
   it.each([
-    ["--id 7 --vni 8", "--id and --vni say the same thing"],
-    ["--nolearning --learning", "--nolearning and --learning say the same thing"],
+    ["--id 7 --vni 8", "--id and --vni, or another name for it, are about one thing"],
+    ["--nolearning --learning", "--nolearning and --learning, or another name for it, are about one thing"],
+    ["--udpcsum --udp6zerocsumtx", "are about one thing"],
+    ["--rsc", "poplin does not have the kernel's option rsc"],
+    ["--noexternal", "a TAP carries none"],
     ["--remote 239.1.1.1", "is a multicast address"],
     ["--group 192.0.2.1", "is no multicast address"],
     ["--group 239.1.1.1 --underlay raw", "sends to no group"],

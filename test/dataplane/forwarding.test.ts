@@ -79,6 +79,16 @@ describe("the forwarding table", () => {
     expect(dataplane.why(MAC_B)).toEqual([]);
   });
 
+  it("deletes a unicast row by its VTEP, too, and by no other", () => {
+    const { dataplane, lines } = table();
+    dataplane.update(change("add", MAC_A, 3));
+    expect(dataplane.update(change("del", MAC_A, 4))).toBe("FDB_MISSING");
+    expect(dataplane.update({ ...change("del", MAC_A, 3), port: 4789 })).toBe("FDB_MISSING");
+    expect(lines()).toEqual([`${MAC_A} 172.19.0.3 permanent`]);
+    expect(dataplane.update(change("del", MAC_A, 3))).toBe(null);
+    expect(lines()).toEqual([]);
+  });
+
   it("makes a learned row static, and forgets it where it is deleted", () => {
     const { dataplane, lines, learn } = table();
     dataplane.update(change("append", ZERO, 3));

@@ -47,4 +47,17 @@ describeWith([labNeeds(), tool("bridge")], "--explain", () => {
       ...{ learning: false, tos: "0x1", udp_zero_csum6_tx: true },
     });
   });
+
+  it("a remote that is ourselves is refused, also where only the machine knows", async () => {
+    const words = ["vtep", "--device", "vx5", "--remote", "172.19.0.9", "172.19.0.2", "--dev", "eth0"];
+    const socket = ["--socket", lab.file("vx5.sock")];
+    const { status, stderr } = await host.exec(process.execPath, [POPLIN, ...words, ...socket], {
+      check: false,
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("the remote 172.19.0.2 is our own address"),
+    ]);
+    expect((await host.exec("ip", ["link", "show", "dev", "vx5"], { check: false })).status).toBe(1);
+  });
 });

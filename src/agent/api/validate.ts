@@ -39,6 +39,9 @@ export function readFdbChange(body: unknown): FdbChange {
   const known = OPS.find((name) => name === op);
   if (known === undefined) throw bad(`"op" is ${JSON.stringify(op)}, not one of ${OPS.join(", ")}`);
   if (typeof mac !== "string") throw bad('"mac" is no string');
+  if (known === "del" && dst === undefined && port !== undefined) {
+    throw bad("del takes a port only behind the VTEP's address: dst");
+  }
   if (known !== "del" && dst === undefined) {
     throw bad(`"dst" is missing: ${known} needs the VTEP's underlay address`);
   }

@@ -2,6 +2,7 @@
  * The other way round: the commands of iproute2 that a configuration stands for, and what is not as it would be with
  * them.
  */
+import { desiredRows } from "../../control/desired.ts";
 import { ALL_ZEROS } from "../flood.ts";
 import type { AgentConfig } from "./load.ts";
 
@@ -31,6 +32,11 @@ function commandsOf(config: AgentConfig): string[][] {
     ...address.map((cidr) => [`ip addr add ${cidr} dev ${device}`]),
     ...others.map((dst) => row("append", ALL_ZEROS, dst, port)),
     ...peers.map(({ vtepMac, publicIp, port: at }) => row("add", vtepMac, publicIp, at)),
+    ...config.neighbours.map((neighbour) => [`ip neigh add ${neighbour} dev ${device}`]),
+    ...desiredRows(peers, []).leases.flatMap(({ neighbours, routes }) => [
+      ...neighbours.map(({ address: to, mac }) => [`ip neigh add ${to} lladdr ${mac} dev ${device}`]),
+      ...routes.map(({ subnet, via }) => [`ip route add ${subnet} via ${via} dev ${device} onlink`]),
+    ]),
   ];
 }
 
@@ -88,6 +94,17 @@ function learningPhrases({ learning, ageing, maxaddress }: AgentConfig): string[
 
 /** Setting by setting: null where it is as in the kernel. */
 const DIFFERENCES: readonly ((config: AgentConfig) => { setting: string; text: string } | null)[] = [
+  ({ mtu, dev }) =>
+    mtu === null && dev === null
+      ? {
+          setting: "mtu",
+          text: "the uplink's less 50, or less 70 over IPv6; without `dev` the kernel takes 1500",
+        }
+      : null,
+  ({ group, dev }) =>
+    group !== null && dev === null
+      ? { setting: "dev", text: "the interface that has our address; the kernel wants one named for a group" }
+      : null,
   ({ senderCheck }) =>
     senderCheck === "off"
       ? null

@@ -3,9 +3,15 @@
  */
 import type { Setting } from "./schema.ts";
 
-/** How a setting is declared to commander; `Option` takes `flags` and `description`. */
-export function flagDeclarations(setting: Setting): { flags: string; description: string }[] {
-  const { flag, placeholder, description, defaultText } = setting;
+/**
+ * How a setting is declared to commander; `Option` takes `flags` and `description`.
+ * @param defaultText what help says of the default; the setting's own when left out
+ */
+export function flagDeclarations(
+  setting: Setting,
+  defaultText = setting.defaultText,
+): { flags: string; description: string }[] {
+  const { flag, placeholder, description } = setting;
   if (flag === null) return [];
   if (placeholder === null) {
     return [

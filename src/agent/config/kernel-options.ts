@@ -49,7 +49,13 @@ export const KERNEL_OPTIONS: readonly KernelOption[] = [
     setting: "port",
     convert: (raw) => (Number(raw) === 0 ? "8472" : raw),
   },
-  { name: "srcport", form: "range", setting: "sourcePorts", convert: range },
+  {
+    name: "srcport",
+    form: "range",
+    setting: "sourcePorts",
+    convert: (raw) => (range(raw) === "0-0" ? "49152-65535" : range(raw)),
+    why: "from 1024 on",
+  },
   {
     name: "reserved_bits",
     form: "value",

@@ -11,7 +11,7 @@ import type { Family } from "../../control/address.ts";
 import type { Lease } from "../../control/lease.ts";
 import { checkDraft, type Draft, underlayFamily } from "./checks.ts";
 import { ConfigError, type Place, type Problem } from "./problems.ts";
-import { SETTINGS, type SettingName, type Settings } from "./schema.ts";
+import { SETTINGS, type Setting, type SettingName, type Settings } from "./schema.ts";
 import { type Found, readEnvironment, readFileText, readFlags } from "./sources.ts";
 
 /** A checked configuration. Null is left only where the answer is on the machine: `mtu`, `vtepMac`, `local`. */
@@ -37,6 +37,13 @@ const PROFILES: Readonly<Record<Profile, { prefix: string; defaults: Partial<Set
   agent: { prefix: "flannel.", defaults: {} },
   vtep: { prefix: "vxlan", defaults: { learning: true } },
 };
+
+/** @returns what help says of a setting's default */
+export function defaultTextOf({ name, defaultText, format }: Setting, profile: Profile): string {
+  const { prefix, defaults } = PROFILES[profile];
+  if (name === "device") return `${prefix}VNI`;
+  return name in defaults ? format(defaults[name]) : defaultText;
+}
 
 /** Where to look. */
 export interface ConfigSources {

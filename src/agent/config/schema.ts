@@ -125,6 +125,9 @@ interface Row<N extends SettingName> {
   placeholder?: string | null;
 }
 
+const hops = wordOr("auto", wordOr("inherit", wholeNumber(1, 255)));
+/** 0 is the kernel's word for its default. */
+const ttl: typeof hops = (raw) => hops(String(raw).trim() === "0" ? "auto" : raw);
 const BUFFER = byteSize(4096, 1023 * 2 ** 20);
 const noScalar: Reader<never> = () => ({ ok: false, message: "not a list of peers", hint: "" });
 
@@ -301,7 +304,7 @@ const ROWS: { readonly [N in SettingName]: Row<N> } = {
     reload: "live",
   },
   ttl: {
-    read: wordOr("auto", wordOr("inherit", wholeNumber(1, 255))),
+    read: ttl,
     fallback: "auto",
     defaultText: "auto: the kernel's default",
     example: "64",

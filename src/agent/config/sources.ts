@@ -194,8 +194,10 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     if (setting === undefined) {
       const name = variable.slice(PREFIX.length);
       const word = closest(name, known);
+      const theirs = kernelOption(name.toLowerCase())?.option.setting ?? null;
+      const meant = theirs === null ? word : settingOf(theirs).env!.slice(PREFIX.length);
       const hint =
-        FORMER_NAMES.get(name.toLowerCase()) ?? (word === null ? "" : `did you mean ${PREFIX}${word}?`);
+        FORMER_NAMES.get(name.toLowerCase()) ?? (meant === null ? "" : `did you mean ${PREFIX}${meant}?`);
       if (hint !== "")
         found.warnings.push({ place, setting: "", message: "is no setting of poplin's", hint });
     } else if (variable === "POPLIN_PORT" && /^(tcp|udp|sctp):\/\//.test(text)) {

@@ -63,6 +63,7 @@ export class PathWatch {
   #paths = new Map<string, Path>();
   #running = 0;
   #unable = false;
+  #failed = false;
   /** Frames sent, and refused, when the routes were last asked; −1: they are to be asked in any case. */
   #sent = -1;
   /** Some were sent shortly before that: the ICMP about them may still have been on its way. */
@@ -77,7 +78,7 @@ export class PathWatch {
     this.#most = Math.min(parts.uplink.mtu, LARGEST_IP[parts.family]);
     this.#routes = new RouteMtus(parts.uplink.address, parts.family, parts.port);
     this.#echoes = new Echoes(addressBytes(parts.uplink.address));
-    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY);
+    this.#timer = setInterval(() => this.#lookQuietly(), LOOK_EVERY);
   }
 
   /** From now on these are the peers' addresses, and this is what to do. */
@@ -94,7 +95,8 @@ export class PathWatch {
       if (settings.pmtuProbe === "off") path.probe = null;
     }
     this.#sent = -1;
-    void this.#look();
+    this.#unable = false; // what was in the way may be gone
+    this.#lookQuietly();
   }
 
   /** Null while nothing is known. */
@@ -118,11 +120,19 @@ export class PathWatch {
     this.#echoes.close();
   }
 
+  /** A look that fails is said once, and is no reason to stop forwarding. */
+  #lookQuietly(): void {
+    this.#look().catch(({ message }: Error) => {
+      if (!this.#failed) this.#parts.log.error(`path MTUs could not be looked at: ${message}`);
+      this.#failed = true;
+    });
+  }
+
   async #look(): Promise<void> {
     const { pmtu, pmtuProbe } = this.#settings;
     if (this.#closed || this.#paths.size === 0) return this.#tell();
     if (pmtu !== "off" || this.#sent < 0) this.#askRoutes();
-    if (pmtuProbe !== "off") this.#probeDue(pmtuProbe * 1000);
+    if (pmtuProbe !== "off") this.#probeDue(pmtuProbe);
     await this.#tell();
   }
 
@@ -141,7 +151,7 @@ export class PathWatch {
     });
   }
 
-  #probeDue(period: number): void {
+  #probeDue(pmtuProbe: number): void {
     const now = Date.now();
     for (const path of this.#paths.values()) {
       if (this.#running >= AT_A_TIME || this.#unable) return;
@@ -152,8 +162,9 @@ export class PathWatch {
         .catch((error: Error) => this.#cannot(error))
         .finally(() => {
           path.running = false;
-          // Not all at one time, the next time.
-          path.due = Date.now() + period * (0.9 + 0.2 * Math.random());
+          // Not all at one time, the next time; and at once where the settings have changed meanwhile.
+          const same = this.#settings.pmtuProbe === pmtuProbe;
+          path.due = same ? Date.now() + pmtuProbe * 1000 * (0.9 + 0.2 * Math.random()) : 0;
           this.#fresh = true; // it may have taught the kernel something
           if (--this.#running === 0) this.#echoes.close();
           return this.#tell();

@@ -92,17 +92,26 @@ describe("--explain", () => {
       "ip addr add 10.8.0.0/32 dev vxlan1",
       "bridge fdb append 00:00:00:00:00:00 dev vxlan1 dst 192.0.2.2",
       "bridge fdb add 02:00:00:00:00:09 dev vxlan1 dst 192.0.2.9 port 4789",
+      "ip neigh add 10.9.0.0 lladdr 02:00:00:00:00:09 dev vxlan1",
+      "ip route add 10.9.0.0/24 via 10.9.0.0 dev vxlan1 onlink",
     ]);
   });
 
   it("names what differs, and not what does not", () => {
     const settings = (text: string) => explainConfig(valid(text)).differences.map(({ setting }) => setting);
     expect(settings("")).toEqual([
-      ...["device: vxlan1", "senderCheck: strict", "reservedBits: rfc", "sourcePorts", "maxaddress: 65536"],
+      ...[
+        "device: vxlan1",
+        "mtu",
+        "senderCheck: strict",
+        "reservedBits: rfc",
+        "sourcePorts",
+        "maxaddress: 65536",
+      ],
       "pmtu: icmp",
     ]);
     expect(
-      settings("senderCheck: off\nreservedBits: linux\nmaxaddress: 0\nunderlay: raw\npmtu: off"),
+      settings("dev: eth0\nsenderCheck: off\nreservedBits: linux\nmaxaddress: 0\nunderlay: raw\npmtu: off"),
     ).toEqual(["device: vxlan1"]);
     expect(settings("floodRate: 10\nunderlay: dgram\nsourcePorts: fixed")).toContain("floodRate: 10");
   });

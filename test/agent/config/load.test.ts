@@ -19,7 +19,8 @@ function fromText(text: string, more: Omit<ConfigTexts, "file"> = {}) {
 /** Options as `poplin agent` would parse them. */
 function parseFlags(...args: string[]): Record<string, unknown> {
   const command = new Command().exitOverride();
-  for (const { flags, description } of SETTINGS.flatMap(flagDeclarations)) command.option(flags, description);
+  for (const { flags, description } of SETTINGS.flatMap((setting) => flagDeclarations(setting)))
+    command.option(flags, description);
   return command.parse(args, { from: "user" }).opts();
 }
 
@@ -238,7 +239,7 @@ describe("loadConfig", () => {
   it("throws every mistake at once, also those beside a file that cannot be read", () => {
     const path = join(folder, "missing.yaml");
     try {
-      loadConfig({ path, env: { POPLIN_TTL: "0" }, flags: { vni: "x" } });
+      loadConfig({ path, env: { POPLIN_TTL: "256" }, flags: { vni: "x" } });
       expect.unreachable();
     } catch (error) {
       expect(error).toBeInstanceOf(ConfigError);
@@ -246,7 +247,7 @@ describe("loadConfig", () => {
       expect((error as ConfigError).message.split("\n")).toEqual([
         "the configuration has 3 mistakes:",
         `  ${path}: there is no such file; examples/node-a.yaml is one to start from`,
-        "  POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
+        "  POPLIN_TTL: ttl: 256 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
         '  --vni: vni: "x" is no whole number; write a whole number from 0 to 16777215',
       ]);
     }

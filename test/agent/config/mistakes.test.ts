@@ -31,7 +31,7 @@ peers:
   - 17
 `;
     expect(
-      mistakes(text, { env: { POPLIN_TTL: "0" }, flags: { df: "sett", address: ["10.244.1.0"] } }),
+      mistakes(text, { env: { POPLIN_TTL: "256" }, flags: { df: "sett", address: ["10.244.1.0"] } }),
     ).toEqual([
       "f:1:6: vni: 16777216 is out of range; write a whole number from 0 to 16777215",
       "f:2:1: sendercheck: there is no such setting; did you mean `senderCheck`?",
@@ -49,7 +49,7 @@ peers:
       "f:14:5: peers[0].subnets: a peer has no such setting; did you mean `subnet`?",
       "f:15:68: peers[1].subnet: 10.244.2.5/24 has host bits set; did you mean 10.244.2.0/24?",
       'f:16:5: peers[2]: a peer is a map of settings; write it as `- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet: 10.244.2.0/24 }`',
-      "POPLIN_TTL: ttl: 0 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
+      "POPLIN_TTL: ttl: 256 is out of range; write a whole number from 1 to 255, or `inherit`, or `auto`",
       '--address: address: "10.244.1.0" has no prefix length; write 10.244.1.0/32 for this address alone',
       '--df: df: "sett" is none of unset, set, inherit; did you mean `set`?',
     ]);
@@ -339,7 +339,7 @@ describe("whatever the text is", () => {
       underlay: "wire",
       senderCheck: "never",
       tos: "256",
-      ttl: "0",
+      ttl: "256",
       df: "on",
       sourcePorts: "all",
       offload: "tap-tso=maybe",

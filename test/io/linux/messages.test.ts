@@ -99,9 +99,10 @@ describe("the transmit sockets", () => {
     expect(ports.size).toBe(16);
     for (const port of ports) expect(port >= RANGE.first && port <= RANGE.last).toBe(true);
     const [taken] = [...ports];
-    const narrow = { first: taken!, last: taken! + 3 };
-    const others = keep(openSenders(udpOptions(), narrow, 16));
-    expect(others.length).toBeLessThan(4);
+    // The sixteen may stand side by side: then one of these is free.
+    const narrow = { first: taken!, last: taken! + 16 };
+    const others = keep(openSenders(udpOptions(), narrow, 17));
+    expect(others.length).toBeLessThan(17);
     for (const { port } of others) expect(ports.has(port)).toBe(false);
   });
 
