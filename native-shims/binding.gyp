@@ -15,6 +15,7 @@
         "src/sum.c",
         "src/wait.c",
         "src/watch.c",
+        "src/epoll.c",
         "src/packet.c",
         "src/path.c"
       ],

@@ -56,6 +56,11 @@ napi_value close_fd(napi_env env, napi_callback_info info);
 /* watch.c */
 napi_value watch_open(napi_env env, napi_callback_info info);
 
+/* epoll.c */
+napi_value epoll_open(napi_env env, napi_callback_info info);
+napi_value epoll_add(napi_env env, napi_callback_info info);
+napi_value epoll_ready(napi_env env, napi_callback_info info);
+
 /* packet.c */
 napi_value packet_drops(napi_env env, napi_callback_info info);
 

@@ -16,7 +16,7 @@ import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
 import { HostError } from "../host/ip.ts";
-import { findUplink } from "../host/uplink.ts";
+import { findUplink, type Uplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import {
   AgentError,
@@ -35,13 +35,12 @@ import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
-import { Neighbours } from "./neighbours.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
+import { floodTargets, Overlay, ownAddress, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
 import { PathWatch } from "./path-mtu/watch.ts";
-import { Peers } from "./peers.ts";
 import { headerOptions, policyOf } from "./policy.ts";
 import { describeStatus } from "./status.ts";
-import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
+import { groupsOf, type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
@@ -60,14 +59,12 @@ export interface Loaded {
 
 /** Everything that is open while the agent runs. */
 interface Running {
-  readonly device: Device;
+  /** At least one, in the order of the configuration. */
+  readonly overlays: readonly [Overlay, ...Overlay[]];
   readonly underlay: OpenUnderlay;
   /** Why each offload is not in use, as of the start; null for one that is. */
   readonly offloads: OffloadReport;
   readonly engine: Engine;
-  readonly peers: Peers;
-  readonly flood: FloodTargets;
-  readonly neighbours: Neighbours;
   readonly events: EventHub;
 }
 
@@ -129,73 +126,77 @@ export class Agent implements AgentView {
     const uplink = await findUplink({
       local: config.local,
       device: config.dev,
-      towards: config.peers[0]?.publicIp ?? config.remote[0] ?? config.group,
+      towards: vtepAddresses(config.overlays)[0] ?? groupsOf(config)[0] ?? null,
       family: config.family,
     });
     const { address } = uplink;
-    const ourselves = ownAddress(config, address);
+    const ourselves = ownAddress(config.overlays, address);
     if (ourselves !== null)
       throw new HostError("HOST_OWN_ADDRESS", ourselves, "leave it out: it is the others'");
     const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
     const offloads = decideOffloads(config, found);
-    const device = await openDevice(config, uplink, inUse(offloads), this.#log);
+    const devices: Device[] = [];
     try {
-      await this.#startOn(device, offloads);
+      const ours = config.overlays.map(({ device }) => device);
+      for (const overlay of config.overlays) {
+        devices.push(await openDevice(overlay, uplink, inUse(offloads), this.#log, ours));
+      }
+      await this.#startOn(devices, uplink, offloads);
     } catch (error) {
-      if (this.#running === undefined) device.close();
+      if (this.#running === undefined) for (const device of devices) device.close();
       throw error;
     }
   }
 
-  async #startOn(device: Device, offloads: OffloadReport): Promise<void> {
+  async #startOn(devices: readonly Device[], uplink: Uplink, offloads: OffloadReport): Promise<void> {
     const config = this.#config;
-    const underlay = await openUnderlay(config, device.uplink, offloads);
-    const warnings = [...underlay.warnings, ...unmetSettings(config, underlay.capabilities)];
+    const underlay = await openUnderlay(config, uplink, offloads);
+    const unmet = config.overlays.flatMap((overlay) => unmetSettings(overlay, underlay.capabilities));
+    const warnings = [...underlay.warnings, ...new Set(unmet)];
     for (const warning of warnings) this.#log.warn(warning);
-    const { vni, port } = config;
-    const { mac, mtu } = device;
+    const { port } = config;
     let engine: Engine;
     try {
-      const rows = FloodTargets.rows(floodTargets(config), port);
-      const policy = { ...policyOf(config), ...headerOptions(config) };
-      const options = { vni, port, mac, mtu, rows, ...policy, offloads: inUse(offloads) };
-      engine = await underlay.start(options, device.taps);
+      const { flowLabel } = headerOptions(config);
+      const options = config.overlays.map((overlay, i) => {
+        const { mac, mtu } = devices[i]!;
+        const { ttl, df } = headerOptions(overlay);
+        const rows = FloodTargets.rows(floodTargets(overlay), port);
+        return { vni: overlay.vni, port, mac, mtu, rows, ...policyOf(overlay), ttl, df };
+      });
+      const taps = devices.map((device) => device.taps);
+      engine = await underlay.start({ offloads: inUse(offloads), flowLabel }, options, taps);
     } catch (error) {
       underlay.close();
       throw error;
     }
-    const peers = new Peers(engine, device, port, this.#log);
-    const flood = new FloodTargets(engine, port);
-    const neighbours = new Neighbours(engine);
+    const overlays = config.overlays.map(
+      (overlay, i) => new Overlay(engine, i, overlay, devices[i]!, this.#log),
+    ) as unknown as Running["overlays"];
     const events = new EventHub(engine.events);
-    this.#running = {
-      device,
-      underlay: { ...underlay, warnings },
-      offloads,
-      engine,
-      peers,
-      flood,
-      neighbours,
-      events,
-    };
+    this.#running = { overlays, underlay: { ...underlay, warnings }, offloads, engine, events };
+    const names = devices.map(({ name }) => name);
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
-      if (!this.#stopping) this.#fail(explainFailure(failure, config.device));
+      if (!this.#stopping) this.#fail(explainFailure(failure, names.join(" or ")));
     });
-    await this.#serially(() => this.#putInPlace(config));
+    await this.#serially(() => this.#putInPlace());
     this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
-    const { uplink } = device;
     const { family } = config;
+    const mtu = Math.max(...devices.map((device) => device.mtu));
     this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
-    this.#paths.update(vtepAddresses(config), config);
+    this.#paths.update(vtepAddresses(config.overlays), config);
     // Only now: a device that we made for a start that failed goes with its descriptor.
-    device.setEphemeral(config.ephemeral);
+    for (const device of devices) device.setEphemeral(config.ephemeral);
     this.#ready = true;
-    this.#log.info(
-      `forwarding VNI ${vni} between ${config.device} (${mac}, MTU ${mtu}) and ${device.uplink.address} port ` +
-        `${config.port} on ${device.uplink.device}, ${config.underlay}; ${whom(config)}`,
-    );
+    config.overlays.forEach((overlay, i) => {
+      const { name, mac, mtu } = devices[i]!;
+      this.#log.info(
+        `forwarding VNI ${overlay.vni} between ${name} (${mac}, MTU ${mtu}) and ${uplink.address} port ` +
+          `${port} on ${uplink.device}, ${config.underlay}; ${whom(overlay)}`,
+      );
+    });
   }
 
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
@@ -222,41 +223,48 @@ export class Agent implements AgentView {
   async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
     const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
-    const { engine, device } = this.#up();
+    const { overlays } = this.#up();
     const diff = diffConfig(this.#config, next);
     if (diff.restart.length > 0) {
       const names = diff.restart.map(({ name }) => name).join(", ");
       return { ok: false, message: `${describeDiff(diff)}; restart the agent to change ${names}` };
     }
-    const ourselves = ownAddress(next, device.uplink.address);
+    const ourselves = ownAddress(next.overlays, overlays[0].device.uplink.address);
     if (ourselves !== null) return { ok: false, message: `${ourselves}; leave it out` };
     this.#log.setLevel(next.logLevel);
-    device.setEphemeral(next.ephemeral);
-    await engine.ask({ type: "policy", policy: policyOf(next) });
+    for (const [i, overlay] of overlays.entries()) {
+      overlay.device.setEphemeral(next.ephemeral);
+      await overlay.setConfig(next.overlays[i]!);
+    }
     this.#config = next;
     this.#loadedAt = new Date();
     applied();
-    this.#paths?.update(vtepAddresses(next), next);
+    this.#paths?.update(vtepAddresses(next.overlays), next);
     // Also where nothing changed: rows that are missing, or that somebody took away, come back.
-    await this.#putInPlace(next);
+    await this.#putInPlace();
     return { ok: true, message: describeDiff(diff) };
   }
 
   /** @returns how many rows were changed */
-  async #putInPlace(config: AgentConfig): Promise<number> {
-    const { peers, flood, neighbours } = this.#up();
-    const told = await neighbours.reconcile(config.peers, config.neighbours);
-    return (
-      told +
-      (await flood.reconcile(floodTargets(config))) +
-      (await peers.reconcile(config.peers, config.address))
-    );
+  async #putInPlace(): Promise<number> {
+    let changed = 0;
+    const failures: Error[] = [];
+    // One overlay that fails does not stop the others.
+    for (const overlay of this.#up().overlays) {
+      try {
+        changed += await overlay.putInPlace();
+      } catch (error) {
+        failures.push(error as Error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return changed;
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
   async #keep(): Promise<void> {
     try {
-      const changed = await this.#putInPlace(this.#config);
+      const changed = await this.#putInPlace();
       if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
     } catch (error) {
       this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
@@ -272,14 +280,17 @@ export class Agent implements AgentView {
     this.#paths?.close();
     await this.#api?.close();
     await this.#queue.catch(() => {});
-    const { engine, underlay, device, events } = this.#running ?? {};
+    const { engine, underlay, overlays, events } = this.#running ?? {};
     events?.close();
     await engine?.stop();
     underlay?.close();
-    device?.close();
-    if (device === undefined || this.#deviceGone || !this.#ready) return;
-    const { device: name, ephemeral } = this.#config;
-    if (ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
+    for (const { device } of overlays ?? []) device.close();
+    if (overlays === undefined || this.#deviceGone || !this.#ready) return;
+    for (const { device } of overlays) this.#sayLeft(device.name);
+  }
+
+  #sayLeft(name: string): void {
+    if (this.#config.ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
     else {
       this.#log.info(`${name} stays, with its addresses and rows, and forwards nothing until the next start`);
       this.#log.info(`\`poplin cleanup --device ${name}\` removes it`);
@@ -290,8 +301,10 @@ export class Agent implements AgentView {
     const running = this.#ready ? this.#running : undefined;
     const health = running && (await inTime(running.engine.ask({ type: "health" })).catch(() => null));
     // Where the dataplane does not answer, its rows cannot be compared either: one such line is enough.
-    const look = health ? inTime(running.peers.inspect()) : Promise.resolve([]);
-    const wrong = await look.catch((error: Error) => [error.message]);
+    const looks = (health ? running.overlays : []).map(({ peers }) =>
+      inTime(peers.inspect()).catch((error: Error) => [error.message]),
+    );
+    const wrong = (await Promise.all(looks)).flat();
     return describeStatus({
       config: this.#config,
       startedAt: this.#startedAt,
@@ -305,43 +318,44 @@ export class Agent implements AgentView {
     });
   }
 
-  stats(): CounterSnapshot {
-    const { engine, device } = this.#up();
-    const { drops, ...counters } = engine.snapshot();
-    const full = device.queueDrops();
-    return {
-      ...counters,
-      drops: { ...drops, tx: { ...drops.tx, ...(full > 0 ? { FULL_RING: full } : {}) } },
-    };
+  stats(vni?: number): CounterSnapshot {
+    const { engine, overlays } = this.#up();
+    if (vni !== undefined) return this.#overlay(vni).stats();
+    const full = overlays.reduce((sum, { device }) => sum + device.queueDrops(), 0);
+    return withQueueDrops(engine.snapshot(), full);
   }
 
-  async fdb(): Promise<readonly FdbRow[]> {
-    return this.#up().engine.ask({ type: "rows" });
+  async fdb(vni?: number): Promise<readonly FdbRow[]> {
+    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "rows" }));
+    return (await Promise.all(asked)).flat();
   }
 
-  async why(mac: string): Promise<readonly FdbReason[]> {
-    return this.#up().engine.ask({ type: "why", mac });
+  async why(mac: string, vni?: number): Promise<readonly FdbReason[]> {
+    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "why", mac }));
+    return (await Promise.all(asked)).flat();
   }
 
-  async flushFdb(): Promise<number> {
-    return this.#up().engine.ask({ type: "flush" });
+  async flushFdb(vni?: number): Promise<number> {
+    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "flush" }));
+    return (await Promise.all(asked)).reduce((sum, flushed) => sum + flushed, 0);
   }
 
-  changeFdb(change: FdbChange): Promise<void> {
+  changeFdb(change: FdbChange, vni?: number): Promise<void> {
     return this.#serially(async () => {
-      const { device } = this.#up();
+      const { device, peers } = this.#overlay(vni);
       const checked = checkChange(change, { mac: device.mac, address: device.uplink.address });
-      const refusal = await this.#up().peers.change(checked);
+      const refusal = await peers.change(checked);
       if (refusal !== null) throw refused(refusal, checked, this.#config.family);
     });
   }
 
-  async neighbours(): Promise<readonly Neighbour[]> {
-    return this.#up().neighbours.rows();
+  async neighbours(vni?: number): Promise<readonly Neighbour[]> {
+    const asked = this.#overlays(vni).map(({ neighbours }) => neighbours.rows());
+    return (await Promise.all(asked)).flat();
   }
 
-  changeNeighbour(change: NeighbourChange): Promise<void> {
-    return this.#serially(() => this.#up().neighbours.change(change));
+  changeNeighbour(change: NeighbourChange, vni?: number): Promise<void> {
+    return this.#serially(() => this.#overlay(vni).neighbours.change(change));
   }
 
   listen(heard: (event: AgentEvent) => void): () => void {
@@ -353,39 +367,30 @@ export class Agent implements AgentView {
     return this.#running;
   }
 
+  /** @returns the overlay of that VNI, all of them without one; @throws AgentError `NO_SUCH_VNI` */
+  #overlays(vni: number | undefined): readonly Overlay[] {
+    return vni === undefined ? this.#up().overlays : [this.#overlay(vni)];
+  }
+
+  /** @returns the overlay of that VNI, the only one without; @throws AgentError `NO_SUCH_VNI`, `WHICH_VNI` */
+  #overlay(vni: number | undefined): Overlay {
+    const { overlays } = this.#up();
+    const vnis = overlays.map(({ config }) => config.vni).join(", ");
+    if (vni === undefined) {
+      if (overlays.length === 1) return overlays[0];
+      throw new AgentError("WHICH_VNI", "the agent has several overlays", `say which by its VNI: ${vnis}`);
+    }
+    const found = overlays.find(({ config }) => config.vni === vni);
+    if (found !== undefined) return found;
+    throw new AgentError("NO_SUCH_VNI", `the agent has no overlay with VNI ${vni}`, `there are: ${vnis}`);
+  }
+
   /** Runs one thing after the other: two reconciliations at a time would undo each other's rows. */
   #serially<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(task, task);
     this.#queue = result.catch(() => {});
     return result;
   }
-}
-
-/**
- * A VTEP that is ourselves would send us our own frames, and whoever is behind us would seem to be behind the tunnel. The
- * configuration's checks know our address only where it says it.
- * @returns what is wrong, null when nothing is
- */
-function ownAddress({ remote, peers, port }: AgentConfig, address: string): string | null {
-  if (remote.includes(address)) return `the remote ${address} is our own address`;
-  const mine = peers.some((peer) => peer.publicIp === address && peer.port === port);
-  return mine ? `the peer ${address} is our own address` : null;
-}
-
-/** Every VTEP that the configuration names, once. */
-function vtepAddresses({ peers, remote }: AgentConfig): string[] {
-  return [...new Set([...peers.map(({ publicIp }) => publicIp), ...remote])];
-}
-
-/** The VTEPs of the start's line in the log. */
-function whom({ peers, remote, group }: AgentConfig): string {
-  const remotes = remote.length === 0 ? "" : `, remotes: ${remote.length}`;
-  return `peers: ${peers.length}${remotes}${group === null ? "" : `, group: ${group}`}`;
-}
-
-/** Where frames go that have no row. */
-function floodTargets({ group, remote }: AgentConfig): readonly string[] {
-  return group === null ? remote : [group, ...remote];
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

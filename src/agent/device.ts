@@ -19,7 +19,7 @@ import { tapHolders } from "../io/linux/holders.ts";
 import { loadShim } from "../io/linux/shim.ts";
 import { type OpenTap, openTap, openTapQueue } from "../io/linux/tap.ts";
 import { sharedTap } from "../io/linux/tap-errors.ts";
-import type { AgentConfig } from "./config/load.ts";
+import type { OverlayConfig } from "./config/load.ts";
 import type { Log } from "./log.ts";
 import { checkUnderlay, queueCount } from "./underlay.ts";
 
@@ -46,18 +46,20 @@ export interface Device {
 /**
  * Opens the device.
  * @param offloads what frames from it may need done
+ * @param ours names of all devices of the agent's, of which it is one: the kernel's of these names will not stay
  * @throws HostError when the name is somebody else's; SystemCallError when no TAP can be had
  */
 export async function openDevice(
-  config: AgentConfig,
+  config: OverlayConfig,
   uplink: Uplink,
   offloads: Offloads,
   log: Log,
+  ours: readonly string[],
 ): Promise<Device> {
   const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
   const rehearse = async (): Promise<void> => {
     probeTap();
-    await checkUnderlay(config);
+    await checkUnderlay(config, ours);
   };
   const { decision, before } = await prepareDevice(config.device, {}, rehearse).catch((error) => {
     throw withHolders(error, config.device);
@@ -104,7 +106,7 @@ async function repair(name: string, wanted: WantedLink, log: Log | null): Promis
 }
 
 /** A device that had to be made anew gets back what somebody else had put on the one before. */
-async function replayAddresses(config: AgentConfig, before: Link, log: Log): Promise<void> {
+async function replayAddresses(config: OverlayConfig, before: Link, log: Log): Promise<void> {
   const cidrs = addressesToReplay(before.addresses, config.address);
   const steps = cidrs.map((cidr) => ({ table: "address", op: "replace", cidr }) as const);
   const results = await applyHostSteps(config.device, steps);

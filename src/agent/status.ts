@@ -8,17 +8,17 @@ import {
   type AgentStatus,
   type HealthLine,
   type OffloadStatus,
+  type OverlayStatus,
   type PathMtuStatus,
   type ReloadStatus,
   SCHEMA,
 } from "./api/types.ts";
-import type { AgentConfig } from "./config/load.ts";
-import type { Device } from "./device.ts";
+import type { AgentConfig, OverlayConfig } from "./config/load.ts";
 import type { Engine } from "./engine/engine.ts";
 import { reportAtThisMoment } from "./offloads.ts";
+import type { Overlay } from "./overlay.ts";
 import { narrowPaths } from "./path-mtu/health.ts";
 import type { PathWatch } from "./path-mtu/watch.ts";
-import type { Peers } from "./peers.ts";
 import { describePolicy } from "./policy.ts";
 import { type OpenUnderlay, queueCount } from "./underlay.ts";
 import { version } from "./version.ts";
@@ -36,11 +36,10 @@ export interface StatusParts {
   /** Undefined until the dataplane is up. */
   readonly running:
     | {
-        readonly device: Device;
+        readonly overlays: readonly [Overlay, ...Overlay[]];
         readonly underlay: OpenUnderlay;
         readonly offloads: OffloadReport;
         readonly engine: Engine;
-        readonly peers: Peers;
       }
     | undefined;
   /** Undefined until the paths are watched. */
@@ -54,19 +53,17 @@ export interface StatusParts {
 export function describeStatus(parts: StatusParts): AgentStatus {
   const { config, running, health } = parts;
   const offloads = running && reportAtThisMoment(running.offloads, health?.offloads);
-  const pathOf = (address: string): PathMtuStatus | null => parts.paths?.statusOf(address) ?? null;
-  const peers = config.peers.map(({ publicIp, vtepMac, subnets }, i) => {
-    const state = running?.peers.stateOf(config.peers[i]!) ?? "not in place yet";
-    return { publicIp, vtepMac, subnets, state, pathMtu: pathOf(publicIp) };
-  });
-  const remotes = config.remote.map((address) => ({ address, pathMtu: pathOf(address) }));
+  const overlays = config.overlays.map((overlay, i) => overlayOf(parts, overlay, running?.overlays[i]));
+  const peers = overlays.flatMap((overlay) => overlay.peers);
+  const remotes = overlays.flatMap(({ flooding }) => flooding.remotes);
   const vteps = new Map(
     [...peers.map(({ publicIp, pathMtu }) => ({ address: publicIp, pathMtu })), ...remotes].map((vtep) => [
       vtep.address,
       vtep,
     ]),
   );
-  const narrow = narrowPaths([...vteps.values()], running?.device.mtu ?? 0, config.pmtu);
+  const mtu = Math.max(...overlays.map(({ device }) => device.mtu));
+  const narrow = narrowPaths([...vteps.values()], running === undefined ? 0 : mtu, config.pmtu);
   const lines = [...healthLines(parts), ...narrow];
   const wrong = lines.some(({ level }) => level === "error") || peers.some(({ state }) => state !== "ok");
   return {
@@ -76,19 +73,9 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     startedAt: parts.startedAt.toISOString(),
     uptime: (Date.now() - parts.startedAt.getTime()) / 1000,
     state: stateOf(parts, wrong),
-    device: {
-      name: config.device,
-      mac: running?.device.mac ?? config.vtepMac ?? "",
-      mtu: running?.device.mtu ?? config.mtu ?? 0,
-      vni: config.vni,
-      addresses: config.address,
-    },
+    ...overlays[0]!,
+    overlays,
     underlay: underlayOf(config, running, offloads),
-    policy: describePolicy(config),
-    peers,
-    flooding: { group: config.group, remotes, rate: config.floodRate },
-    learning: { on: config.learning, ageing: config.ageing, maxaddress: config.maxaddress },
-    proxy: config.proxy,
     memory: { rss: process.memoryUsage.rss() },
     dataplane: {
       driver: running?.engine.driver ?? "worker",
@@ -100,6 +87,36 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     offloads: offloadsOf(offloads),
     config: { file: config.file, loadedAt: parts.loadedAt.toISOString(), lastReload: parts.lastReload },
     health: lines,
+  };
+}
+
+function overlayOf(
+  { paths }: StatusParts,
+  config: OverlayConfig,
+  overlay: Overlay | undefined,
+): OverlayStatus {
+  const pathOf = (address: string): PathMtuStatus | null => paths?.statusOf(address) ?? null;
+  return {
+    device: {
+      name: config.device,
+      mac: overlay?.device.mac ?? config.vtepMac ?? "",
+      mtu: overlay?.device.mtu ?? config.mtu ?? 0,
+      vni: config.vni,
+      addresses: config.address,
+    },
+    policy: describePolicy(config),
+    peers: config.peers.map((peer) => {
+      const { publicIp, vtepMac, subnets } = peer;
+      const state = overlay?.peers.stateOf(peer) ?? "not in place yet";
+      return { publicIp, vtepMac, subnets, state, pathMtu: pathOf(publicIp) };
+    }),
+    flooding: {
+      group: config.group,
+      remotes: config.remote.map((address) => ({ address, pathMtu: pathOf(address) })),
+      rate: config.floodRate,
+    },
+    learning: { on: config.learning, ageing: config.ageing, maxaddress: config.maxaddress },
+    proxy: config.proxy,
   };
 }
 
@@ -140,9 +157,9 @@ function underlayOf(
   return {
     kind: config.underlay,
     family: config.family,
-    local: running?.device.uplink.address ?? config.local ?? "",
+    local: running?.overlays[0].device.uplink.address ?? config.local ?? "",
     port: config.port,
-    uplink: running?.device.uplink.device ?? null,
+    uplink: running?.overlays[0].device.uplink.device ?? null,
     capabilities: { ...capabilities, gso: capabilities.gso && offloads?.["udp-gso"] === null },
     receiveBuffer: running?.underlay.receiveBuffer ?? 0,
     sendBuffer: running?.underlay.sendBuffer ?? 0,
@@ -156,11 +173,14 @@ function healthLines({ running, health, stopping, lastReload, wrong }: StatusPar
     void lines.push({ level, message, remedy });
   if (running === undefined || stopping) return lines;
   if (health === null) add("error", "the dataplane does not answer", "restart the agent");
-  for (const message of running.peers.otherFailures) add("error", message, "see the agent's log");
+  for (const message of running.overlays.flatMap(({ peers }) => peers.otherFailures)) {
+    add("error", message, "see the agent's log");
+  }
   for (const message of wrong) {
     add("error", message, `put right within half a minute, or at once: kill -HUP ${process.pid}`);
   }
-  for (const warning of running.device.warnings) add("warning", warning);
+  const warnings = running.overlays.flatMap(({ device }) => device.warnings);
+  for (const warning of new Set(warnings)) add("warning", warning);
   if (lastReload !== null && !lastReload.ok) {
     add(
       "warning",

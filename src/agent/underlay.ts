@@ -3,9 +3,10 @@
  * worker thread, `dgram` and `raw` on this thread's event loop.
  */
 import { availableParallelism } from "node:os";
+import type { LearnLogs } from "../dataplane/learn.ts";
 import { newLearnLog } from "../dataplane/learn-log.ts";
 import type { OffloadReport } from "../dataplane/offloads.ts";
-import type { DataplaneOptions } from "../dataplane/options.ts";
+import type { OverlayOptions, SharedOptions } from "../dataplane/options.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { Uplink } from "../host/uplink.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
@@ -18,7 +19,7 @@ import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
 import { checkPort, explainGroup, openUdpGroup } from "../io/linux/udp.ts";
 import { defaultTtl } from "../io/raw/default-ttl.ts";
 import type { RawUnderlay } from "../io/raw.ts";
-import type { AgentConfig } from "./config/load.ts";
+import type { AgentConfig, OverlayConfig } from "./config/load.ts";
 import { type SettingName, settingOf } from "./config/schema.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
@@ -38,8 +39,16 @@ export interface OpenUnderlay {
   readonly sendBuffer: number;
   /** What the kernel granted only in part. */
   readonly warnings: readonly string[];
-  /** Runs the dataplane between the queues of a TAP, `queueCount` of them, and this underlay. */
-  start(options: DataplaneOptions, taps: readonly [OpenTap, ...OpenTap[]]): Promise<Engine>;
+  /**
+   * Runs the dataplane between TAPs and this underlay.
+   * @param overlays at least one; commands and counters name them by their place here
+   * @param taps of each overlay the queues of its TAP, `queueCount` of them
+   */
+  start(
+    options: SharedOptions,
+    overlays: readonly OverlayOptions[],
+    taps: readonly (readonly OpenTap[])[],
+  ): Promise<Engine>;
   /** Closes the sockets; the engine has been stopped before. */
   close(): void;
 }
@@ -73,7 +82,9 @@ export async function openUnderlay(
       return openBatch(config, options, uplink, offloads);
     case "dgram": {
       const { DgramUnderlay } = await import("../io/dgram.ts");
-      return inline(await DgramUnderlay.open({ ...options, group: config.group, device: uplink.device }));
+      return inline(
+        await DgramUnderlay.open({ ...options, group: groupsOf(config)[0] ?? null, device: uplink.device }),
+      );
     }
     case "raw": {
       const { RawUnderlay } = await import("../io/raw.ts");
@@ -84,11 +95,14 @@ export async function openUnderlay(
 }
 
 /**
- * Whether the underlay could be opened if `config.device`, a VXLAN device of the kernel's perhaps, were gone.
+ * Whether the underlay could be opened if our devices, VXLAN devices of the kernel's perhaps, were gone.
  * @throws as `openUnderlay`
  */
-export async function checkUnderlay(config: AgentConfig): Promise<void> {
-  checkPort(config.port, config.device);
+export async function checkUnderlay(
+  config: Pick<AgentConfig, "port" | "underlay">,
+  ours: readonly string[],
+): Promise<void> {
+  checkPort(config.port, ours);
   if (config.underlay === "raw") {
     const { RawSocket } = await import("../io/raw/socket.ts");
     new RawSocket(0).close();
@@ -96,7 +110,7 @@ export async function checkUnderlay(config: AgentConfig): Promise<void> {
 }
 
 /** What the configuration asks for and this underlay cannot do, in words; a default that it cannot do is no news. */
-export function unmetSettings(config: AgentConfig, can: UnderlayCapabilities): string[] {
+export function unmetSettings(config: OverlayConfig, can: UnderlayCapabilities): string[] {
   const given = (name: SettingName): boolean => config.origins[name].source !== "default";
   const unmet: [boolean, SettingName][] = [
     [config.tos !== 0 && !can.sendTos, "tos"],
@@ -146,8 +160,13 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
     receiveBuffer: receiveBuffer / DOUBLED,
     sendBuffer: sendBuffer / DOUBLED,
     warnings,
-    start: async (options, [tap]) =>
-      startInlineEngine(options, new LinuxTap(tap.fd, tap.name), underlay, native()),
+    start: async (options, overlays, taps) => {
+      const [first, ...others] = overlays.map((overlay, i) => {
+        const { fd, name } = taps[i]![0]!;
+        return { options: overlay, tap: new LinuxTap(fd, name) };
+      });
+      return startInlineEngine({ ...first!.options, ...options }, first!.tap, underlay, native(), others);
+    },
     close: () => underlay.close(),
   };
 }
@@ -159,9 +178,10 @@ function openBatch(
   uplink: Uplink,
   offloads: OffloadReport,
 ): OpenUnderlay {
-  const { family, udpChecksum: checksum, sourcePorts, spin, group } = config;
+  const { family, udpChecksum: checksum, sourcePorts, spin } = config;
+  const groups = groupsOf(config);
   // A socket that is bound to our address does not hear what is sent to a group's.
-  const receiving = group === null ? options : { ...options, address: "" };
+  const receiving = groups.length === 0 ? options : { ...options, address: "" };
   const sockets = openUdpGroup(receiving, queueCount(config));
   const [first] = sockets as [UdpSocket, ...UdpSocket[]];
   const senders: UdpSocket[] = [];
@@ -174,10 +194,10 @@ function openBatch(
   try {
     if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
     if (inheritsDf(config)) dfSenders.push(...openTwins(options, senders));
-    if (config.dev !== null || group !== null) {
+    if (config.dev !== null || groups.length > 0) {
       sendThrough([...sockets, ...senders, ...dfSenders], uplink.device);
     }
-    if (group !== null) joinGroup(sockets, uplink.device, group);
+    if (groups.length > 0) joinGroups(sockets, uplink.device, groups);
     if (offloads.hairpin === null) hairpin = openHairpin(options);
   } catch (error) {
     close();
@@ -189,17 +209,20 @@ function openBatch(
     receiveBuffer: first.receiveBuffer / DOUBLED,
     sendBuffer: first.sendBuffer / DOUBLED,
     warnings: first.warnings,
-    start: (dataplane, taps) => {
-      const logs = sockets.map(newLearnLog);
+    start: (dataplane, overlays, taps) => {
+      const logs = overlays.map(() => sockets.map(newLearnLog));
       return startQueues(
         dataplane,
         sockets.map((socket, i) => ({
-          tap: taps[i]!,
+          overlays: overlays.map((overlay, n) => ({
+            options: overlay,
+            tap: { fd: taps[n]![i]!.fd, name: taps[n]![i]!.name },
+            logs: logsOf(logs[n]!, i),
+          })),
           socket,
           underlay,
           hairpin: hairpin?.options ?? null,
           spin,
-          logs: logs.length === 1 ? null : { own: logs[i]!, others: logs.filter((_, other) => other !== i) },
         })),
       );
     },
@@ -207,22 +230,35 @@ function openBatch(
   };
 }
 
+/** One queue's logs of one overlay; null where it is the only queue. */
+function logsOf(logs: readonly SharedArrayBuffer[], queue: number): LearnLogs | null {
+  if (logs.length === 1) return null;
+  return { own: logs[queue]!, others: logs.filter((_, other) => other !== queue) };
+}
+
 function sendThrough(sockets: readonly UdpSocket[], device: string): void {
   for (const { fd } of sockets) loadShim().udpInterface(fd, device);
 }
 
 /** One of the sockets is a member: each would get a copy of every datagram to the group. */
-function joinGroup(sockets: readonly UdpSocket[], device: string, group: string): void {
+function joinGroups(sockets: readonly UdpSocket[], device: string, groups: readonly string[]): void {
   for (const { fd } of sockets) loadShim().udpMembersOnly(fd);
-  try {
-    loadShim().udpJoin(sockets[0]!.fd, device, group);
-  } catch (error) {
-    throw isSystemCallFailure(error) ? explainGroup(group, device, error) : error;
+  for (const group of groups) {
+    try {
+      loadShim().udpJoin(sockets[0]!.fd, device, group);
+    } catch (error) {
+      throw isSystemCallFailure(error) ? explainGroup(group, device, error) : error;
+    }
   }
 }
 
+/** The multicast groups of all overlays, each once. */
+export function groupsOf({ overlays }: AgentConfig): string[] {
+  return [...new Set(overlays.flatMap(({ group }) => (group === null ? [] : [group])))];
+}
+
 /** Starts a thread for each queue. @returns once all forward; when one does not start, none does */
-async function startQueues(options: DataplaneOptions, queues: readonly WorkerPorts[]): Promise<Engine> {
+async function startQueues(options: SharedOptions, queues: readonly WorkerPorts[]): Promise<Engine> {
   const started = await Promise.allSettled(queues.map((ports) => startWorkerEngine(options, ports)));
   const engines = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const failure = started.find((one) => one.status === "rejected");

@@ -3,7 +3,7 @@
  * the kernel drops with their device. It touches nothing that is no TAP, and no TAP that a process holds.
  */
 import { Command } from "commander";
-import { loadDeviceName } from "../agent/config/device-name.ts";
+import { loadDeviceNames } from "../agent/config/device-name.ts";
 import { deleteLink, type Link } from "../host/link.ts";
 import { type DeviceState, readDevice } from "../host/read.ts";
 import { tapHolders } from "../io/linux/holders.ts";
@@ -22,7 +22,7 @@ export function cleanupCommand(): Command {
       "Remove the device that a stopped agent left, with its addresses, neighbours and routes. Until then the " +
         "device keeps them for the next start. Nothing to remove is no failure.\n\n" +
         "Which device: --device, else POPLIN_DEVICE, else what the file says, else flannel.VNI with the VNI of " +
-        "POPLIN_VNI or the file: flannel.1. A mistake elsewhere in the configuration does not matter here.",
+        "POPLIN_VNI or the file: flannel.1; with a list of overlays in the file, all of theirs. A mistake elsewhere in the configuration does not matter here.",
     )
     .option("-c, --config <FILE>", "the agent's configuration file, which may name the device")
     .option("-d, --device <NAME>", "the device itself")
@@ -32,7 +32,11 @@ export function cleanupCommand(): Command {
 
 async function cleanup(options: CleanupOptions): Promise<void> {
   const { config = null, device: name } = options;
-  const device = loadDeviceName({ path: config, env: process.env, flags: { device: name } });
+  const devices = loadDeviceNames({ path: config, env: process.env, flags: { device: name } });
+  for (const device of devices) await cleanUp(device, options);
+}
+
+async function cleanUp(device: string, options: CleanupOptions): Promise<void> {
   const state = await readDevice(device);
   if (state === null) {
     print([`there is no device ${device}: nothing to remove`]);

@@ -7,6 +7,7 @@ import { styleOf } from "./output.ts";
 export interface ClientOptions {
   readonly socket?: string;
   readonly json?: boolean;
+  readonly vni?: string;
 }
 
 /** Adds `--socket`; POPLIN_SOCKET says the same. */
@@ -20,6 +21,11 @@ export function withSocket(command: Command): Command {
 /** Adds `-j`. */
 export function withJson(command: Command): Command {
   return command.option("-j, --json", "print JSON");
+}
+
+/** Adds `--vni`. */
+export function withVni(command: Command): Command {
+  return command.option("--vni <number>", "one overlay of an agent that has several");
 }
 
 /** Flag before environment before default. */

@@ -2,7 +2,7 @@
  * The words of `bridge fdb`, as people type and paste them: `<mac> dst <ip> [port <n>] [self] [permanent]`, and its
  * output in text and JSON. Pure.
  */
-import type { AgentStatus } from "../agent/api/types.ts";
+import type { AgentStatus, OverlayStatus } from "../agent/api/types.ts";
 import type { FdbChange, FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { CliError, EXIT } from "./errors.ts";
 
@@ -13,8 +13,8 @@ export interface FdbDevice {
   readonly port: number;
 }
 
-export function deviceOf(status: AgentStatus): FdbDevice {
-  return { name: status.device.name, vni: status.device.vni, port: status.underlay.port };
+export function deviceOf(status: AgentStatus, { device }: OverlayStatus = status): FdbDevice {
+  return { name: device.name, vni: device.vni, port: status.underlay.port };
 }
 
 /** Words that say what every row here is anyway. */
@@ -33,7 +33,6 @@ export function parseChange(op: FdbChange["op"], words: readonly string[]): FdbC
     const word = rest[i]!;
     if (IMPLIED.has(word)) continue;
     const value = rest[++i];
-    if (word === "dev") throw usage(op, "there is no choice of device here: leave `dev` and its name out");
     if (word !== "dst" && word !== "port") throw usage(op, `unknown word "${word}"`);
     if (value === undefined) throw usage(op, `"${word}" needs a value`);
     if (word === "dst") dst = value;
@@ -57,10 +56,13 @@ function usage(op: FdbChange["op"], message: string): CliError {
   return new CliError(EXIT.usage, message, `such as: poplin fdb ${op} ${rest}`);
 }
 
-/** One line per row, by MAC; VNI and port only where they are not the device's, as `bridge fdb show dev` does. */
-export function fdbLines(rows: readonly FdbRow[], device: FdbDevice): string[] {
+/**
+ * One line per row, by MAC; VNI and port only where they are not the device's, as `bridge fdb show dev` does.
+ * @param named whether each line names the device, as `bridge fdb show` without one does
+ */
+export function fdbLines(rows: readonly FdbRow[], device: FdbDevice, named = false): string[] {
   return sorted(rows).map((row) => {
-    const words = [row.mac, "dst", row.dst];
+    const words = [row.mac, ...(named ? ["dev", device.name] : []), "dst", row.dst];
     if (row.port !== device.port) words.push("port", String(row.port));
     if (row.vni !== device.vni) words.push("vni", String(row.vni));
     return [...words, "self", row.state].join(" ");

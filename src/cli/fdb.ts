@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import type { ApiClient } from "../agent/api/client.ts";
 import { ALL_ZEROS } from "../agent/flood.ts";
-import type { FdbChange } from "../dataplane/options.ts";
+import type { FdbChange, FdbRow } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
 import {
@@ -13,10 +13,12 @@ import {
   stdoutStyle,
   withJson,
   withSocket,
+  withVni,
 } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
 import { plural } from "./output.ts";
+import { chooseOverlay, chosen, chosenVni, type OverlayChoice } from "./overlay-words.ts";
 import { whyLines } from "./render-why.ts";
 
 const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; example: string }[] = [
@@ -47,7 +49,7 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
 ];
 
 export function fdbCommand(): Command {
-  const command = withJson(withSocket(new Command("fdb"))).description(
+  const command = withVni(withJson(withSocket(new Command("fdb")))).description(
     "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to. " +
       "Changes are not written to the configuration: at the agent's next start they are gone.",
   );
@@ -55,7 +57,7 @@ export function fdbCommand(): Command {
   // As the default it also gets a mistyped verb, which it can name better than "too many arguments".
   show
     .argument("[words...]")
-    .usage("[options]")
+    .usage("[options] [dev <name>]")
     .action((words: string[]) => showRows(show.optsWithGlobals(), words));
   command.addCommand(show, { isDefault: true });
   for (const { op, about, usage, example } of CHANGES) {
@@ -64,7 +66,11 @@ export function fdbCommand(): Command {
       .argument("[words...]")
       .usage(usage)
       .addHelpText("after", `\nExample:\n  poplin fdb ${op} ${example}`);
-    change.action((words: string[]) => changeRow(change.optsWithGlobals(), parseChange(op, words)));
+    change.action((words: string[]) => {
+      const options: ClientOptions = change.optsWithGlobals();
+      const { choice, rest } = chooseOverlay(words, options.vni);
+      return changeRow(options, parseChange(op, rest), choice);
+    });
     command.addCommand(change);
   }
   command.addCommand(whyCommand());
@@ -84,17 +90,19 @@ function whyCommand(): Command {
     const options: ClientOptions = why.optsWithGlobals();
     const client = clientFor(options);
     const mac = canonical(text);
-    const reasons = await client.why(mac);
-    if (reasons.length === 0) throw await noRow(mac, client);
+    const vni = await vniOf(options);
+    const reasons = await client.why(mac, vni);
+    if (reasons.length === 0) throw await noRow(mac, client, vni);
     if (!options.json) return print(whyLines(reasons, stdoutStyle(), Date.now()));
-    const device = deviceOf(await client.status());
-    printJson(reasons.map(({ row, lesson }) => ({ ...fdbJson([row], device)[0], lesson })));
+    const status = await client.status();
+    const device = (row: FdbRow) => deviceOf(status, chosen(status, { vni: row.vni })[0]);
+    printJson(reasons.map(({ row, lesson }) => ({ ...fdbJson([row], device(row))[0], lesson })));
   });
 }
 
 /** Says where frames to a MAC without a row go. */
-async function noRow(mac: string, client: ApiClient): Promise<CliError> {
-  const flooded = mac === ALL_ZEROS ? [] : await client.why(ALL_ZEROS);
+async function noRow(mac: string, client: ApiClient, vni: number | undefined): Promise<CliError> {
+  const flooded = mac === ALL_ZEROS ? [] : await client.why(ALL_ZEROS, vni);
   const targets = flooded.map(({ row }) => row.dst).join(", ");
   const fate = targets === "" ? "dropped (NO_TX_TARGET)" : `flooded to ${targets}`;
   const remedy = isGroupMac(mac)
@@ -107,10 +115,16 @@ function flushCommand(): Command {
   const flush = new Command("flush").description("Forget every learned row; static ones stay.");
   return flush.action(async () => {
     const options: ClientOptions = flush.optsWithGlobals();
-    const flushed = await clientFor(options).flushFdb();
+    const flushed = await clientFor(options).flushFdb(await vniOf(options));
     if (options.json) printJson({ flushed });
     else print([`${plural(flushed, "learned row")} forgotten`]);
   });
+}
+
+/** What `--vni` says. */
+async function vniOf(options: ClientOptions): Promise<number | undefined> {
+  const { choice } = chooseOverlay([], options.vni);
+  return choice.vni === undefined ? undefined : chosenVni(await clientFor(options).status(), choice);
 }
 
 function canonical(text: string): string {
@@ -128,31 +142,41 @@ function isGroupMac(mac: string): boolean {
 }
 
 /** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
-async function changeRow(options: ClientOptions, change: FdbChange): Promise<void> {
+async function changeRow(options: ClientOptions, change: FdbChange, choice: OverlayChoice): Promise<void> {
   const client = clientFor(options);
-  const { op } = change;
-  await client.changeFdb(change);
+  const said = choice.dev !== undefined || choice.vni !== undefined;
+  const vni = said ? chosenVni(await client.status(), choice) : undefined;
+  await client.changeFdb(change, vni);
   if (!options.json) return;
   if (change.op === "del") return printJson({});
   const mac = canonical(change.mac);
-  const [status, rows] = await Promise.all([client.status(), client.fdb()]);
+  const [status, rows] = await Promise.all([client.status(), client.fdb(vni)]);
   const mine = rows.filter((one) => one.mac === mac);
-  // Of several VTEPs the one that this was about; its address may be written in another way than ours.
-  const [row = {}] = fdbJson(op === "append" ? mine.slice(-1) : mine, deviceOf(status));
+  const device = deviceOf(status, chosen(status, choice)[0]);
+  // Of several VTEPs the one that this was about: the last.
+  const [row = {}] = fdbJson(change.op === "append" ? mine.slice(-1) : mine, device);
   printJson(row);
 }
 
 async function showRows(options: ClientOptions, words: readonly string[]): Promise<void> {
-  if (words.length > 0) {
+  const { choice, rest } = chooseOverlay(words, options.vni);
+  if (rest.length > 0) {
     throw new CliError(
       EXIT.usage,
-      `unknown word "${words[0]}"`,
+      `unknown word "${rest[0]}"`,
       "there are: poplin fdb show, add, append, replace, del, why and flush",
     );
   }
   const client = clientFor(options);
   const [status, rows] = await Promise.all([client.status(), client.fdb()]);
-  const device = deviceOf(status);
-  if (options.json) printJson(fdbJson(rows, device));
-  else print(fdbLines(rows, device));
+  const overlays = chosen(status, choice);
+  const named = overlays.length > 1;
+  const each = overlays.map((overlay) => {
+    const device = deviceOf(status, overlay);
+    // All rows of an agent with one overlay are its device's, whatever they say.
+    const own = status.overlays.length === 1 ? rows : rows.filter(({ vni }) => vni === device.vni);
+    return { own, device };
+  });
+  if (options.json) printJson(each.flatMap(({ own, device }) => fdbJson(own, device)));
+  else print(each.flatMap(({ own, device }) => fdbLines(own, device, named)));
 }

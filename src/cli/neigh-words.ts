@@ -19,7 +19,6 @@ export function parseNeighbourChange(op: NeighbourChange["op"], words: readonly 
     // Words that say what every row here is anyway; `ip neigh show` prints the state last, in capitals.
     if (/^permanent$/i.test(word)) continue;
     const value = rest[++i];
-    if (word === "dev") throw usage(op, "there is no choice of device here: leave `dev` and its name out");
     if (word !== "lladdr" && word !== "nud") throw usage(op, `unknown word "${word}"`);
     if (value === undefined) throw usage(op, `"${word}" needs a value`);
     if (word === "lladdr") mac = value;
@@ -35,9 +34,13 @@ function usage(op: NeighbourChange["op"], message: string): CliError {
   return new CliError(EXIT.usage, message, `such as: poplin neigh ${op} ${rest}`);
 }
 
-/** One line per row, IPv4 first, as `ip neigh show dev` prints it. */
-export function neighbourLines(rows: readonly Neighbour[]): string[] {
-  return sorted(rows).map(({ address, mac }) => `${address} lladdr ${mac} PERMANENT`);
+/**
+ * One line per row, IPv4 first, as `ip neigh show dev` prints it.
+ * @param dev the device's name where each line has it, as without `dev`
+ */
+export function neighbourLines(rows: readonly Neighbour[], dev: string | null = null): string[] {
+  const named = dev === null ? "" : `dev ${dev} `;
+  return sorted(rows).map(({ address, mac }) => `${address} ${named}lladdr ${mac} PERMANENT`);
 }
 
 /** A row as `ip -j neigh show` has it. */

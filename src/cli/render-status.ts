@@ -9,6 +9,7 @@ import {
   type FloodStatus,
   failures,
   type HealthLine,
+  type OverlayStatus,
   type PathMtuStatus,
   type PeerStatus,
   type PolicyStatus,
@@ -46,13 +47,44 @@ export function renderStatus(
   style: Style,
   now: number,
 ): string[] {
-  return [...head(status, stats, style, now), "", ...peers(status, style), "", ...health(status, style)];
+  const others = status.overlays.slice(1).flatMap((overlay) => otherOverlay(overlay, style));
+  return [
+    ...head(status, stats, style, now),
+    "",
+    ...peers(status, style),
+    ...others,
+    "",
+    ...health(status, style),
+  ];
+}
+
+/** An overlay beside the first: what it is, and its peers. */
+function otherOverlay(overlay: OverlayStatus, style: Style): string[] {
+  const { device, policy, flooding, learning, proxy } = overlay;
+  const { name, vni, mtu, mac, addresses } = device;
+  const targets = [flooding.group ?? "", ...flooding.remotes.map(({ address }) => address)];
+  const to = targets.filter((word) => word !== "").join(", ");
+  const known = [
+    `VNI ${vni}`,
+    mtu > 0 ? `MTU ${mtu}` : "",
+    mac,
+    ...addresses,
+    `senderCheck ${policy.senderCheck}`,
+    learning.on ? "learning" : "",
+    proxy ? "proxy" : "",
+    to === "" ? "" : `floods to ${to}`,
+  ].filter((word) => word !== "");
+  return ["", ...hang(`${name}: `, known.join(", "), style.width), ...peers(overlay, style)];
 }
 
 /** One line when all is well, the reasons below it when not: for scripts and for people in a hurry. */
 export function renderBrief(status: AgentStatus, style: Style): string[] {
   const reasons = failures(status);
-  const what = `${status.device.name}, VNI ${status.device.vni}, ${plural(status.peers.length, "peer")}`;
+  const { device, overlays } = status;
+  const count = overlays.slice(1).reduce((sum, { peers }) => sum + peers.length, status.peers.length);
+  const which =
+    overlays.length > 1 ? plural(overlays.length, "overlay") : `${device.name}, VNI ${device.vni}`;
+  const what = `${which}, ${plural(count, "peer")}`;
   const verdict = reasons.length === 0 ? paint(style, "green", "ok") : paint(style, "red", "not ok");
   return [
     `${verdict}: ${status.state}, up ${duration(status.uptime)}, ${what}`,
@@ -234,7 +266,7 @@ const MAC = { title: "VTEP MAC" };
 const SUBNET = { title: "SUBNET" };
 const STATE = { title: "STATE" };
 
-function peers({ peers: all, flooding }: AgentStatus, style: Style): string[] {
+function peers({ peers: all, flooding }: Pick<OverlayStatus, "peers" | "flooding">, style: Style): string[] {
   const flooded = remotes(flooding, style);
   if (all.length === 0 && (flooded.length > 0 || flooding.group !== null)) return flooded;
   if (all.length === 0)

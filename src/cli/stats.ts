@@ -8,7 +8,9 @@ import {
   stdoutStyle,
   withJson,
   withSocket,
+  withVni,
 } from "./client.ts";
+import { chooseOverlay } from "./overlay-words.ts";
 import { renderStats } from "./render-stats.ts";
 
 export function statsCommand(): Command {
@@ -16,8 +18,8 @@ export function statsCommand(): Command {
     "Show traffic, batch sizes and drops by reason since the agent's start. " +
       "tx is overlay to underlay (encapsulated here), rx is underlay to overlay.",
   );
-  withJson(withSocket(command)).action(async (options: ClientOptions) => {
-    const stats = await clientFor(options).stats();
+  withVni(withJson(withSocket(command))).action(async (options: ClientOptions) => {
+    const stats = await clientFor(options).stats(chooseOverlay([], options.vni).choice.vni);
     if (options.json) printJson(stats);
     else print(renderStats(stats, stdoutStyle()));
   });

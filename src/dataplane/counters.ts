@@ -105,6 +105,15 @@ export class Counters {
   }
 }
 
+/** The counters of one of several overlays, or without `overlay` all of them added up. */
+export function snapshotOf(all: readonly Counters[], overlay?: number): CounterSnapshot {
+  if (overlay !== undefined) return all[overlay]!.snapshot();
+  if (all.length === 1) return all[0]!.snapshot();
+  const total = new Counters();
+  for (const { values } of all) for (let i = 0; i < TOTAL; i++) total.values[i]! += values[i]!;
+  return total.snapshot();
+}
+
 /** Where a counter lies in `Counters.values`. Look it up once, outside the loop. */
 export function counterIndex(name: CounterName): number {
   return COUNTER_NAMES.indexOf(name);

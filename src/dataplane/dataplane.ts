@@ -1,40 +1,35 @@
 /**
- * One overlay's dataplane, put together: the arena and its rings, the tables, both stages and the loop between a TAP
- * and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
+ * The dataplane put together: the arena and its rings, and for each overlay (`overlay.ts`) its tables and stages, with
+ * one loop between their TAPs and an underlay. It belongs to the thread that made it. Which driver turns the loop is the caller's choice.
  */
-import { Fdb } from "../fdb/fdb.ts";
-import { type Neighbour, NeighbourTable } from "../fdb/neighbours.ts";
-import { RemoteSets } from "../fdb/remotes.ts";
+import type { Neighbour } from "../fdb/neighbours.ts";
 import { NOBODY, VtepTable } from "../fdb/vteps.ts";
-import { parseMac } from "../wire/bytes.ts";
 import { ETHERNET_LENGTH, VLAN_LENGTH } from "../wire/views.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";
 import { Arena, alignUp, FRAME_AT, VXLAN_AT } from "./arena.ts";
 import { Coalescer } from "./coalesce.ts";
 import { Counters } from "./counters.ts";
-import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
-import { Encap } from "./encap.ts";
+import { HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { EventRing } from "./event-ring.ts";
-import { ForwardingTable } from "./forwarding.ts";
-import { Learner, type LearnLogs } from "./learn.ts";
+import type { LearnLogs } from "./learn.ts";
 import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import { everyOffload, type OffloadReport } from "./offloads.ts";
-import {
-  type DataplaneOptions,
-  type DataplanePolicy,
-  type FdbReason,
-  type FdbRefusal,
-  type FdbRow,
-  type FdbUpdate,
-  type NeighbourRefusal,
-  type NeighbourUpdate,
-  NO_LEARNING,
+import type {
+  DataplaneOptions,
+  DataplanePolicy,
+  FdbReason,
+  FdbRefusal,
+  FdbRow,
+  FdbUpdate,
+  NeighbourRefusal,
+  NeighbourUpdate,
 } from "./options.ts";
+import { Overlay, type OverlayParts } from "./overlay.ts";
 import { type PathLimit, PathMtus } from "./path-mtus.ts";
-import type { Tap, Underlay } from "./ports.ts";
-import { NeighbourProxy, NO_PROXY } from "./proxy.ts";
+import type { ReadyTaps, Tap, Underlay } from "./ports.ts";
 import { PEER, Ring, VTEP_MASK } from "./ring.ts";
-import { Segmenter, SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
+import { SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
+import { SharedLoop } from "./shared-loop.ts";
 import { type Native, PORTABLE } from "./sums.ts";
 
 /** Slots for frames from the TAP: what may wait for a socket that takes no more. */
@@ -74,27 +69,30 @@ export interface SlotUse {
   readonly count: number;
 }
 
+/** Overlays beside the first, and which of all their TAPs have something for us; null where there are none. */
+export interface MoreOverlays {
+  readonly others: readonly OverlayParts[];
+  readonly ready: ReadyTaps | null;
+}
+
 export class Dataplane {
   readonly loop: Loop;
+  /** Of the first overlay; it also counts what belongs to none. */
   readonly counters: Counters;
+  readonly overlays: readonly Overlay[];
   readonly #vteps: VtepTable;
-  readonly #table: ForwardingTable;
-  readonly #learner: Learner;
-  readonly #neighbours = new NeighbourTable();
-  readonly #proxy: NeighbourProxy;
   readonly #paths = new PathMtus();
-  readonly #encap: Encap;
-  readonly #decap: Decap;
   readonly #tx: Ring;
   readonly #rx: Ring;
   readonly #txReady: Ring;
   readonly #underlay: Underlay;
-  readonly #vni: number;
 
   /**
+   * @param options of the first overlay, and of all
    * @param native what this machine does better than TypeScript
    * @param events what is told to whoever listens
    * @param logs by which several dataplanes of one device tell each other what they learn; null for one alone
+   * @param more overlays on the same underlay
    * @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none
    */
   constructor(
@@ -105,12 +103,14 @@ export class Dataplane {
     native: Native = PORTABLE,
     events = new EventRing(),
     logs: LearnLogs | null = null,
+    more: MoreOverlays = { others: [], ready: null },
   ) {
     const offloads = options.offloads ?? everyOffload(false);
     const superFrames = offloads["tap-tso"] || offloads["tap-uso"];
     const txSlots = superFrames ? TX_SUPER_SLOTS : TX_SLOTS;
     const txRows = superFrames ? TX_SUPER_ROWS : TX_SLOTS;
-    const largest = superFrames ? LARGEST_IP : options.mtu;
+    const mtu = Math.max(options.mtu, ...more.others.map((other) => other.options.mtu));
+    const largest = superFrames ? LARGEST_IP : mtu;
     const txSlotBytes = alignUp(FRAME_AT + ETHERNET_LENGTH + 2 * VLAN_LENGTH + largest + 1, 64);
     const slab = superFrames ? alignUp(segmentSlabBytes(txRows), 64) : 0;
     const size =
@@ -130,92 +130,73 @@ export class Dataplane {
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
     this.#underlay = underlay;
-    this.#vni = options.vni;
     this.#vteps = new VtepTable(undefined, options.flowLabel, this.#entered);
     const { bytes } = arena;
-    const fdb = new Fdb();
-    const remotes = new RemoteSets();
-    const learning = { ...NO_LEARNING, port: 8472, ...options };
-    this.#learner = new Learner(fdb, this.#vteps, bytes, learning, counters, this.#release, logs);
-    this.#table = new ForwardingTable({
-      vni: options.vni,
-      family: underlay.family,
-      fdb,
-      vteps: this.#vteps,
-      remotes,
-      learner: this.#learner,
-      release: this.#release,
-    });
-    const segmenter = superFrames ? new Segmenter(bytes, arena.reserve(slab), options, native.pieces) : null;
+    const segments = superFrames ? arena.reserve(slab) : null;
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
-    for (const row of options.rows ?? []) this.#table.update(row);
-    const { vni, proxy } = options;
-    this.#proxy = new NeighbourProxy(bytes, fdb, this.#neighbours, events, vni, proxy);
-    const learner = this.#learner;
-    const tables = { fdb, remotes, learner, paths: this.#paths, proxy: this.#proxy };
-    const parts = { bytes, ...tables, segmenter, answers: rings.answers };
-    this.#encap = new Encap(parts, options, underlay, counters);
-    this.#decap = new Decap(bytes, headers, fdb, this.#vteps, coalescer, learner, options, counters);
-    this.loop = new Loop(tap, underlay, rings, this.#encap, this.#decap, this.#vteps, counters);
+    const tables = { vteps: this.#vteps, paths: this.#paths, release: this.#release };
+    const work = { bytes, underlay, coalescer, headers, segments, answers: rings.answers };
+    const shared = { ...tables, ...work, native, events };
+    const all = [{ options, tap, counters, logs }, ...more.others];
+    this.overlays = all.map((parts) => new Overlay(parts, shared));
+    const [first] = this.overlays as [Overlay, ...Overlay[]];
+    const { encap, decap } = first;
+    this.loop =
+      more.ready === null
+        ? new Loop(tap, underlay, rings, encap, decap, this.#vteps, counters)
+        : new SharedLoop(this.overlays, more.ready, underlay, rings, this.#vteps);
   }
 
   /** Makes one change to the forwarding table. @returns null, or why it was not made. */
   update(change: FdbUpdate): FdbRefusal | null {
-    return this.#table.update(change);
+    return this.#first.update(change);
   }
 
   /** From now on these are the VTEPs whose path takes less than the overlay's MTU, and no others. */
   setPathLimits(limits: readonly PathLimit[]): void {
     this.#paths.replace(limits);
     for (const vtep of this.#vteps.indices()) this.#paths.enter(vtep, this.#vteps.describe(vtep).address);
-    this.#encap.pathsChanged();
+    for (const { encap } of this.overlays) encap.pathsChanged();
   }
 
   setPolicy(policy: DataplanePolicy): void {
-    this.#encap.setPolicy(policy);
-    this.#decap.setPolicy(policy);
-    this.#learner.setPolicy({ ...NO_LEARNING, ...policy });
-    this.#proxy.setPolicy(policy.proxy ?? NO_PROXY);
+    this.#first.setPolicy(policy);
   }
 
   /** Makes one change to the table of neighbours. @returns null, or why it was not made */
-  updateNeighbour({ op, address, mac }: NeighbourUpdate): NeighbourRefusal | null {
-    const known = this.#neighbours.find(this.#vni, address.length === 4 ? 4 : 6, address, 0) >= 0;
-    if (op === "del") return this.#neighbours.delete(this.#vni, address) ? null : "NEIGH_MISSING";
-    if (op === "add" && known) return "NEIGH_EXISTS";
-    const { hi, lo } = parseMac(mac);
-    this.#neighbours.replace(this.#vni, address, hi, lo);
-    return null;
+  updateNeighbour(change: NeighbourUpdate): NeighbourRefusal | null {
+    return this.#first.updateNeighbour(change);
   }
 
   /** Every row of the table of neighbours, in no order. */
   neighbours(): Neighbour[] {
-    return [...this.#neighbours.entries()];
+    return this.#first.neighbours();
   }
 
   /** Every row of the forwarding table, in no order. */
   rows(): FdbRow[] {
-    return this.#table.rows();
+    return this.#first.rows();
   }
 
   /** Why the rows of a MAC are as they are; none where there is no row. */
   why(mac: string): FdbReason[] {
-    return this.#table.why(mac);
+    return this.#first.why(mac);
   }
 
   /** Forgets every learned row. @returns how many there were */
   flush(): number {
-    return this.#table.flush();
+    return this.#first.flush();
   }
 
-  /** To be called about once a second where rows are learned: forgets those that are too old. */
+  /** To be called about once a second where rows are learned: forgets those that are too old, in all overlays. */
   age(): void {
-    this.#learner.age();
+    for (const overlay of this.overlays) overlay.age();
   }
 
   health(): DataplaneHealth {
+    const groups = this.overlays.map(({ decap }) => decap.lastGroup);
     return {
       slots: {
         tx: { free: this.#tx.pool.free, count: this.#tx.pool.count },
@@ -224,8 +205,13 @@ export class Dataplane {
       lastRefused: { tx: { ...this.loop.lastRefused.tx }, rx: { ...this.loop.lastRefused.rx } },
       failure: this.loop.failure ?? null,
       offloads: this.#fallbacks(),
-      lastGroup: this.#decap.lastGroup,
+      lastGroup: groups.find((group) => group !== null) ?? null,
     };
+  }
+
+  /** The one that is meant where none is named. */
+  get #first(): Overlay {
+    return this.overlays[0]!;
   }
 
   #fallbacks(): Partial<OffloadReport> {
@@ -248,7 +234,7 @@ export class Dataplane {
   /** A datagram that waits for the socket must not go to whoever gets the index next: it is refused instead. */
   readonly #release = (vtep: number): void => {
     if (!this.#vteps.release(vtep)) return;
-    this.#encap.forget(vtep);
+    for (const { encap } of this.overlays) encap.forget(vtep);
     const { words } = this.#txReady;
     for (let i = 0; i < this.#txReady.length; i++) {
       const row = this.#txReady.row(this.#txReady.tail + i);

@@ -32,7 +32,7 @@ import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import type { Learner } from "./learn.ts";
-import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
+import type { DataplanePolicy, OverlayOptions } from "./options.ts";
 import {
   BAD_CSUM,
   hasPartialChecksum,
@@ -86,7 +86,7 @@ const DONT_LEARN = G | (VXLAN_GBP_D << 16);
 const LEAST = VXLAN_LENGTH + ETHERNET_LENGTH;
 
 /** Most packets in one receive: UDP_MAX_SEGMENTS of the kernel (64 before 6.9). */
-const MAX_SEGMENTS = 128;
+export const MAX_SEGMENTS = 128;
 /** Rows of the ring that decap fills: room for several trains. */
 export const READY_ROWS = 8 * MAX_SEGMENTS;
 /** Bytes per entry of the header slab: a vnet header, aligned. */
@@ -135,7 +135,7 @@ export class Decap {
     vteps: VtepTable,
     coalescer: Coalescer,
     learner: Learner,
-    options: DataplaneOptions,
+    options: OverlayOptions,
     counters: Counters,
   ) {
     this.#bytes = bytes;
@@ -174,13 +174,48 @@ export class Decap {
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
   run(filled: Ring, ready: Ring): void {
     ready.rewind();
-    if (this.#learner.on) this.#expect(filled);
+    this.begin(filled);
     for (;;) {
       this.#usual(filled, ready);
       if (filled.length === 0 || ready.room < MAX_SEGMENTS) break;
       this.#datagram(filled, ready);
       filled.forward(1);
     }
+    this.finish(ready);
+  }
+
+  // What `run` is made of, for a stage in front of several overlays' (`demux.ts`).
+
+  /** To be called before the first datagram of a batch. */
+  begin(filled: Ring): void {
+    if (this.#learner.on) this.#expect(filled);
+  }
+
+  /** Moves what is usual, and then one datagram the long way, if there is room. */
+  some(filled: Ring, ready: Ring): void {
+    const { length } = filled;
+    this.#usual(filled, ready);
+    if (filled.length < length || ready.room < MAX_SEGMENTS) return;
+    this.#datagram(filled, ready);
+    filled.forward(1);
+  }
+
+  /** Whether the oldest datagram of `filled` holds one packet, whatever UDP_GRO says. */
+  isWhole(filled: Ring): boolean {
+    const row = filled.row(filled.tail);
+    return this.#spans(filled.words[row + OFFSET]!, filled.words[row + LENGTH]!);
+  }
+
+  /** Takes a part of the oldest datagram of `filled`, `length` bytes from `at` on; its slot stays with the caller. */
+  part(filled: Ring, at: number, length: number, ready: Ring): void {
+    const row = filled.row(filled.tail);
+    const from = (row / WORDS) * ADDRESS_BYTES;
+    const segment = filled.words[row + SEGMENT]! & 0xffff;
+    this.#train(filled.addresses, from, at, length, filled.words[row + OUTER]! & 0xff, segment, ready);
+  }
+
+  /** To be called after the last datagram of a batch: makes super-frames of what can be joined. */
+  finish(ready: Ring): void {
     const joined = this.#coalescer.finish(ready, this.#headers, HEADER_STRIDE, this.#noHeader);
     this.#values[RX_COALESCED]! += joined;
   }

@@ -24,7 +24,7 @@ import { sourcePort } from "./entropy.ts";
 import { Inherit } from "./inherit.ts";
 import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
-import type { DataplaneOptions, DataplanePolicy } from "./options.ts";
+import type { DataplanePolicy, OverlayOptions } from "./options.ts";
 import { completeChecksum } from "./partial.ts";
 import type { PathMtus } from "./path-mtus.ts";
 import type { Underlay } from "./ports.ts";
@@ -120,7 +120,7 @@ export class Encap {
   #flags = 0;
   #stripTags = false;
 
-  constructor(parts: EncapParts, options: DataplaneOptions, target: EncapTarget, counters: Counters) {
+  constructor(parts: EncapParts, options: OverlayOptions, target: EncapTarget, counters: Counters) {
     const { bytes } = parts;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -169,6 +169,11 @@ export class Encap {
    */
   closed(ready: Ring): number {
     return Math.max(0, (this.#open - ready.tail) | 0);
+  }
+
+  /** Another overlay has filled `ready` meanwhile: none of its rows are joined by those to come. */
+  startOver(ready: Ring): void {
+    this.#open = (ready.tail - 1) | 0;
   }
 
   /** Moves as many frames from `filled` to `ready` as `ready` has room for. */

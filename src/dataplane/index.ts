@@ -32,7 +32,9 @@ export type {
   NeighbourChange,
   NeighbourRefusal,
   NeighbourUpdate,
+  OverlayOptions,
   ProxyPolicy,
+  SharedOptions,
 } from "./options.ts";
-export type { Port, Tap, Underlay, UnderlayCapabilities, Waiter } from "./ports.ts";
+export type { BlockedTaps, Port, ReadyTaps, Tap, Underlay, UnderlayCapabilities, Waiter } from "./ports.ts";
 export * from "./ring.ts";

@@ -15,7 +15,7 @@
 import { type Counters, counterIndex, type Direction, dropIndex } from "./counters.ts";
 import type { Decap } from "./decap.ts";
 import type { Encap } from "./encap.ts";
-import type { Tap, Underlay } from "./ports.ts";
+import type { BlockedTaps, Tap, Underlay } from "./ports.ts";
 import type { Ring } from "./ring.ts";
 
 /** Frames read from the TAP in one turn, at most. */
@@ -24,7 +24,7 @@ export const TAP_BATCH = 64;
 export const UNDERLAY_BATCH = 8;
 
 /** The smallest batch that is asked for: to make many rows ready for the one packet of a ping would take longer than it. */
-const LEAST_BATCH = 4;
+export const LEAST_BATCH = 4;
 /** Batches after which a busy loop asks how many datagrams found no room. */
 const ASK_EVERY = 64;
 
@@ -35,6 +35,8 @@ const GONE = new Set([9, 77, 88, 19]);
 export interface PortFailure {
   readonly port: "tap" | "underlay";
   readonly errno: number;
+  /** Of several overlays, the place of the one whose TAP it is. */
+  readonly overlay?: number;
 }
 
 /** What a port refused a packet with. */
@@ -67,12 +69,21 @@ export interface AddressSlab {
   readonly slab: Uint8Array;
 }
 
+/** What the loop asks of decap; `Demux` is the same for several overlays. */
+export type DecapStage = Pick<Decap, "run" | "takeApart" | "joinNothing">;
+
 export class Loop {
-  readonly #tap: Tap;
+  /** The TAP that is read, and its stage; of several overlays, those of the one whose turn it is. */
+  protected tap: Tap;
+  protected encap: Encap;
+  /** The TAP that is written. */
+  protected sink: Tap;
+  /** Counters of the overlay at hand; `#values` are of what belongs to none. */
+  protected own: Float64Array;
+  protected readonly rings: Rings;
+  protected tapBatch = LEAST_BATCH;
   readonly #underlay: Underlay;
-  readonly #rings: Rings;
-  readonly #encap: Encap;
-  readonly #decap: Decap;
+  readonly #decap: DecapStage;
   readonly #addresses: AddressSlab;
   readonly #values: Float64Array;
   readonly #txBatches = counterIndex("txBatches");
@@ -86,9 +97,10 @@ export class Loop {
   readonly #txFallbacks = counterIndex("txGsoFallbacks");
   readonly #rxFallbacks = counterIndex("rxGsoFallbacks");
   #apart = 0;
+  /** The last message that was made may grow by what the next turn reads. */
+  #growing = false;
   /** Batches since we asked how many datagrams found no room. */
   #unasked = 0;
-  #tapBatch = LEAST_BATCH;
   #underlayBatch = LEAST_BATCH;
   #asyncErrors = 0;
   #readFailures = 0;
@@ -109,14 +121,16 @@ export class Loop {
     underlay: Underlay,
     rings: Rings,
     encap: Encap,
-    decap: Decap,
+    decap: DecapStage,
     addresses: AddressSlab,
     counters: Counters,
   ) {
-    this.#tap = tap;
+    this.tap = tap;
+    this.sink = tap;
+    this.encap = encap;
+    this.own = counters.values;
+    this.rings = rings;
     this.#underlay = underlay;
-    this.#rings = rings;
-    this.#encap = encap;
     this.#decap = decap;
     this.#addresses = addresses;
     this.#values = counters.values;
@@ -131,7 +145,7 @@ export class Loop {
   turn(tap = true, underlay = true): number {
     this.idle = true;
     const received = this.#receive(underlay);
-    const moved = received + this.#transmit(tap || received > 0);
+    const moved = received + this.transmit(tap || received > 0);
     if (this.#unasked > 0 && (this.idle || this.#unasked >= ASK_EVERY)) this.#askOverflows();
     return moved;
   }
@@ -144,44 +158,66 @@ export class Loop {
 
   /** A frame from the TAP would find a slot and a row. */
   get canReadTap(): boolean {
-    return this.#rings.txFilled.readable > 0;
+    return this.rings.txFilled.readable > 0;
   }
 
   /** A datagram would find a slot and a row. */
   get canReadUnderlay(): boolean {
-    return this.#rings.rxFilled.readable > 0;
+    return this.rings.rxFilled.readable > 0;
+  }
+
+  /** Of several overlays, whose TAPs take no frames now (`SharedLoop`). */
+  get blockedTaps(): BlockedTaps | null {
+    return null;
   }
 
   /** Frames wait for the TAP. */
   get tapBlocked(): boolean {
-    return this.#rings.rxReady.length > 0 || this.#rings.answers.length > 0;
+    return this.rings.rxReady.length > 0 || this.rings.answers.length > 0;
   }
 
   /** Datagrams wait for the underlay. */
   get underlayBlocked(): boolean {
-    return this.#rings.txReady.length > 0;
+    return this.rings.txReady.length > 0;
   }
 
-  #transmit(ready: boolean): number {
-    const { txFilled, txReady, answers } = this.#rings;
-    const want = this.#tapBatch;
-    const read = ready ? this.#tap.readBatch(txFilled, want) : 0;
+  /** One batch from the overlay to the underlay. @returns packets that moved */
+  protected transmit(ready: boolean): number {
+    const read = this.fill(ready);
+    return read + this.drain();
+  }
+
+  /** Reads a batch from the TAP, and makes datagrams and answers of it. @returns how many frames were read */
+  protected fill(ready: boolean): number {
+    const { txFilled, txReady, answers } = this.rings;
+    const want = this.tapBatch;
+    const read = ready ? this.tap.readBatch(txFilled, want) : 0;
     if (read < 0) this.#unreadable("tap", "tx", -read);
     else if (read > 0) {
       this.#readFailures = 0;
-      this.#values[this.#txBatches]! += 1;
+      this.own[this.#txBatches]! += 1;
     }
-    const more = ready && this.#tap.more === true;
+    const more = ready && this.tap.more === true;
     if (read === want || more) this.idle = false;
-    this.#tapBatch = nextBatch(read, want, TAP_BATCH);
+    this.tapBatch = nextBatch(read, want, TAP_BATCH);
     const before = txReady.length;
-    if (txFilled.length > 0) this.#encap.run(txFilled, txReady);
+    if (txFilled.length > 0) this.encapsulate();
     if (answers.length > 0) this.#write(answers);
     // The next turn reads what there is more: a message that has just grown waits for it, because it may grow again.
-    const growing = more && txReady.length > before;
+    this.#growing = more && txReady.length > before;
+    return Math.max(read, 0);
+  }
+
+  protected encapsulate(): void {
+    this.encap.run(this.rings.txFilled, this.rings.txReady);
+  }
+
+  /** Sends what is ready. @returns rows that are done with */
+  protected drain(): number {
+    const { txFilled, txReady } = this.rings;
     let written = 0;
     for (;;) {
-      const count = growing ? this.#encap.closed(txReady) : txReady.length;
+      const count = this.#growing ? this.encap.closed(txReady) : txReady.length;
       if (count === 0) break;
       const sent = this.#underlay.sendBatch(txReady, this.#addresses.slab, count);
       if (sent > 0) {
@@ -200,7 +236,7 @@ export class Loop {
     this.#lateRefusals();
     // Frames that encap had no room for: there is room now.
     if (txFilled.length > 0 && txReady.length === 0) this.idle = false;
-    return Math.max(read, 0) + written;
+    return written;
   }
 
   /** Datagrams that the underlay took over in an earlier turn and then could not send. */
@@ -213,14 +249,14 @@ export class Loop {
   }
 
   #receive(ready: boolean): number {
-    const { rxFilled, rxReady } = this.#rings;
+    const { rxFilled, rxReady } = this.rings;
     const want = this.#underlayBatch;
     const read = ready ? this.#underlay.recvBatch(rxFilled, want) : 0;
     if (read < 0) this.#unreadable("underlay", "rx", -read);
     else if (read > 0) {
       this.#readFailures = 0;
       this.#values[this.#rxBatches]! += 1;
-      this.#values[this.#rxDatagrams]! += read;
+      this.countDatagrams(read);
       this.#unasked++;
     }
     if (read === want) this.idle = false;
@@ -235,11 +271,13 @@ export class Loop {
   #write(ready: Ring): number {
     let written = 0;
     while (ready.length > 0) {
-      const n = this.#tap.writeBatch(ready);
+      const count = this.address(ready);
+      const n = this.sink.writeBatch(ready, count);
       if (n > 0) {
         written += n;
+        this.completed(ready, n);
       } else if (n === 0) {
-        this.#values[this.#rxBackpressure]! += 1;
+        this.own[this.#rxBackpressure]! += 1;
         break;
       } else {
         if (this.#ended("tap", -n)) break;
@@ -251,10 +289,27 @@ export class Loop {
     return written;
   }
 
+  /** Turns to the TAP that the oldest rows are for. @returns how many of them are */
+  protected address(ready: Ring): number {
+    return ready.length;
+  }
+
+  /** The oldest `rows` of a ring have left it. */
+  protected completed(_ring: Ring, _rows: number): void {}
+
+  protected countDatagrams(received: number): void {
+    this.#values[this.#rxDatagrams]! += received;
+  }
+
+  /** The counters of whoever the oldest row to send is from. */
+  protected counterOf(_sent: Ring): Float64Array {
+    return this.#values;
+  }
+
   /** A super-frame that we made was refused: its segments go one by one. Some kernels (6.6, 6.10) took none at all. */
   #tryApart(ready: Ring): boolean {
     if (!this.#decap.takeApart(ready)) return false;
-    this.#values[this.#rxFallbacks]! += 1;
+    this.own[this.#rxFallbacks]! += 1;
     if (++this.#apart === REFUSED_SUPER_FRAMES) {
       this.#decap.joinNothing();
       this.coalesceRefused = "the TAP refused super-frames while packets flowed (EINVAL)";
@@ -265,9 +320,11 @@ export class Loop {
   /** The oldest message of `ring` was refused: count it and go on with the next. */
   #refused(ring: Ring, direction: Direction, counter: number, errno: number): void {
     const rows = ring.oldest;
-    this.#values[counter]! += rows;
+    const values = direction === "rx" ? this.own : this.counterOf(ring);
+    values[counter]! += rows;
     this.#note(direction, errno);
     ring.complete(rows);
+    this.completed(ring, rows);
   }
 
   #note(direction: Direction, errno: number): void {
@@ -280,13 +337,17 @@ export class Loop {
     this.#note(direction, errno);
     if (this.#ended(port, errno)) return;
     this.#readFailures++;
-    if (this.#readFailures >= READ_FAILURES) this.failure ??= { port, errno };
+    if (this.#readFailures >= READ_FAILURES) this.failure ??= this.describe(port, errno);
+  }
+
+  protected describe(port: "tap" | "underlay", errno: number): PortFailure {
+    return { port, errno };
   }
 
   /** Notes a port that is gone. @returns whether it is: other errors concern one packet only. */
   #ended(port: "tap" | "underlay", errno: number): boolean {
     if (!GONE.has(errno)) return false;
-    this.failure ??= { port, errno };
+    this.failure ??= this.describe(port, errno);
     return true;
   }
 }

@@ -17,8 +17,8 @@ export interface LearningPolicy {
 /** Nothing is learned: flannel's overlays, and what options that leave it out mean. */
 export const NO_LEARNING: LearningPolicy = { learning: false, ageing: 300, maxaddress: 0, floodRate: 0 };
 
-/** What one overlay's dataplane is told at start. */
-export interface DataplaneOptions extends Partial<LearningPolicy> {
+/** What the dataplane is told of one overlay at start. */
+export interface OverlayOptions extends Partial<LearningPolicy> {
   /** VXLAN network identifier, 0 to 2^24 − 1. */
   readonly vni: number;
   /** UDP port of VTEPs that are learned; left out: 8472. */
@@ -42,8 +42,6 @@ export interface DataplaneOptions extends Partial<LearningPolicy> {
   readonly ttl?: "inherit" | undefined;
   /** Outer DF over IPv4: `inherit` takes it from the inner header. Left out: the socket's. */
   readonly df?: "inherit" | undefined;
-  /** Outer IPv6 flow label. Left out: 0. */
-  readonly flowLabel?: number | undefined;
   /** Inner VLAN tags. `pass`, or left out: left alone. `rfc`: stripped on the way out, discarded on the way in. */
   readonly vlan?: "pass" | "rfc" | undefined;
   /**
@@ -51,15 +49,24 @@ export interface DataplaneOptions extends Partial<LearningPolicy> {
    * received. Null, or left out: reserved bits like others.
    */
   readonly gbp?: GroupPolicy | null | undefined;
-  /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
-  readonly offloads?: Offloads;
   /** Who answers ARP and neighbour discovery, and what is told of misses. Left out: nothing of it. */
   readonly proxy?: ProxyPolicy;
 }
 
+/** What concerns all overlays of a dataplane. */
+export interface SharedOptions {
+  /** Outer IPv6 flow label. Left out: 0. */
+  readonly flowLabel?: number | undefined;
+  /** What may be done for many packets at once, where the ports can. Left out: nothing, each packet by itself. */
+  readonly offloads?: Offloads;
+}
+
+/** What the dataplane of one overlay is told at start; the first overlay of one that has several. */
+export interface DataplaneOptions extends OverlayOptions, SharedOptions {}
+
 /** What can change while packets flow. */
 export type DataplanePolicy = Pick<
-  DataplaneOptions,
+  OverlayOptions,
   "reservedBits" | "senderCheck" | "tos" | "vlan" | "gbp" | "proxy"
 > &
   Partial<LearningPolicy>;

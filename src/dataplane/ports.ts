@@ -34,10 +34,27 @@ export interface Tap extends Port {
   /**
    * Writes messages from the tail on; the head of the first row is the vnet header, all else the frame. Completes what
    * was written.
+   * @param count no more than so many rows, which are whole messages; left out, all
    * @returns rows written, 0 when the device takes none now, or −errno when the *oldest* one was refused: it is
    * still there, and the caller counts it and completes it.
    */
-  writeBatch(ring: Ring): number;
+  writeBatch(ring: Ring, count?: number): number;
+}
+
+/** Which of several TAPs can be read. */
+export interface ReadyTaps {
+  /**
+   * Asks. One that can be read for longer is named again and again.
+   * @param out becomes their places, as many as there is room for
+   * @returns how many
+   */
+  ready(out: Int32Array): number;
+}
+
+/** The TAPs of several overlays for which received frames wait, and answers; null where none do. */
+export interface BlockedTaps {
+  readonly frames: Tap | null;
+  readonly answers: Tap | null;
 }
 
 /** What an underlay can do, shown in `poplin status`. What it cannot, the dataplane leaves out. */

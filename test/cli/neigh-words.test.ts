@@ -24,7 +24,7 @@ describe("what is typed", () => {
     ["", "the address is missing"],
     ["10.0.0.5", "the MAC address is missing"],
     ["10.0.0.5 lladdr", '"lladdr" needs a value'],
-    [`10.0.0.5 lladdr ${MAC} dev eth0`, "leave `dev`"],
+    [`10.0.0.5 lladdr ${MAC} via eth0`, 'unknown word "via"'],
     [`10.0.0.5 lladdr ${MAC} nud stale`, "permanent"],
     [`10.0.0.5 ladr ${MAC}`, 'unknown word "ladr"'],
   ])("%j is refused", (text, message) => {

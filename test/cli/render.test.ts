@@ -356,7 +356,7 @@ describe("fdb", () => {
     ["add", "m dest 1.2.3.4", 'unknown word "dest"'],
     ["add", "m dst 1.2.3.4 port http", '"http" is no UDP port'],
     ["add", "m dst 1.2.3.4 port 65536", '"65536" is no UDP port'],
-    ["add", "m dev flannel.1 dst 1.2.3.4", "leave `dev` and its name out"],
+    ["add", "m via flannel.1 dst 1.2.3.4", 'unknown word "via"'],
     ["del", "m x", 'unknown word "x"'],
   ] as const)("refuses `%s %s` as usage", (op, words, message) => {
     const parse = () => parseChange(op, words.split(" ").filter(Boolean));

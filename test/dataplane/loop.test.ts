@@ -100,7 +100,7 @@ describe("a datagram that waits", () => {
     const mac = MAC_B;
     const row = (op: "add" | "del", last: number, of: string) =>
       dataplane.update({ op, mac: of, address: Uint8Array.of(10, 0, 0, last), port: 8472 });
-    row("del", 0, mac);
+    dataplane.update({ op: "del", mac, address: new Uint8Array(0), port: 8472 });
     row("add", 1, mac);
     tap.incoming.push(tapFrame());
     underlay.writes.push(0);

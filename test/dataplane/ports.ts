@@ -71,8 +71,8 @@ export class ScriptedTap extends ScriptedPort implements Tap {
     return read;
   }
 
-  writeBatch(ring: Ring): number {
-    return this.write(ring);
+  writeBatch(ring: Ring, count?: number): number {
+    return this.write(ring, count);
   }
 }
 

@@ -72,33 +72,34 @@ export class ApiClient {
     return this.#ask("GET", "/v1/status");
   }
 
-  stats(): Promise<StatsAnswer> {
-    return this.#ask("GET", "/v1/stats");
+  stats(vni?: number): Promise<StatsAnswer> {
+    return this.#ask("GET", withVni("/v1/stats", vni));
   }
 
-  async fdb(): Promise<readonly FdbRow[]> {
-    return (await this.#ask<FdbAnswer>("GET", "/v1/fdb")).rows;
+  async fdb(vni?: number): Promise<readonly FdbRow[]> {
+    return (await this.#ask<FdbAnswer>("GET", withVni("/v1/fdb", vni))).rows;
   }
 
-  async why(mac: string): Promise<readonly FdbReasonJson[]> {
-    return (await this.#ask<WhyAnswer>("GET", `/v1/fdb/why?mac=${encodeURIComponent(mac)}`)).reasons;
+  async why(mac: string, vni?: number): Promise<readonly FdbReasonJson[]> {
+    const url = withVni(`/v1/fdb/why?mac=${encodeURIComponent(mac)}`, vni);
+    return (await this.#ask<WhyAnswer>("GET", url)).reasons;
   }
 
   /** @returns how many learned rows are gone */
-  async flushFdb(): Promise<number> {
-    return (await this.#ask<FlushAnswer>("POST", "/v1/fdb/flush")).flushed;
+  async flushFdb(vni?: number): Promise<number> {
+    return (await this.#ask<FlushAnswer>("POST", withVni("/v1/fdb/flush", vni))).flushed;
   }
 
-  async changeFdb(change: FdbChange): Promise<void> {
-    await this.#ask("POST", "/v1/fdb", change);
+  async changeFdb(change: FdbChange, vni?: number): Promise<void> {
+    await this.#ask("POST", withVni("/v1/fdb", vni), change);
   }
 
-  async neighbours(): Promise<readonly Neighbour[]> {
-    return (await this.#ask<NeighbourAnswer>("GET", "/v1/neigh")).rows;
+  async neighbours(vni?: number): Promise<readonly Neighbour[]> {
+    return (await this.#ask<NeighbourAnswer>("GET", withVni("/v1/neigh", vni))).rows;
   }
 
-  async changeNeighbour(change: NeighbourChange): Promise<void> {
-    await this.#ask("POST", "/v1/neigh", change);
+  async changeNeighbour(change: NeighbourChange, vni?: number): Promise<void> {
+    await this.#ask("POST", withVni("/v1/neigh", vni), change);
   }
 
   /**
@@ -232,6 +233,11 @@ export class ApiClient {
       cause,
     });
   }
+}
+
+/** @returns the URL that asks for one overlay; for all of them, or the only one, without a VNI */
+function withVni(url: string, vni: number | undefined): string {
+  return vni === undefined ? url : `${url}${url.includes("?") ? "&" : "?"}vni=${vni}`;
 }
 
 /** The lines of a stream, each an event. Its end ends them, whoever brought it about. */

@@ -19,7 +19,7 @@ import {
   type RefusalCode,
   SCHEMA,
 } from "./types.ts";
-import { RequestError, readFdbChange, readMac, readNeighbourChange } from "./validate.ts";
+import { RequestError, readFdbChange, readMac, readNeighbourChange, readVni } from "./validate.ts";
 
 /** A change to the forwarding table is about a hundred bytes. */
 const MAX_BODY = 16 * 1024;
@@ -47,11 +47,11 @@ type Handler = (view: AgentView, request: IncomingMessage) => Promise<unknown>;
 
 const ROUTES: Record<string, Record<string, Handler>> = {
   "/v1/status": { GET: (view) => view.status() },
-  "/v1/stats": { GET: async (view) => ({ schema: SCHEMA, ...view.stats() }) },
+  "/v1/stats": { GET: async (view, request) => ({ schema: SCHEMA, ...view.stats(vniOf(request)) }) },
   "/v1/fdb": {
-    GET: async (view) => ({ schema: SCHEMA, rows: await view.fdb() }),
+    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.fdb(vniOf(request)) }),
     POST: async (view, request) => {
-      await view.changeFdb(readFdbChange(await readBody(request)));
+      await view.changeFdb(readFdbChange(await readBody(request)), vniOf(request));
       return { schema: SCHEMA };
     },
   },
@@ -59,12 +59,12 @@ const ROUTES: Record<string, Record<string, Handler>> = {
     GET: async (view, request) => ({ schema: SCHEMA, reasons: await why(view, request) }),
   },
   "/v1/fdb/flush": {
-    POST: async (view) => ({ schema: SCHEMA, flushed: await view.flushFdb() }),
+    POST: async (view, request) => ({ schema: SCHEMA, flushed: await view.flushFdb(vniOf(request)) }),
   },
   "/v1/neigh": {
-    GET: async (view) => ({ schema: SCHEMA, rows: await view.neighbours() }),
+    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.neighbours(vniOf(request)) }),
     POST: async (view, request) => {
-      await view.changeNeighbour(readNeighbourChange(await readBody(request)));
+      await view.changeNeighbour(readNeighbourChange(await readBody(request)), vniOf(request));
       return { schema: SCHEMA };
     },
   },
@@ -74,9 +74,18 @@ const ROUTES: Record<string, Record<string, Handler>> = {
 /** From a handler: its answer is a stream. */
 const STREAM = Symbol("stream");
 
+function queryOf(request: IncomingMessage): URLSearchParams {
+  return new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
+}
+
+/** @returns the overlay that `?vni=` names, undefined where none is named */
+function vniOf(request: IncomingMessage): number | undefined {
+  const text = queryOf(request).get("vni");
+  return text === null ? undefined : readVni(text);
+}
+
 async function why(view: AgentView, request: IncomingMessage): Promise<FdbReasonJson[]> {
-  const query = new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
-  const reasons = await view.why(readMac(query.get("mac")));
+  const reasons = await view.why(readMac(queryOf(request).get("mac")), vniOf(request));
   return reasons.map(({ row, lesson }) => ({
     row,
     lesson: lesson && { ...lesson, at: new Date(lesson.at).toISOString(), frame: hex(lesson.frame) },

@@ -168,8 +168,19 @@ export interface HealthLine {
   readonly remedy: string | null;
 }
 
-/** Everything that `poplin status` shows. */
-export interface AgentStatus {
+/** One overlay: a VNI with its device, peers and rows. */
+export interface OverlayStatus {
+  readonly device: DeviceStatus;
+  readonly policy: PolicyStatus;
+  readonly peers: readonly PeerStatus[];
+  readonly flooding: FloodStatus;
+  readonly learning: LearningStatus;
+  /** Whether ARP and neighbour solicitations are answered here. */
+  readonly proxy: boolean;
+}
+
+/** Everything that `poplin status` shows. What is one overlay's is that of the first. */
+export interface AgentStatus extends OverlayStatus {
   readonly schema: typeof SCHEMA;
   /** poplin's version. */
   readonly version: string;
@@ -178,14 +189,9 @@ export interface AgentStatus {
   /** Seconds since the start. */
   readonly uptime: number;
   readonly state: AgentState;
-  readonly device: DeviceStatus;
+  /** All of them, the first included. */
+  readonly overlays: readonly OverlayStatus[];
   readonly underlay: UnderlayStatus;
-  readonly policy: PolicyStatus;
-  readonly peers: readonly PeerStatus[];
-  readonly flooding: FloodStatus;
-  readonly learning: LearningStatus;
-  /** Whether ARP and neighbour solicitations are answered here. */
-  readonly proxy: boolean;
   readonly memory: { readonly rss: number };
   readonly dataplane: DataplaneStatus;
   /** At this moment; all off until the dataplane is up. */
@@ -194,20 +200,23 @@ export interface AgentStatus {
   readonly health: readonly HealthLine[];
 }
 
-/** The agent, as the API server sees it. */
+/**
+ * The agent, as the API server sees it. `vni` says which overlay is meant; without it all are, and of a change the only
+ * one. @throws AgentError `NO_SUCH_VNI`, and for a change `WHICH_VNI`
+ */
 export interface AgentView {
   status(): Promise<AgentStatus>;
-  stats(): CounterSnapshot;
-  fdb(): Promise<readonly FdbRow[]>;
+  stats(vni?: number): CounterSnapshot;
+  fdb(vni?: number): Promise<readonly FdbRow[]>;
   /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
-  changeFdb(change: FdbChange): Promise<void>;
+  changeFdb(change: FdbChange, vni?: number): Promise<void>;
   /** Why the rows of a MAC are as they are; none where it has none. @throws as `changeFdb` */
-  why(mac: string): Promise<readonly FdbReason[]>;
+  why(mac: string, vni?: number): Promise<readonly FdbReason[]>;
   /** Forgets what was learned. @returns how many rows that were */
-  flushFdb(): Promise<number>;
-  neighbours(): Promise<readonly Neighbour[]>;
+  flushFdb(vni?: number): Promise<number>;
+  neighbours(vni?: number): Promise<readonly Neighbour[]>;
   /** @throws as `changeFdb` */
-  changeNeighbour(change: NeighbourChange): Promise<void>;
+  changeNeighbour(change: NeighbourChange, vni?: number): Promise<void>;
   /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
   listen(heard: (event: AgentEvent) => void): () => void;
 }
@@ -230,6 +239,10 @@ export const REFUSALS = {
   /** The VTEP's address is of a family that this underlay does not carry. */
   WRONG_FAMILY: 400,
   NO_SUCH_ROW: 404,
+  /** No overlay of the agent has this VNI. */
+  NO_SUCH_VNI: 404,
+  /** It has several, and the change does not say which is meant. */
+  WHICH_VNI: 400,
   ROW_EXISTS: 409,
   /** This kind of row does not know this change. */
   NOT_POSSIBLE: 409,
@@ -310,7 +323,8 @@ export interface ErrorAnswer {
 export function failures(status: AgentStatus): string[] {
   const reasons: string[] = [];
   if (status.state !== "running") reasons.push(`the agent is ${status.state}`);
-  for (const peer of status.peers) {
+  const others = status.overlays.slice(1).flatMap(({ peers }) => peers);
+  for (const peer of [...status.peers, ...others]) {
     if (peer.state !== "ok") reasons.push(`peer ${peer.publicIp}: ${peer.state}`);
   }
   for (const line of status.health) if (line.level === "error") reasons.push(line.message);

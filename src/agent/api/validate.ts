@@ -103,3 +103,10 @@ function bad(
 ): RequestError {
   return new RequestError(400, "BAD_REQUEST", message, example);
 }
+
+/** @throws RequestError for what is no VNI */
+export function readVni(text: string): number {
+  const vni = /^\d{1,8}$/.test(text) ? Number(text) : -1;
+  if (vni >= 0 && vni < 2 ** 24) return vni;
+  throw new RequestError(400, "BAD_VNI", `"${text}" is no VNI`, "write a whole number from 0 to 16777215");
+}

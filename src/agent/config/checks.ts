@@ -25,6 +25,10 @@ export interface Draft {
   /** The same of `remote`. */
   readonly remotePlaces: readonly Place[];
   readonly peers: readonly LocatedLease[];
+  /** Of one of several overlays: what stands before its own settings in a message, as "overlays[1]." */
+  readonly prefix?: string;
+  /** Of one of several overlays: the underlay's family, which is that of all of them. */
+  readonly family?: Family;
 }
 
 type Report = (place: Place, setting: string, message: string, hint?: string) => void;
@@ -35,17 +39,23 @@ interface LocatedSubnet {
   readonly peer: LocatedLease;
 }
 
-/** Checks a draft. @returns what is wrong, and what is only suspicious. */
-export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Problem[] } {
+/**
+ * Checks a draft. @returns what is wrong, and what is only suspicious.
+ * @param all the overlays of the agent, of which it is one: their routes stand in one table
+ */
+export function checkDraft(
+  draft: Draft,
+  all: readonly Draft[] = [draft],
+): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const report: Report = (place, setting, message, hint = "") =>
     problems.push({ place, setting, message, hint });
   const warn: Report = (place, setting, message, hint = "") =>
     warnings.push({ place, setting, message, hint });
-  const subnets = draft.peers.flatMap((peer) =>
-    peer.lease.subnets.map((text, i) => ({ cidr: parseCidr(text), place: peer.places.subnets[i]!, peer })),
-  );
+  const subnets = subnetsOf(draft.peers);
+  const allPeers = all.flatMap(({ peers }) => peers);
+  const allSubnets = all.length === 1 ? subnets : subnetsOf(allPeers);
   checkDevice(draft, report);
   checkSourcePorts(draft, report);
   checkFamilies(draft, report);
@@ -54,12 +64,20 @@ export function checkDraft(draft: Draft): { problems: Problem[]; warnings: Probl
   checkHeaders(draft, report);
   checkMacs(draft, report);
   checkPublicIps(draft, report, warn);
-  checkOverlaps(subnets, report);
-  checkLoops(draft, subnets, report);
-  checkAddresses(draft, subnets, report);
+  if (draft === all[0]) {
+    checkOverlaps(allSubnets, report);
+    checkLoops({ ...draft, peers: allPeers }, allSubnets, report);
+  }
+  checkAddresses(draft, allSubnets, report);
   checkMtu(draft, subnets, report);
   checkNeighbours(draft, report, warn);
   return { problems, warnings };
+}
+
+function subnetsOf(peers: readonly LocatedLease[]): LocatedSubnet[] {
+  return peers.flatMap((peer) =>
+    peer.lease.subnets.map((text, i) => ({ cidr: parseCidr(text), place: peer.places.subnets[i]!, peer })),
+  );
 }
 
 /** @returns the family of the underlay: that of `local`, or of the first address that frames are sent to. */
@@ -136,11 +154,10 @@ function checkLearning(draft: Draft, report: Report): void {
   report(placeOf(draft, "senderCheck"), "senderCheck", message, "use strict or off with `learning`");
 }
 
-function familyOfDraft({ settings, peers }: Draft): Family {
-  return underlayFamily(
-    settings,
-    peers.map(({ lease }) => lease.publicIp),
-  );
+/** @returns the family of a draft's underlay */
+export function familyOfDraft({ settings, peers, family }: Draft): Family {
+  const publicIps = peers.map(({ lease }) => lease.publicIp);
+  return family ?? underlayFamily(settings, publicIps);
 }
 
 /** What an outer header of this family, or sockets like these, cannot have. */

@@ -6,10 +6,11 @@
  *
  * A source that has a mistake which may be about the setting asked for is not passed over.
  */
+
+import type { Found } from "./found.ts";
 import { type ConfigSources, type ConfigTexts, layersOf, readConfigFile } from "./load.ts";
 import { ConfigError, type Problem } from "./problems.ts";
 import { SETTINGS, type SettingName, settingOf } from "./schema.ts";
-import type { Found } from "./sources.ts";
 
 /** @throws ConfigError with the mistakes that leave the name unknown */
 export function resolveDeviceName(sources: ConfigTexts): string {
@@ -21,6 +22,28 @@ export function loadDeviceName({ path = null, ...others }: ConfigSources): strin
   const { file, unreadable } = readConfigFile(path);
   const [first, ...stronger] = layersOf({ ...others, file });
   return nameFrom([{ ...first!, problems: [...unreadable, ...first!.problems] }, ...stronger]);
+}
+
+/**
+ * The names of all devices: several where the file has a list of overlays and no stronger source names a device.
+ * @throws as `loadDeviceName`
+ */
+export function loadDeviceNames(sources: ConfigSources): string[] {
+  const { path = null, ...others } = sources;
+  const [inFile, ...stronger] = layersOf({ ...others, file: readConfigFile(path).file });
+  const { overlays, given, problems } = inFile!;
+  if (overlays === null || stronger.some((layer) => layer.given.has("device")))
+    return [loadDeviceName(sources)];
+  const doubts = problems.filter(
+    ({ setting }) => setting === "" || /^overlays(\[\d+\](\.(vni|device))?)?$/.test(setting),
+  );
+  if (doubts.length > 0) throw new ConfigError(doubts);
+  const top = given.has("vni") || stronger.some((layer) => layer.given.has("vni"));
+  const listed = overlays.map((overlay) => {
+    const device = overlay.given.get("device")?.value as string | null | undefined;
+    return device ?? `flannel.${overlay.given.get("vni")!.value}`;
+  });
+  return [...(top ? [loadDeviceName(sources)] : []), ...listed];
 }
 
 /** @param layers the weakest first */

@@ -3,12 +3,15 @@
  * applied by halves, and the operator hears which settings are in the way.
  */
 import { type Lease, sameLease } from "../../control/lease.ts";
-import type { AgentConfig } from "./load.ts";
+import type { AgentConfig, OverlayConfig } from "./load.ts";
+import { isOverlaySetting, OVERLAYS } from "./overlays.ts";
 import { type SettingName, settingOf } from "./schema.ts";
 
-/** One setting that differs, `peers` apart. */
+/** One setting that differs, `peers` apart; or the list of overlays, by their VNIs. */
 export interface SettingChange {
-  readonly name: SettingName;
+  readonly name: SettingName | typeof OVERLAYS;
+  /** Of several overlays, the VNI of the one whose setting it is. */
+  readonly vni?: number;
   readonly from: unknown;
   readonly to: unknown;
 }
@@ -30,27 +33,66 @@ export interface ConfigDiff {
 
 /** Compares two configurations. */
 export function diffConfig(old: AgentConfig, next: AgentConfig): ConfigDiff {
-  const live: SettingChange[] = [];
-  const restart: SettingChange[] = [];
-  for (const name of Object.keys(old.origins) as SettingName[]) {
-    if (name === "peers" || sameValue(name, old[name], next[name])) continue;
-    (settingOf(name).reload === "live" ? live : restart).push({ name, from: old[name], to: next[name] });
-  }
+  const several = old.overlays.length + next.overlays.length > 2;
+  const changes = several ? overlayChanges(old, next) : settingChanges(old, next, () => true);
+  const isLive = ({ name }: SettingChange): boolean => name !== OVERLAYS && settingOf(name).reload === "live";
+  const live = changes.filter(isLive);
+  const restart = changes.filter((change) => !isLive(change));
   // Without `local`, the peers decide the family of the socket.
   if (old.family !== next.family && !restart.some(({ name }) => name === "local")) {
     restart.push({ name: "local", from: `IPv${old.family}`, to: `IPv${next.family}` });
   }
-  const peers = diffPeers(old.peers, next.peers);
+  const peers = several ? overlayPeers(old, next) : diffPeers(old.peers, next.peers);
   const same =
     live.length + restart.length + peers.added.length + peers.removed.length + peers.changed.length === 0;
   return { live, restart, peers, same };
+}
+
+function settingChanges(
+  old: OverlayConfig,
+  next: OverlayConfig,
+  concerns: (name: SettingName) => boolean,
+): SettingChange[] {
+  return (Object.keys(old.origins) as SettingName[])
+    .filter((name) => name !== "peers" && concerns(name) && !sameValue(name, old[name], next[name]))
+    .map((name) => ({ name, from: old[name], to: next[name] }));
+}
+
+/** Pairs of the overlays that are in both, by their VNI. */
+function pairs(old: AgentConfig, next: AgentConfig): [OverlayConfig, OverlayConfig][] {
+  return old.overlays.flatMap((from): [OverlayConfig, OverlayConfig][] => {
+    const to = next.overlays.find(({ vni }) => vni === from.vni);
+    return to === undefined ? [] : [[from, to]];
+  });
+}
+
+/** What all have in common once; what is one overlay's with its VNI; an overlay more or less needs a restart. */
+function overlayChanges(old: AgentConfig, next: AgentConfig): SettingChange[] {
+  const [from, to] = [old, next].map(({ overlays }) => overlays.map(({ vni }) => vni).join(", "));
+  return [
+    ...(from === to ? [] : [{ name: OVERLAYS, from, to } as const]),
+    ...settingChanges(old, next, (name) => !isOverlaySetting(name)),
+    ...pairs(old, next).flatMap(([before, after]) =>
+      settingChanges(before, after, isOverlaySetting).map((change) => ({ ...change, vni: before.vni })),
+    ),
+  ];
+}
+
+function overlayPeers(old: AgentConfig, next: AgentConfig): ConfigDiff["peers"] {
+  const each = pairs(old, next).map(([from, to]) => diffPeers(from.peers, to.peers));
+  return {
+    added: each.flatMap(({ added }) => added),
+    removed: each.flatMap(({ removed }) => removed),
+    changed: each.flatMap(({ changed }) => changed),
+  };
 }
 
 /** @returns the difference in a line: "senderCheck: strict → mac; 1 peer added, 2 changed", or "nothing changed". */
 export function describeDiff(diff: ConfigDiff): string {
   if (diff.same) return "nothing changed";
   const settings = [...diff.restart, ...diff.live].map(
-    ({ name, from, to }) => `${name}: ${valueText(name, from)} → ${valueText(name, to)}`,
+    ({ name, vni, from, to }) =>
+      `${vni === undefined ? "" : `VNI ${vni} `}${name}: ${valueText(name, from)} → ${valueText(name, to)}`,
   );
   const counts = Object.entries(diff.peers)
     .filter(([, list]) => list.length > 0)
@@ -59,8 +101,8 @@ export function describeDiff(diff: ConfigDiff): string {
   return [...settings, ...(counts.length > 0 ? [`${total}: ${counts.join(", ")}`] : [])].join("; ");
 }
 
-function valueText(name: SettingName, value: unknown): string {
-  return settingOf(name).format(value);
+function valueText(name: SettingChange["name"], value: unknown): string {
+  return name === OVERLAYS ? String(value) : settingOf(name).format(value);
 }
 
 function sameValue(name: SettingName, a: unknown, b: unknown): boolean {

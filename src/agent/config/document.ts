@@ -38,8 +38,8 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /** Far above any real file; keeps an alias bomb from filling the memory. */
 const MOST_VALUES = 1_000_000;
-/** Top level, list of peers, peer, list of subnets, subnet: the deepest value is at 5. */
-const MOST_LEVELS = 6;
+/** Top level, list of overlays, overlay, list of peers, peer, list of subnets, subnet: the deepest value is at 6. */
+const MOST_LEVELS = 7;
 
 /**
  * Reads the text of a file. A key that is there twice is there twice in the tree, too.

@@ -4,7 +4,7 @@
  */
 import { desiredRows } from "../../control/desired.ts";
 import { ALL_ZEROS } from "../flood.ts";
-import type { AgentConfig } from "./load.ts";
+import type { AgentConfig, OverlayConfig } from "./load.ts";
 
 /** What a configuration means in the kernel's words. */
 export interface Explanation {
@@ -15,10 +15,12 @@ export interface Explanation {
 }
 
 export function explainConfig(config: AgentConfig): Explanation {
-  return { commands: commandsOf(config), differences: differencesOf(config) };
+  const differences = config.overlays.flatMap(differencesOf);
+  const once = new Map(differences.map((one) => [`${one.setting} ${one.text}`, one]));
+  return { commands: config.overlays.flatMap(commandsOf), differences: [...once.values()] };
 }
 
-function commandsOf(config: AgentConfig): string[][] {
+function commandsOf(config: OverlayConfig): string[][] {
   const { device, group, remote, peers, port, address } = config;
   const others = group === null ? remote.slice(1) : remote;
   const row = (op: string, mac: string, dst: string, at: number): string[] => [
@@ -45,7 +47,7 @@ function phrase(option: string, value: string | number | null | undefined): stri
   return value === null || value === undefined ? [] : [`${option} ${value}`];
 }
 
-function linkCommand(config: AgentConfig): string[] {
+function linkCommand(config: OverlayConfig): string[] {
   const { device, vtepMac, mtu, vni, dev, group, remote, local, port, sourcePorts } = config;
   return [
     `ip link add ${device}`,
@@ -74,7 +76,7 @@ function headerPhrases({
   udp6zerocsumrx,
   gbp,
   family,
-}: AgentConfig): string[] {
+}: OverlayConfig): string[] {
   const zero = family === 4 ? "noudpcsum" : "udp6zerocsumtx";
   return [
     ...phrase("ttl", ttl === "auto" ? null : ttl),
@@ -87,13 +89,13 @@ function headerPhrases({
   ];
 }
 
-function learningPhrases({ learning, ageing, maxaddress }: AgentConfig): string[] {
+function learningPhrases({ learning, ageing, maxaddress }: OverlayConfig): string[] {
   if (!learning) return ["nolearning"];
   return ["learning", `ageing ${ageing}`, ...phrase("maxaddress", maxaddress === 0 ? null : maxaddress)];
 }
 
 /** Setting by setting: null where it is as in the kernel. */
-const DIFFERENCES: readonly ((config: AgentConfig) => { setting: string; text: string } | null)[] = [
+const DIFFERENCES: readonly ((config: OverlayConfig) => { setting: string; text: string } | null)[] = [
   ({ mtu, dev }) =>
     mtu === null && dev === null
       ? {
@@ -161,7 +163,7 @@ const DIFFERENCES: readonly ((config: AgentConfig) => { setting: string; text: s
       : null,
 ];
 
-function differencesOf(config: AgentConfig): Explanation["differences"] {
+function differencesOf(config: OverlayConfig): Explanation["differences"] {
   const device = {
     setting: `device: ${config.device}`,
     text: "a TAP: it forwards as long as poplin runs, and `poplin fdb show` lists its rows, not `bridge fdb show`",

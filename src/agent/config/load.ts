@@ -9,13 +9,18 @@
 import { readFileSync } from "node:fs";
 import type { Family } from "../../control/address.ts";
 import type { Lease } from "../../control/lease.ts";
-import { checkDraft, type Draft, underlayFamily } from "./checks.ts";
+import { type Draft, familyOfDraft } from "./checks.ts";
+import type { Found } from "./found.ts";
+import { checkDrafts, draftsOf } from "./overlay-drafts.ts";
 import { ConfigError, type Place, type Problem } from "./problems.ts";
 import { SETTINGS, type Setting, type SettingName, type Settings } from "./schema.ts";
-import { type Found, readEnvironment, readFileText, readFlags } from "./sources.ts";
+import { readEnvironment, readFileText, readFlags } from "./sources.ts";
 
-/** A checked configuration. Null is left only where the answer is on the machine: `mtu`, `vtepMac`, `local`. */
-export interface AgentConfig extends Settings {
+/**
+ * A checked configuration of one overlay, with all that it shares with others. Null is left only where the answer is
+ * on the machine: `mtu`, `vtepMac`, `local`.
+ */
+export interface OverlayConfig extends Settings {
   readonly device: string;
   readonly senderCheck: Exclude<Settings["senderCheck"], null>;
   readonly peers: readonly Lease[];
@@ -25,6 +30,12 @@ export interface AgentConfig extends Settings {
   readonly file: string | null;
   /** Where each value came from. */
   readonly origins: Readonly<Record<SettingName, Place>>;
+}
+
+/** A checked configuration: that of the first overlay, and all of them. */
+export interface AgentConfig extends OverlayConfig {
+  /** At least one; the first has the values that stand beside this list. */
+  readonly overlays: readonly [OverlayConfig, ...OverlayConfig[]];
 }
 
 /**
@@ -74,11 +85,12 @@ export interface ConfigResult {
 export function resolveConfig(sources: ConfigTexts): ConfigResult {
   const layers = layersOf(sources);
   const profile = PROFILES[sources.profile ?? "agent"];
-  const draft = draftOf(layers, profile.defaults);
-  const checked = checkDraft(draft);
+  const top = draftOf(layers, profile.defaults);
+  const drafts = draftsOf(top, layers[0]!.overlays);
+  const checked = checkDrafts(top, drafts, profile.prefix);
   const problems = [...layers.flatMap((layer) => layer.problems), ...checked.problems];
   const warnings = [...layers.flatMap((layer) => layer.warnings), ...checked.warnings];
-  const config = problems.length > 0 ? null : configOf(draft, sources.file?.name ?? null, profile.prefix);
+  const config = problems.length > 0 ? null : configOf(drafts, sources.file?.name ?? null, profile.prefix);
   return { config, problems, warnings };
 }
 
@@ -151,11 +163,14 @@ function draftOf(layers: readonly Found[], defaults: Partial<Settings>): Draft {
   return { settings: values as unknown as Settings, places, addressPlaces, remotePlaces, peers };
 }
 
-function configOf(
-  { settings, places, peers }: Draft,
-  file: string | null,
-  devicePrefix: string,
-): AgentConfig {
+function configOf(drafts: readonly Draft[], file: string | null, devicePrefix: string): AgentConfig {
+  const overlays = drafts.map((draft) => overlayOf(draft, file, devicePrefix));
+  const [first] = overlays;
+  return { ...first!, overlays: overlays as unknown as AgentConfig["overlays"] };
+}
+
+function overlayOf(draft: Draft, file: string | null, devicePrefix: string): OverlayConfig {
+  const { settings, places, peers } = draft;
   const leases = peers.map(({ lease }): Lease => ({ ...lease, port: lease.port ?? settings.port }));
   const origins = SETTINGS.map(({ name }): [SettingName, Place] => [
     name,
@@ -166,10 +181,7 @@ function configOf(
     device: settings.device ?? `${devicePrefix}${settings.vni}`,
     senderCheck: settings.senderCheck ?? (settings.group === null ? "strict" : "off"),
     peers: leases,
-    family: underlayFamily(
-      settings,
-      leases.map(({ publicIp }) => publicIp),
-    ),
+    family: familyOfDraft(draft),
     file,
     origins: Object.fromEntries(origins) as Record<SettingName, Place>,
   };

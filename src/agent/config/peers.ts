@@ -68,18 +68,26 @@ const EXAMPLE = '- { publicIp: 192.168.0.2, vtepMac: "0e:2a:00:00:00:02", subnet
 /** What one field holds: its values (several for subnets), with their places. */
 type Fields = Map<PeerField, { values: unknown[]; places: Place[] }>;
 
-/** Reads the value of `peers`. */
-export function readPeers(tree: Tree): { peers: LocatedLease[]; problems: Problem[] } {
+/**
+ * Reads the value of `peers`.
+ * @param prefix what stands before each name in a message, as "overlays[1]."
+ */
+export function readPeers(tree: Tree, prefix = ""): { peers: LocatedLease[]; problems: Problem[] } {
   const problems: Problem[] = [];
   const peers: LocatedLease[] = [];
   if (tree.kind === "list") {
     tree.items.forEach((item, i) => {
-      const peer = readPeer(item, `peers[${i}]`, problems);
+      const peer = readPeer(item, `${prefix}peers[${i}]`, problems);
       if (peer !== null) peers.push(peer);
     });
   } else if (tree.kind === "map" || tree.raw !== null) {
     const message = "takes a list of peers";
-    problems.push({ place: tree.place, setting: "peers", message, hint: `write each as \`${EXAMPLE}\`` });
+    problems.push({
+      place: tree.place,
+      setting: `${prefix}peers`,
+      message,
+      hint: `write each as \`${EXAMPLE}\``,
+    });
   }
   return { peers, problems };
 }

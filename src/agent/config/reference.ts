@@ -1,5 +1,6 @@
 /** The reference of all settings as Markdown, from the table: `docs/configuration.md`, which a test holds against it. */
 import { OFFLOADS } from "../../dataplane/offloads.ts";
+import { INHERITED_SETTINGS, OWN_SETTINGS } from "./overlays.ts";
 import { PEER_FIELDS } from "./peers.ts";
 import { SETTINGS, type Setting } from "./schema.ts";
 
@@ -52,7 +53,24 @@ export function settingsReference(): string {
     "|---|---|---|---|",
     ...peer,
     "",
+    "## Several overlays",
+    "",
+    "`overlays` in the file is a list of maps: each is an overlay with a VNI, a device, peers, a forwarding table and counters",
+    "of its own; all of them share the UDP port. `examples/overlays.yaml` shows it.",
+    "",
+    `- Each has of its own, or not at all: ${names(OWN_SETTINGS)}. \`vni\` is required.`,
+    `- Each may have, and takes from the top level what it does not: ${names(INHERITED_SETTINGS)}.`,
+    "- All other settings are for the whole agent, and stand at the top level only.",
+    "- The top level is an overlay as well exactly where it gives `vni` (also as a flag or variable), and is the first then.",
+    "- VNIs and devices differ; subnets of peers overlap nowhere, since their routes stand in one table; all underlay",
+    "  addresses are of one family.",
+    "- A reload changes what is *live* in each overlay. One overlay more or less, or another order, needs a restart.",
+    "",
   ].join("\n");
+}
+
+function names(settings: readonly string[]): string {
+  return settings.map((name) => `\`${name}\``).join(", ");
 }
 
 function row({ name, defaultText, reload, flag, placeholder, env }: Setting): string {

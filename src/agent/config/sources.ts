@@ -7,27 +7,13 @@
  *   flags ───────────────────────┘
  */
 import { type Entry, type Item, readDocument, scalarsOf, type Tree, wordsOf } from "./document.ts";
+import type { Found, FoundOverlay, Given } from "./found.ts";
 import { kernelOption } from "./kernel-options.ts";
+import { isOverlaySetting, OVERLAYS, readOverlays } from "./overlays.ts";
 import { type LocatedLease, readPeers } from "./peers.ts";
 import { closest, didYouMean, type Place, type Problem } from "./problems.ts";
 import { SETTINGS, type Setting, type SettingName, settingOf } from "./schema.ts";
 import type { Raw } from "./values.ts";
-
-/** A setting that was given, and could be read. */
-export interface Given {
-  readonly place: Place;
-  readonly value: unknown;
-  /** Of several values, the place of each. */
-  readonly places: readonly Place[];
-}
-
-/** What one source gives. */
-export interface Found {
-  readonly given: ReadonlyMap<SettingName, Given>;
-  readonly peers: readonly LocatedLease[];
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Problem[];
-}
 
 /** Names under which people look for our settings: the kernel's, flannel's, and our own older habits. */
 const OTHER_NAMES: ReadonlyMap<string, SettingName> = new Map([
@@ -51,13 +37,20 @@ const FORMER_NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 
 class Collector {
+  /** What stands before a setting's name in a message: "" or, in the list of overlays, "overlays[1]." */
+  readonly prefix: string;
   readonly given = new Map<SettingName, Given>();
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
   peers: readonly LocatedLease[] = [];
+  overlays: readonly FoundOverlay[] | null = null;
+
+  constructor(prefix = "") {
+    this.prefix = prefix;
+  }
 
   problem(place: Place, setting: string, message: string, hint = ""): void {
-    this.problems.push({ place, setting, message, hint });
+    this.problems.push({ place, setting: `${this.prefix}${setting}`, message, hint });
   }
 
   /** Reads the values of one setting: one for a scalar, any number where several are possible. */
@@ -91,7 +84,8 @@ export function readFileText(file: string, text: string): Found {
   const lines = new Set(problems.map(({ place }) => lineOf(place)));
   const others = found.problems.filter(({ place }) => !lines.has(lineOf(place)));
   const all = [...problems, ...others].sort((a, b) => lineOf(a.place) - lineOf(b.place));
-  return { given: found.given, peers: found.peers, problems: all, warnings: found.warnings };
+  const { given, peers, overlays, warnings } = found;
+  return { given, peers, overlays, problems: all, warnings };
 }
 
 function lineOf(place: Place): number {
@@ -104,12 +98,30 @@ function readTree(found: Collector, tree: Tree): void {
     found.problem(tree.place, "", "the file holds no settings", "write one on each line, as `vni: 1`");
     return;
   }
+  readEntries(found, tree.entries);
+}
+
+function readEntries(found: Collector, entries: readonly Entry[]): void {
   const seen = new Set<string>();
-  for (const entry of tree.entries) {
-    if (!seen.has(entry.key)) readEntry(found, entry);
-    else found.problem(entry.keyPlace, entry.key, "is given twice", "remove one of them");
+  for (const entry of entries) {
+    if (seen.has(entry.key)) found.problem(entry.keyPlace, entry.key, "is given twice", "remove one of them");
+    else if (entry.key === OVERLAYS && found.prefix === "") {
+      found.overlays = readOverlays(entry, readOverlay, found.problems);
+    } else readEntry(found, entry);
     seen.add(entry.key);
   }
+}
+
+/** One element of the list: the same settings as at the top level, of those that an overlay has. */
+function readOverlay(entries: readonly Entry[], prefix: string): Found {
+  const found = new Collector(prefix);
+  readEntries(found, entries);
+  for (const [name, { place }] of found.given) {
+    if (isOverlaySetting(name)) continue;
+    const hint = "write it at the top level";
+    found.problem(place, name, "is one for all overlays of the agent", hint);
+  }
+  return found;
 }
 
 function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
@@ -121,14 +133,14 @@ function readEntry(found: Collector, { key, keyPlace, value }: Entry): void {
   }
   if (setting === undefined) {
     const other = OTHER_NAMES.get(key.toLowerCase().replace(/[-_]/g, ""));
-    const names = SETTINGS.map(({ name }) => name);
+    const names = [...SETTINGS.map(({ name }) => name), ...(found.prefix === "" ? [OVERLAYS] : [])];
     const hint =
       FORMER_NAMES.get(key) ?? (didYouMean(key, names) || (other ? `did you mean \`${other}\`?` : ""));
     found.problem(keyPlace, key, "there is no such setting", hint);
     return;
   }
   if (setting.shape === "peers") {
-    const { peers, problems } = readPeers(value);
+    const { peers, problems } = readPeers(value, found.prefix);
     found.peers = peers;
     found.problems.push(...problems);
     found.given.set("peers", { place: keyPlace, value: undefined, places: [] });

@@ -11,8 +11,11 @@ export interface Engine {
   readonly driver: "worker" | "event-loop";
   /** What its threads tell, a ring for each. */
   readonly events: readonly EventRing[];
-  /** What has happened so far, in numbers. */
-  snapshot(): CounterSnapshot;
+  /**
+   * What has happened so far, in numbers.
+   * @param overlay of which one: its place in what the engine was started with; left out, of all together
+   */
+  snapshot(overlay?: number): CounterSnapshot;
   /** Sends a command and waits for its reply. Rejects once the dataplane has ended. */
   ask<C extends Command>(command: C): Promise<ReplyTo<C>>;
   /** Stops the loop; resolves when no packet moves any more. Descriptors stay open: they are the caller's. */

@@ -12,20 +12,26 @@ import type {
   NeighbourRefusal,
   NeighbourUpdate,
 } from "../../dataplane/options.ts";
+import type { Overlay } from "../../dataplane/overlay.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 
+/** Which overlay a command is for: its place in what the engine was started with. Left out: the first. */
+export interface ForOverlay {
+  readonly overlay?: number | undefined;
+}
+
 export type Command =
-  | { readonly type: "update"; readonly changes: readonly FdbUpdate[] }
-  | { readonly type: "policy"; readonly policy: DataplanePolicy }
+  | (ForOverlay & { readonly type: "update"; readonly changes: readonly FdbUpdate[] })
+  | (ForOverlay & { readonly type: "policy"; readonly policy: DataplanePolicy })
   | { readonly type: "pathLimits"; readonly limits: readonly PathLimit[] }
-  | { readonly type: "rows" }
-  | { readonly type: "why"; readonly mac: string }
-  | { readonly type: "flush" }
+  | (ForOverlay & { readonly type: "rows" })
+  | (ForOverlay & { readonly type: "why"; readonly mac: string })
+  | (ForOverlay & { readonly type: "flush" })
   | { readonly type: "age" }
   | { readonly type: "health" }
-  | { readonly type: "neighbours" }
-  | { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] };
+  | (ForOverlay & { readonly type: "neighbours" })
+  | (ForOverlay & { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] });
 
 /** The reply to each command. */
 export interface Replies {
@@ -49,28 +55,39 @@ export type ReplyTo<C extends Command> = Replies[C["type"]];
 /** Carries a command out, between two turns of the loop. */
 export function execute(dataplane: Dataplane, command: Command): Replies[keyof Replies] {
   switch (command.type) {
-    case "update":
-      return command.changes.map((change) => dataplane.update(change));
-    case "policy":
-      dataplane.setPolicy(command.policy);
-      return null;
     case "pathLimits":
       dataplane.setPathLimits(command.limits);
       return null;
-    case "rows":
-      return dataplane.rows();
-    case "why":
-      return dataplane.why(command.mac);
-    case "flush":
-      return dataplane.flush();
     case "age":
       dataplane.age();
       return null;
     case "health":
       return dataplane.health();
+    default:
+      return executeOn(dataplane.overlays[command.overlay ?? 0]!, command);
+  }
+}
+
+/** A command that is for one overlay. */
+function executeOn(
+  overlay: Overlay,
+  command: Exclude<Command, { type: "pathLimits" | "age" | "health" }>,
+): Replies[keyof Replies] {
+  switch (command.type) {
+    case "update":
+      return command.changes.map((change) => overlay.update(change));
+    case "policy":
+      overlay.setPolicy(command.policy);
+      return null;
+    case "rows":
+      return overlay.rows();
+    case "why":
+      return overlay.why(command.mac);
+    case "flush":
+      return overlay.flush();
     case "neighbours":
-      return dataplane.neighbours();
+      return overlay.neighbours();
     case "updateNeighbours":
-      return command.changes.map((change) => dataplane.updateNeighbour(change));
+      return command.changes.map((change) => overlay.updateNeighbour(change));
   }
 }

@@ -28,7 +28,7 @@ export function joinQueues(engines: readonly Engine[]): Engine {
   return {
     driver: first.driver,
     events: engines.flatMap(({ events }) => events),
-    snapshot: () => addSnapshots(engines.map((engine) => engine.snapshot())),
+    snapshot: (overlay) => addSnapshots(engines.map((engine) => engine.snapshot(overlay))),
     ask: <C extends Command>(command: C) => ask(engines, command) as Promise<ReplyTo<C>>,
     stop: async () => void (await Promise.all(engines.map((engine) => engine.stop()))),
     failed: Promise.race(engines.map((engine) => engine.failed)),
@@ -53,12 +53,12 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
     case "health":
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));
     case "update":
-      return update(first, others, command.changes);
+      return update(first, others, command);
     case "updateNeighbours": {
       const refusals = await first.ask(command);
       const changes = command.changes.filter((_, i) => refusals[i] === null).map(replacing);
       if (changes.length > 0) {
-        await Promise.all(others.map((engine) => engine.ask({ type: "updateNeighbours", changes })));
+        await Promise.all(others.map((engine) => engine.ask({ ...command, changes })));
       }
       return refusals;
     }
@@ -73,15 +73,16 @@ function replacing(change: NeighbourUpdate): NeighbourUpdate {
 async function update(
   first: Engine,
   others: readonly Engine[],
-  changes: readonly FdbUpdate[],
+  command: Extract<Command, { type: "update" }>,
 ): Promise<(FdbRefusal | null)[]> {
-  const refusals = await first.ask({ type: "update", changes });
+  const { changes } = command;
+  const refusals = await first.ask(command);
   // A row that was learned may be another queue's alone for a moment: each is asked to delete it.
   const made = changes.map((_, i) => i).filter((i) => refusals[i] === null || changes[i]!.op === "del");
   if (made.length === 0) return [...refusals];
   // Two of these at a time: their answers come in the order of the questions, and so the others hear them in it.
   const theirs = made.map((i) => unconditionally(changes[i]!));
-  const replies = await Promise.all(others.map((engine) => engine.ask({ type: "update", changes: theirs })));
+  const replies = await Promise.all(others.map((engine) => engine.ask({ ...command, changes: theirs })));
   return refusals.map((refusal, i) => {
     const at = made.indexOf(i);
     return at >= 0 && replies.some((reply) => reply[at] === null) ? null : refusal;

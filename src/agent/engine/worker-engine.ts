@@ -3,17 +3,17 @@
  * and wakes the worker's poll after each (an eventfd; the word `attention` tells a busy worker that never sleeps).
  */
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { type CounterSnapshot, Counters } from "../../dataplane/counters.ts";
+import { type CounterSnapshot, Counters, snapshotOf } from "../../dataplane/counters.ts";
 import { EventRing } from "../../dataplane/event-ring.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
-import type { DataplaneOptions } from "../../dataplane/options.ts";
+import type { SharedOptions } from "../../dataplane/options.ts";
 import { loadShim } from "../../io/linux/shim.ts";
 import { type Engine, ended } from "./engine.ts";
 import type { Command, ReplyTo } from "./protocol.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
 
 /** Open descriptors, which stay the caller's. */
-export type WorkerPorts = Pick<WorkerInput, "tap" | "socket" | "underlay" | "hairpin" | "spin" | "logs">;
+export type WorkerPorts = Pick<WorkerInput, "overlays" | "socket" | "underlay" | "hairpin" | "spin">;
 
 interface Question {
   resolve(reply: unknown): void;
@@ -21,7 +21,7 @@ interface Question {
 }
 
 /** Starts the thread. @returns once it forwards. */
-export async function startWorkerEngine(options: DataplaneOptions, ports: WorkerPorts): Promise<Engine> {
+export async function startWorkerEngine(options: SharedOptions, ports: WorkerPorts): Promise<Engine> {
   const engine = new WorkerEngine(options, ports);
   await engine.ready;
   return engine;
@@ -32,7 +32,8 @@ class WorkerEngine implements Engine {
   readonly ready: Promise<void>;
   readonly failed: Promise<PortFailure | Error>;
   readonly #shim = loadShim();
-  readonly #counters = new Counters();
+  /** Of each overlay. */
+  readonly #counters: readonly Counters[];
   readonly #events = new EventRing();
   readonly events = [this.#events];
   readonly #wakeFd = this.#shim.eventOpen();
@@ -47,13 +48,14 @@ class WorkerEngine implements Engine {
   #nextId = 0;
   #over = false;
 
-  constructor(options: DataplaneOptions, ports: WorkerPorts) {
+  constructor(options: SharedOptions, ports: WorkerPorts) {
+    this.#counters = ports.overlays.map(() => new Counters());
     const input: WorkerInput = {
       options,
       ...ports,
       wakeFd: this.#wakeFd,
       attention: this.#attention.buffer as SharedArrayBuffer,
-      counters: this.#counters.shared,
+      counters: this.#counters.map(({ shared }) => shared),
       events: this.#events.shared,
       port: this.#channel.port2,
     };
@@ -91,8 +93,8 @@ class WorkerEngine implements Engine {
     });
   }
 
-  snapshot(): CounterSnapshot {
-    return this.#counters.snapshot();
+  snapshot(overlay?: number): CounterSnapshot {
+    return snapshotOf(this.#counters, overlay);
   }
 
   async stop(): Promise<void> {

@@ -10,9 +10,10 @@ import { driveBlocking } from "../../dataplane/drive-blocking.ts";
 import { EventRing } from "../../dataplane/event-ring.ts";
 import type { LearnLogs } from "../../dataplane/learn.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
-import type { DataplaneOptions } from "../../dataplane/options.ts";
+import type { OverlayOptions, SharedOptions } from "../../dataplane/options.ts";
 import { spinPolicy } from "../../dataplane/spin.ts";
 import { type BatchOptions, BatchUnderlay } from "../../io/linux/batch.ts";
+import { EpollTaps } from "../../io/linux/epoll-taps.ts";
 import { type HairpinOptions, HairpinUnderlay } from "../../io/linux/hairpin.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
 import { native } from "../../io/linux/sums.ts";
@@ -22,8 +23,9 @@ import { type Command, execute } from "./protocol.ts";
 
 /** What the main thread hands over: plain data, descriptors as numbers. */
 export interface WorkerInput {
-  readonly options: DataplaneOptions;
-  readonly tap: { readonly fd: number; readonly name: string };
+  readonly options: SharedOptions;
+  /** At least one. */
+  readonly overlays: readonly WorkerOverlay[];
   readonly socket: UdpSocket;
   readonly underlay: BatchOptions;
   /** Where super-frames leave uncut; null where they are cut. */
@@ -32,9 +34,16 @@ export interface WorkerInput {
   readonly spin: "auto" | "off" | number;
   readonly wakeFd: number;
   readonly attention: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
+  /** Of each overlay. */
+  readonly counters: readonly SharedArrayBuffer[];
   readonly events: SharedArrayBuffer;
   readonly port: MessagePort;
+}
+
+/** One overlay of a queue's thread. */
+export interface WorkerOverlay {
+  readonly options: OverlayOptions;
+  readonly tap: { readonly fd: number; readonly name: string };
   /** By which the queues tell each other what they learn; null with one. */
   readonly logs: LearnLogs | null;
 }
@@ -51,17 +60,26 @@ export type FromWorker =
 
 function main(input: WorkerInput): void {
   const { port } = input;
-  const tap = new LinuxTap(input.tap.fd, input.tap.name);
+  const [first, ...others] = input.overlays.map(({ options, tap, logs }, i) => {
+    const counters = new Counters(input.counters[i]);
+    return { options, tap: new LinuxTap(tap.fd, tap.name), counters, logs };
+  });
+  const { tap, counters, logs } = first!;
   const batch = new BatchUnderlay(input.socket, input.underlay);
   const underlay = input.hairpin === null ? batch : new HairpinUnderlay(batch, input.hairpin);
-  const counters = new Counters(input.counters);
   const events = new EventRing(input.events);
-  const dataplane = new Dataplane(input.options, tap, underlay, counters, native(), events, input.logs);
-  const waiter = new LinuxWaiter(input.tap.fd, underlay, input.wakeFd, spinPolicy(input.spin));
+  const options = { ...first!.options, ...input.options };
+  const ready = others.length === 0 ? null : new EpollTaps([tap, ...others.map((other) => other.tap)]);
+  const more = { others, ready };
+  const dataplane = new Dataplane(options, tap, underlay, counters, native(), events, logs, more);
+  const readFd = ready?.fd ?? tap.fd;
+  const blocked = ready === null ? null : dataplane.loop.blockedTaps;
+  const waiter = new LinuxWaiter(readFd, underlay, input.wakeFd, spinPolicy(input.spin), blocked);
   const say = (message: FromWorker): void => port.postMessage(message);
   say({ ready: true });
   driveBlocking(dataplane.loop, waiter, new Int32Array(input.attention), () => control(port, dataplane, say));
   if (dataplane.loop.failure !== undefined) say({ failed: dataplane.loop.failure });
+  ready?.close();
   port.close();
 }
 

@@ -191,6 +191,12 @@ export interface Shim {
    * A descriptor has one watch per thread (EEXIST), and the watch is stopped before the descriptor is closed.
    */
   watch(fd: number, callback: (events: number) => void): Watch;
+  /** epoll_create1(2). */
+  epollOpen(): number;
+  /** From now on `epollReady` says `key` while `fd` can be read, or has failed (level-triggered). */
+  epollAdd(epoll: number, fd: number, key: number): void;
+  /** epoll_wait(2) without waiting. @returns how many keys were written to `out`, at most 64 */
+  epollReady(epoll: number, out: Int32Array): number;
   /** PACKET_STATISTICS of a packet(7) socket: packets its full ring has lost since the last time somebody asked. */
   packetDrops(fd: number): number;
   /**

@@ -104,9 +104,8 @@ export class LinuxTap implements Tap {
     return read;
   }
 
-  writeBatch(ring: Ring): number {
+  writeBatch(ring: Ring, count = ring.length): number {
     if (this.#closed) return -EBADF; // the descriptor's number may be somebody else's by now
-    const count = ring.length;
     if (count === 0) return 0;
     const written = this.#shim.writeBatch(this.fd, ring.bytes, ring.words, ring.mask, ring.tail, count);
     if (written > 0) ring.complete(written);

@@ -80,9 +80,9 @@ export function explainGroup(group: string, device: string, cause: SystemCallFai
  * Looks whether a port is free but for one kernel VXLAN device, which is about to go.
  * @throws PortTakenError
  */
-export function checkPort(port: number, device: string): void {
+export function checkPort(port: number, ours: readonly string[]): void {
   const { devices, processes } = portHolders(port);
-  if (processes.length === 0 && devices.every((name) => name === device)) return;
+  if (processes.length === 0 && devices.every((name) => ours.includes(name))) return;
   throw portTaken(port, { code: "EADDRINUSE", errno: EADDRINUSE, syscall: "bind" });
 }
 

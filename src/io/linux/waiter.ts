@@ -6,7 +6,7 @@
  * socket with a pending error) whether it was asked for or not; with the port left out, the sleep ends early only
  * when the loop's next call on the port takes that error away, or learns that the port is gone. So it never spins.
  */
-import type { Underlay, Waiter } from "../../dataplane/ports.ts";
+import type { BlockedTaps, Underlay, Waiter } from "../../dataplane/ports.ts";
 import { type HowItEnded, type SpinPolicy, spinPolicy } from "../../dataplane/spin.ts";
 import { loadShim, POLLIN, POLLOUT } from "./shim.ts";
 
@@ -17,6 +17,8 @@ const TAP = 0;
 const UNDERLAY = ROW;
 const WAKE = 2 * ROW;
 const UNDERLAY_WRITE = 3 * ROW;
+const FRAMES_WRITE = 4 * ROW;
+const ANSWERS_WRITE = 5 * ROW;
 
 /** What the waiter asks of an underlay. */
 export type WaitedUnderlay = Pick<Underlay, "fd" | "writeFd">;
@@ -28,8 +30,9 @@ export class LinuxWaiter implements Waiter {
   readonly #tapFd: number;
   readonly #underlay: WaitedUnderlay;
   readonly #wakeFd: number;
-  readonly #set = new Int32Array(4 * ROW);
+  readonly #set = new Int32Array(6 * ROW);
   readonly #spin: SpinPolicy;
+  readonly #blocked: BlockedTaps | null;
   /** How the last wait ended, its microseconds, and whether the CPU was wanted. */
   readonly #report = new Int32Array(3);
 
@@ -37,8 +40,18 @@ export class LinuxWaiter implements Waiter {
    * @param wakeFd an eventfd (`eventOpen`): another thread signals it to end the wait. All three stay the caller's.
    * @param underlay which descriptor to read from, and which to wait on until more can be sent
    * @param spin how long to look before sleeping; left out: not at all
+   * @param blocked of several TAPs, whose epoll descriptor `tapFd` is, those to be written; null where it is the TAP's own
    */
-  constructor(tapFd: number, underlay: WaitedUnderlay, wakeFd: number, spin: SpinPolicy = spinPolicy("off")) {
+  constructor(
+    tapFd: number,
+    underlay: WaitedUnderlay,
+    wakeFd: number,
+    spin: SpinPolicy = spinPolicy("off"),
+    blocked: BlockedTaps | null = null,
+  ) {
+    this.#blocked = blocked;
+    this.#set[FRAMES_WRITE] = -1;
+    this.#set[ANSWERS_WRITE] = -1;
     this.#spin = spin;
     this.#tapFd = tapFd;
     this.#underlay = underlay;
@@ -55,7 +68,12 @@ export class LinuxWaiter implements Waiter {
     timeout: number,
     hurry = true,
   ): boolean {
-    this.#want(TAP, this.#tapFd, tapReadable, tapWritable);
+    const blocked = this.#blocked;
+    this.#want(TAP, this.#tapFd, tapReadable, tapWritable && blocked === null);
+    if (blocked !== null) {
+      this.#want(FRAMES_WRITE, blocked.frames?.fd ?? -1, false, tapWritable && blocked.frames !== null);
+      this.#want(ANSWERS_WRITE, blocked.answers?.fd ?? -1, false, tapWritable && blocked.answers !== null);
+    }
     const { fd, writeFd = fd } = this.#underlay;
     this.#want(UNDERLAY, fd, underlayReadable, underlayWritable && writeFd === fd);
     this.#want(UNDERLAY_WRITE, writeFd, false, underlayWritable && writeFd !== fd);

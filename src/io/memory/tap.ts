@@ -146,11 +146,11 @@ export class MemoryTap implements Tap {
     return prepared;
   }
 
-  writeBatch(ring: Ring): number {
+  writeBatch(ring: Ring, count = ring.length): number {
     if (this.#closed) return -EBADF;
     let written = 0;
     let refused = 0;
-    while (written < ring.length && hasRoom(this.#outbound)) {
+    while (written < count && hasRoom(this.#outbound)) {
       refused = this.#write(ring, ring.row(ring.tail + written));
       if (refused !== 0) break;
       written++;

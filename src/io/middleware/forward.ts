@@ -21,8 +21,8 @@ export class ForwardingTap implements Tap {
     return this.inner.readBatch(ring, max);
   }
 
-  writeBatch(ring: Ring): number {
-    return this.inner.writeBatch(ring);
+  writeBatch(ring: Ring, count?: number): number {
+    return this.inner.writeBatch(ring, count);
   }
 
   setWake(wake: (() => void) | null): void {

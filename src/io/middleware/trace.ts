@@ -50,9 +50,9 @@ class TracedTap extends ForwardingTap {
     return result;
   }
 
-  override writeBatch(ring: Ring): number {
+  override writeBatch(ring: Ring, count = ring.length): number {
     const from = ring.tail;
-    const result = this.inner.writeBatch(ring);
+    const result = this.inner.writeBatch(ring, count);
     if (ring.tail !== from) this.#handler("out", ring, from, ring.tail, NO_ADDRESSES);
     return result;
   }

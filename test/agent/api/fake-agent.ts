@@ -14,7 +14,7 @@ import type { Neighbour } from "../../../src/fdb/neighbours.ts";
 
 /** A healthy agent of two peers, as the study has it. */
 export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
-  return {
+  const status: Omit<AgentStatus, "overlays"> = {
     schema: SCHEMA,
     version: "0.1.0",
     pid: 4711,
@@ -94,6 +94,8 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
     health: [],
     ...changes,
   };
+  const { device, policy, peers, flooding, learning, proxy } = status;
+  return { overlays: [{ device, policy, peers, flooding, learning, proxy }], ...status };
 }
 
 /** The usual ones on but these, each with its reason. */

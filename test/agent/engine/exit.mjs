@@ -28,7 +28,10 @@ const dataplane = {
   tos: 0,
 };
 const underlay = { family: 4, checksum: "computed" };
-const engine = await startWorkerEngine(dataplane, { tap, socket, underlay, hairpin: null, spin: "off" });
+const engine = await startWorkerEngine(
+  {},
+  { overlays: [{ options: dataplane, tap, logs: null }], socket, underlay, hairpin: null, spin: "off" },
+);
 console.log(JSON.stringify(await engine.ask({ type: "rows" })));
 if (process.argv[2] === "throw") {
   setTimeout(() => {
