@@ -86,7 +86,7 @@ export const KERNEL_OPTIONS: readonly KernelOption[] = [
     name: "localbypass",
     form: "switch",
     setting: null,
-    why: "it hands a packet for this host to another VXLAN device of it; an agent has one device, and refuses its own address as a VTEP",
+    why: "it hands a packet for this host to its other VXLAN device of the same VNI and port; an agent has one for a VNI, and refuses its own address as a VTEP",
   },
   {
     name: "external",
@@ -98,7 +98,7 @@ export const KERNEL_OPTIONS: readonly KernelOption[] = [
     name: "vnifilter",
     form: "switch",
     setting: null,
-    why: "it chooses among the VNIs of an `external` device; here a device has one, and others are dropped as VXLAN_VNI_NOT_FOUND",
+    why: "it says which VNIs an `external` device takes; here that is the list of overlays, and others are dropped as VXLAN_VNI_NOT_FOUND",
   },
   {
     name: "gbp",
