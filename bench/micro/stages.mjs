@@ -115,7 +115,7 @@ function runner({ filled, ready }, stage, lead, length, batch = BATCH, per = 1, 
 
 function makeLearner({ arena, fdb, vteps, counters }, learning) {
   const options = { ...NO_LEARNING, vni: 1, port: 8472, learning };
-  return new Learner(fdb, vteps, arena.bytes, options, counters, (vtep) => vteps.release(vtep));
+  return new Learner(fdb, vteps, arena.bytes, options, counters, (vtep) => vteps.release(vtep, true));
 }
 
 /** What encap works on, but for what a case has of its own. */

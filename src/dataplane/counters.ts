@@ -40,7 +40,7 @@ export const COUNTER_NAMES = [
   "rxEcnMarked",
   /** Frames that went to several VTEPs, or to a group: each once, where `txFrames` counts every copy. */
   "txFlooded",
-  /** Rows that were learned from frames, got another VTEP, were forgotten after `ageing`. */
+  /** Rows that were learned from frames, got another VTEP, were forgotten after `ageing` (in the table of each queue). */
   "fdbLearned",
   "fdbMoved",
   "fdbAged",

@@ -232,8 +232,8 @@ export class Dataplane {
   };
 
   /** A datagram that waits for the socket must not go to whoever gets the index next: it is refused instead. */
-  readonly #release = (vtep: number): void => {
-    if (!this.#vteps.release(vtep)) return;
+  readonly #release = (vtep: number, learned = false): void => {
+    if (!this.#vteps.release(vtep, learned)) return;
     for (const { encap } of this.overlays) encap.forget(vtep);
     const { words } = this.#txReady;
     for (let i = 0; i < this.#txReady.length; i++) {

@@ -9,6 +9,7 @@
  * one flow become one super-frame (`coalesce.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
+import { SETS } from "../fdb/remotes.ts";
 import { AF_INET, sockaddrFamily } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { macHi, macLo, parseMac } from "../wire/bytes.ts";
@@ -472,7 +473,8 @@ export class Decap {
       return learner.see(hi, lo, addresses, from, at + VXLAN_LENGTH, length - VXLAN_LENGTH);
     }
     if (this.#checkAddress) return 0;
-    const vtep = this.#fdb.lookup(this.#vni, hi, lo);
+    const row = this.#fdb.lookup(this.#vni, hi, lo);
+    const vtep = row >= SETS ? -1 : row; // a group's row is nobody's
     if (vtep < 0 && this.#checkMac) return UNKNOWN_VTEP;
     this.#mismatch = vtep < 0 || !this.#vteps.isAddressOf(vtep, addresses, from);
     if (this.#mismatch) this.#values[RX_MISMATCH]! += 1;

@@ -240,7 +240,8 @@ export class Encap {
 
   /** Moves a frame of any kind. @returns false when there is no room for what it becomes */
   #other(filled: Ring, ready: Ring): boolean {
-    if (this.#stripTags) stripTags(filled);
+    // Half way through several VTEPs its bytes are rows' already.
+    if (this.#stripTags && this.#flooded === NOWHERE) stripTags(filled);
     const { words, pool } = filled;
     const values = this.#values;
     const at = filled.row(filled.tail);
@@ -280,12 +281,31 @@ export class Encap {
       if (length > this.#longest + tags) return -PKT_TOO_BIG;
     }
     if (peer < 0) return this.#nowhere(frame);
-    if (peer >= SETS) return this.#floodTo(this.#remotes.of(peer), slot, frame, length, type, ready);
+    if (peer < SETS) return this.#toOne(slot, frame, length, type, peer, ready);
+    const vteps = this.#remotes.of(peer);
+    return vteps.length === 1
+      ? this.#floodToOne(slot, frame, length, type, vteps[0]!, ready)
+      : this.#floodTo(vteps, slot, frame, length, type, ready);
+  }
+
+  /** As `#one`, for a frame that goes to one VTEP. */
+  #toOne(slot: number, frame: number, length: number, type: number, peer: number, ready: Ring): number {
     if (type !== GSO_NONE) return this.#superFrame(slot, frame, type, peer, ready);
-    if (length > this.#largest && this.#refuses(frame, length, length - (where.l3At - frame), peer))
-      return -PKT_TOO_BIG;
+    if (length > this.#largest) {
+      const size = length - (this.#where.l3At - frame);
+      if (this.#refuses(frame, length, size, peer)) return -PKT_TOO_BIG;
+    }
     this.#push(slot, frame, length, peer, ready);
     return 1;
+  }
+
+  /** What would go to several VTEPs, where there is one: a link of two hosts, or a multicast group. */
+  #floodToOne(slot: number, frame: number, length: number, type: number, peer: number, ready: Ring): number {
+    if (!this.#floodLimit.take()) return -FLOOD_LIMIT;
+    const verdict = this.#toOne(slot, frame, length, type, peer, ready);
+    if (verdict > 0) this.#values[TX_FLOODED]! += 1;
+    else if (verdict === NO_ROOM) this.#floodLimit.giveBack();
+    return verdict;
   }
 
   /** As `#one`, for a frame that goes to each of several VTEPs. */
@@ -323,8 +343,12 @@ export class Encap {
     this.#copies = vteps.length;
     this.#values[TX_FLOODED]! += 1;
     // The last row owns the slot; segments lie in slots of their own.
-    if (type === GSO_NONE) ready.words[ready.row(ready.head - 1) + SLOT] = slot;
-    else ready.pool.release(slot);
+    if (type === GSO_NONE) {
+      ready.words[ready.row(ready.head - 1) + SLOT] = slot;
+    } else {
+      ready.pool.release(slot);
+      this.#values[TX_SUPER]! += 1;
+    }
     return this.#floodRows;
   }
 

@@ -8,6 +8,7 @@
  */
 import { type Fdb, type FdbEntry, isGroup, PERMANENT } from "../fdb/fdb.ts";
 import { type RemoteSets, SETS } from "../fdb/remotes.ts";
+import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import type { Learner } from "./learn.ts";
@@ -23,13 +24,11 @@ export interface ForwardingParts {
   readonly remotes: RemoteSets;
   readonly learner: Learner;
   /** Takes one reference to a VTEP back. */
-  readonly release: (vtep: number) => void;
+  readonly release: (vtep: number, learned?: boolean) => void;
 }
 
 export class ForwardingTable {
   readonly #parts: ForwardingParts;
-  /** Static rows by the address of their VTEP. */
-  readonly #known = new Map<string, number>();
 
   constructor(parts: ForwardingParts) {
     this.#parts = parts;
@@ -37,7 +36,8 @@ export class ForwardingTable {
 
   /** Makes one change. @returns null, or why it was not made */
   update(change: FdbUpdate): FdbRefusal | null {
-    const { family } = this.#parts;
+    const { family, learner } = this.#parts;
+    learner.absorb(); // what others have told came before this
     const given = change.address.length;
     if ((given !== 0 || change.op !== "del") && given !== (family === 4 ? 4 : 16)) return "FDB_FAMILY";
     const mac = parseMac(change.mac);
@@ -122,6 +122,7 @@ export class ForwardingTable {
 
   /** Forgets every learned row. @returns how many there were */
   flush(): number {
+    this.#parts.learner.absorb(); // what others have told goes, too
     return this.#forget(() => true);
   }
 
@@ -140,13 +141,8 @@ export class ForwardingTable {
     });
   }
 
-  /** A reference of a static row's. */
   #acquire(address: Uint8Array, port: number): number {
-    const { vteps } = this.#parts;
-    const vtep = vteps.acquire(address, port);
-    const text = vteps.describe(vtep).address;
-    this.#known.set(text, (this.#known.get(text) ?? 0) + 1);
-    return vtep;
+    return this.#parts.vteps.acquire(address, port);
   }
 
   /** A row has this VTEP no longer. @param learned whether the row was a learned one */
@@ -156,21 +152,17 @@ export class ForwardingTable {
       learner.forgotten(vtep);
       return;
     }
-    const { address } = vteps.describe(vtep);
-    const left = this.#known.get(address)! - 1;
-    if (left > 0) this.#known.set(address, left);
-    else {
-      this.#known.delete(address);
-      if (learner.on) this.#forget((one) => vteps.describe(one).address === address);
-    }
+    const at = vtep * ADDRESS_BYTES;
+    const was = vteps.slab.slice(at, at + ADDRESS_BYTES);
     release(vtep);
+    if (vteps.findByAddress(was, 0) < 0 && vteps.hasAddress(was, 0)) {
+      this.#forget((one) => vteps.isAddressOf(one, was, 0));
+    }
   }
 
   /** Forgets learned rows with a VTEP of some kind. @returns how many */
   #forget(which: (vtep: number) => boolean): number {
     const { fdb, learner } = this.#parts;
-    const going = [...fdb.entries()].filter(({ state, vtep }) => state !== PERMANENT && which(vtep));
-    for (const { vni, hi, lo } of going) learner.forgotten(fdb.delete(vni, hi, lo));
-    return going.length;
+    return fdb.forget(which, (vtep) => learner.forgotten(vtep));
   }
 }

@@ -19,7 +19,7 @@ import type { VtepTable } from "../fdb/vteps.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { LearnLog, LearnReader } from "./learn-log.ts";
 import { type Lesson, Lessons } from "./lessons.ts";
-import type { LearningPolicy } from "./options.ts";
+import type { DataplaneOptions, LearningPolicy } from "./options.ts";
 
 const MAC_INVALID_SOURCE = dropIndex("rx", "MAC_INVALID_SOURCE");
 const VXLAN_ENTRY_EXISTS = dropIndex("rx", "VXLAN_ENTRY_EXISTS");
@@ -31,8 +31,13 @@ const FULL = counterIndex("fdbFull");
 /** Rows that one `age` looks at: some 100 µs. */
 const AGE_SLICE = 2 ** 16;
 
+/** What can change while packets flow. */
+export interface LearnPolicy extends LearningPolicy {
+  readonly senderCheck?: DataplaneOptions["senderCheck"];
+}
+
 /** What a learner is told at start. */
-export interface LearnOptions extends LearningPolicy {
+export interface LearnOptions extends LearnPolicy {
   readonly vni: number;
   /** UDP port of VTEPs that are learned. */
   readonly port: number;
@@ -53,10 +58,12 @@ export class Learner {
   readonly #vni: number;
   readonly #port: number;
   readonly #values: Float64Array;
-  readonly #release: (vtep: number) => void;
+  readonly #release: (vtep: number, learned: boolean) => void;
   readonly #log: LearnLog | null;
   readonly #heard: readonly LearnReader[];
   readonly #startedAt = performance.now();
+  /** What others have learned counts only where its sender is known here, too. */
+  #strict = false;
   #lessons: Lessons | null = null;
   #ageing = 0;
   #most = 0;
@@ -78,7 +85,7 @@ export class Learner {
     bytes: Uint8Array,
     options: LearnOptions,
     counters: Counters,
-    release: (vtep: number) => void,
+    release: (vtep: number, learned: boolean) => void,
     logs: LearnLogs | null = null,
   ) {
     this.#fdb = fdb;
@@ -94,8 +101,9 @@ export class Learner {
   }
 
   /** Changes what is learned from now on. Rows that there are stay until they are old. */
-  setPolicy({ learning, ageing, maxaddress }: LearningPolicy): void {
+  setPolicy({ learning, ageing, maxaddress, senderCheck }: LearnPolicy): void {
     this.on = learning;
+    this.#strict = senderCheck === "strict";
     this.#ageing = ageing;
     this.#most = maxaddress === 0 ? Number.POSITIVE_INFINITY : maxaddress;
     this.#step = this.#log === null ? 1 : Math.max(1, ageing >> 3);
@@ -107,12 +115,15 @@ export class Learner {
     return this.#now;
   }
 
-  /** Takes over what other workers have learned since the last time. */
+  /** Takes over what other workers have learned since the last time; where nothing is learned, forgets it. */
   absorb(): void {
     for (let i = 0; i < this.#heard.length; i++) {
       const reader = this.#heard[i]!;
       while (reader.next()) {
-        if (reader.vni === this.#vni) this.#place(reader.hi, reader.lo, reader.sender, 0, -1, 0);
+        if (!this.on || reader.vni !== this.#vni) continue;
+        // He may have been taken out since he was heard.
+        if (this.#strict && this.#vteps.findByAddress(reader.sender, 0) < 0) continue;
+        this.#place(reader.hi, reader.lo, reader.sender, 0, -1, 0);
       }
     }
   }
@@ -142,9 +153,10 @@ export class Learner {
       return VXLAN_ENTRY_EXISTS;
     } else {
       const vtep = this.#vteps.acquireSender(addresses, from, this.#port);
-      this.#release(fdb.move(i, vtep, this.#now, this.#record(addresses, from, frame, length)));
+      this.#release(fdb.move(i, vtep, this.#now, this.#record(addresses, from, frame, length)), true);
+      if (frame < 0) return 0; // counted where it was seen
       this.#values[MOVED]! += 1;
-      if (frame >= 0) this.#log?.tell(this.#vni, hi, lo, addresses, from);
+      this.#log?.tell(this.#vni, hi, lo, addresses, from);
     }
     return 0;
   }
@@ -158,8 +170,9 @@ export class Learner {
     const lesson = this.#record(addresses, from, frame, length);
     this.#fdb.learn(this.#vni, hi, lo, vtep, this.#now, lesson);
     this.#count++;
+    if (frame < 0) return;
     this.#values[LEARNED]! += 1;
-    if (frame >= 0) this.#log?.tell(this.#vni, hi, lo, addresses, from);
+    this.#log?.tell(this.#vni, hi, lo, addresses, from);
   }
 
   #record(addresses: Uint8Array, from: number, frame: number, length: number): number {
@@ -192,6 +205,6 @@ export class Learner {
   /** A learned row is no more, or is a static one now: this was its VTEP. */
   forgotten(vtep: number): void {
     this.#count--;
-    this.#release(vtep);
+    this.#release(vtep, true);
   }
 }

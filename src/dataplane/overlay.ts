@@ -47,7 +47,7 @@ export interface SharedParts {
   readonly native: Native;
   readonly events: EventRing;
   /** Takes a reference to a VTEP back. */
-  readonly release: (vtep: number) => void;
+  readonly release: (vtep: number, learned?: boolean) => void;
 }
 
 /** What makes one overlay of them. */
@@ -93,12 +93,12 @@ export class Overlay {
     });
     const { segments, answers } = shared;
     const segmenter = segments === null ? null : new Segmenter(bytes, segments, options, native.pieces);
-    for (const row of options.rows ?? []) this.#table.update(row);
     this.#proxy = new NeighbourProxy(bytes, fdb, this.#neighbours, events, vni, proxy);
     const parts = { bytes, fdb, remotes, learner, paths, proxy: this.#proxy, segmenter, answers };
     this.encap = new Encap(parts, options, underlay, counters);
     const { headers, coalescer } = shared;
     this.decap = new Decap(bytes, headers, fdb, vteps, coalescer, learner, options, counters);
+    for (const row of options.rows ?? []) this.#table.update(row);
   }
 
   /** Makes one change to the forwarding table. @returns null, or why it was not made. */

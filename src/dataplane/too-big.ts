@@ -36,6 +36,7 @@ import {
 import { pushAnswer } from "./answers.ts";
 import { FRAME_AT } from "./arena.ts";
 import type { PathMtus } from "./path-mtus.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type { Ring } from "./ring.ts";
 
 /** Bytes in an ICMP or ICMPv6 header with the word that the type defines. */
@@ -59,15 +60,14 @@ const BURST = 50;
 export class TooBig {
   readonly #bytes: Uint8Array;
   readonly #paths: PathMtus;
-  readonly #now: () => number;
-  #tokens = BURST;
-  #filled = 0;
+  readonly #limit: RateLimit;
 
   /** @param now milliseconds of any clock that only goes forward */
   constructor(bytes: Uint8Array, paths: PathMtus, now = () => performance.now()) {
     this.#bytes = bytes;
     this.#paths = paths;
-    this.#now = now;
+    this.#limit = new RateLimit(now);
+    this.#limit.set(PER_SECOND, BURST);
   }
 
   /**
@@ -88,20 +88,10 @@ export class TooBig {
     const limit = narrow - (where.l3At - frame - ETHERNET_LENGTH);
     if (narrow === 0 || size <= limit || !mayAnswer(this.#bytes, frame, length, where, limit)) return false;
     const { pool } = answers;
-    if (answers.room === 0 || pool.free === 0 || !this.#allowed()) return true;
+    if (answers.room === 0 || pool.free === 0 || !this.#limit.take()) return true;
     const slot = pool.take();
     const at = slot + FRAME_AT;
     pushAnswer(answers, slot, at, writeTooBig(this.#bytes, frame, length, where, limit, at));
-    return true;
-  }
-
-  /** A token bucket. */
-  #allowed(): boolean {
-    const now = this.#now();
-    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filled) * PER_SECOND) / 1000);
-    this.#filled = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
     return true;
   }
 }

@@ -55,7 +55,7 @@ export function writeVnetHeader(
   putLe16(bytes, at + 10, 0);
 }
 
-/** The frame behind the vnet header at `at` has become `by` bytes longer before its L4 header: what counts from its start. */
+/** The frame behind the vnet header at `at` has become `by` bytes longer before its L4 header (negative: shorter): what counts from its start. */
 export function shiftVnetHeader(bytes: Uint8Array, at: number, by: number): void {
   const headers = le16(bytes, at + VNET_HEADER_LENGTH);
   putLe16(bytes, at + VNET_HEADER_LENGTH, Math.max(0, headers + by));

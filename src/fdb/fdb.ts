@@ -267,6 +267,25 @@ export class Fdb {
     return end > this.#mask ? 0 : end;
   }
 
+  /**
+   * Deletes the learned rows of which `which` says so, given their VTEP. It takes as long as the table is large.
+   * @param gone is told the VTEP of each
+   * @returns how many
+   */
+  forget(which: (vtep: number) => boolean, gone: (vtep: number) => void): number {
+    let forgotten = 0;
+    for (let i = 0; i <= this.#mask; i++) {
+      // After a deletion another row may stand here.
+      while (this.#taken(i) && !this.isStatic(i) && which(this.vtepAt(i))) {
+        const vtep = this.vtepAt(i);
+        this.#vacate(i);
+        gone(vtep);
+        forgotten++;
+      }
+    }
+    return forgotten;
+  }
+
   /** Every row, in no order. The table must not change meanwhile: a row may move and be missed or come twice. */
   *entries(): Generator<FdbEntry, void, undefined> {
     const hot = this.#hot;

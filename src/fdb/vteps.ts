@@ -6,6 +6,9 @@
  * VTEP has acquired it once. Freed indices are used again; a datagram that still waits for the socket and names one is
  * pointed to `NOBODY` by the dataplane.
  *
+ * References are of two kinds: those of static rows, and those of learned ones. Only the first make a VTEP one that is
+ * known: else whoever was let in once would stay known for as long as he sends.
+ *
  * The way back, from the sender of a datagram to a VTEP, goes by address alone: kernel peers send from any port. It
  * runs per packet, over a hash table of indices, and allocates nothing. An IPv4 address and its IPv4-mapped IPv6
  * form (RFC 4291 section 2.5.5.2) are one sender.
@@ -45,6 +48,8 @@ export class VtepTable {
   readonly #flowLabel: number;
   #keys = new Int32Array(SMALLEST * KEY_WORDS);
   #references = new Int32Array(SMALLEST);
+  /** How many of them are learned rows'. */
+  #learned = new Int32Array(SMALLEST);
   /** Open-addressed by address, at most half full: index + 1, 0 for a free place. */
   #places = new Int32Array(SMALLEST * 2);
   #mask = SMALLEST * 2 - 1;
@@ -78,13 +83,22 @@ export class VtepTable {
   /**
    * The per-packet question: whose address is this?
    * @param bytes holds a sockaddr at `at`; its port does not matter
-   * @returns the index of a VTEP with that address (any one, when several differ in their ports only), or −1
+   * @returns the index of a known VTEP with that address (any one, when several differ in their ports only), or −1
    */
   findByAddress(bytes: Uint8Array, at: number): number {
     const family = sockaddrFamily(bytes, at);
     if (family === AF_INET) return this.#findIpv4(i32(bytes, at + 4));
     if (family !== AF_INET6) return -1;
-    return this.#find(i32(bytes, at + 8), i32(bytes, at + 12), i32(bytes, at + 16), i32(bytes, at + 20));
+    return this.#find(i32(bytes, at + 8), i32(bytes, at + 12), i32(bytes, at + 16), i32(bytes, at + 20), 1);
+  }
+
+  /** Whether anybody refers to a VTEP with the address of the sockaddr at `at`, be it by learned rows only. */
+  hasAddress(bytes: Uint8Array, at: number): boolean {
+    const family = sockaddrFamily(bytes, at);
+    if (family === AF_INET) return this.#find(0, 0, MAPPED, i32(bytes, at + 4), 0) >= 0;
+    if (family !== AF_INET6) return false;
+    const [a, b] = [i32(bytes, at + 8), i32(bytes, at + 12)];
+    return this.#find(a, b, i32(bytes, at + 16), i32(bytes, at + 20), 0) >= 0;
   }
 
   /** Whether the sockaddr at `at` has the address of VTEP `index`, whatever its port. */
@@ -117,11 +131,12 @@ export class VtepTable {
     }
     this.#wanted.fill(0);
     writeSockaddr(this.#wanted, 0, address, port, this.#flowLabel);
+    this.#latestIndex = -1; // one that was known by learned rows only is known now
     return this.#acquire();
   }
 
   /**
-   * As `acquire`, for whoever a datagram came from: it is sent to on `port`, whatever port it sends from. Allocates
+   * As `acquire`, for a learned row, and whoever a datagram came from: it is sent to on `port`, whatever port it sends from. Allocates
    * nothing where the VTEP is known.
    * @param bytes holds a sockaddr at `at`
    */
@@ -131,7 +146,9 @@ export class VtepTable {
     if (sockaddrFamily(wanted, 0) === AF_INET) wanted.fill(0, 8);
     else putU32(wanted, 4, this.#flowLabel); // ours, not theirs
     putU16(wanted, 2, port);
-    return this.#acquire();
+    const index = this.#acquire();
+    this.#learned[index]! += 1;
+    return index;
   }
 
   /** Refers to the VTEP that `#wanted` is. */
@@ -154,11 +171,14 @@ export class VtepTable {
 
   /**
    * Takes one reference back; with the last one the VTEP is gone.
+   * @param learned whether it was a learned row's
    * @returns whether it was the last one: what still names the index must not be sent any more
    * @throws RangeError for an index that nobody has acquired
    */
-  release(index: number): boolean {
+  release(index: number, learned = false): boolean {
     this.#check(index);
+    if (learned) this.#learned[index]! -= 1;
+    this.#latestIndex = -1;
     this.#references[index]! -= 1;
     if (this.#references[index] !== 0) return false;
     let place = this.#homeOf(index);
@@ -199,18 +219,20 @@ export class VtepTable {
   #findIpv4(address: number): number {
     if (address === this.#latest && this.#latestIndex >= 0) return this.#latestIndex;
     this.#latest = address;
-    this.#latestIndex = this.#find(0, 0, MAPPED, address);
+    this.#latestIndex = this.#find(0, 0, MAPPED, address, 1);
     return this.#latestIndex;
   }
 
-  #find(a: number, b: number, c: number, d: number): number {
+  /** @param least static references that it has */
+  #find(a: number, b: number, c: number, d: number, least: number): number {
     const places = this.#places;
     const keys = this.#keys;
     for (let place = this.#home(a, b, c, d); ; place = (place + 1) & this.#mask) {
       const index = places[place]! - 1;
       if (index < 0) return -1;
       const at = index * KEY_WORDS;
-      if (keys[at + 3] === d && keys[at] === a && keys[at + 1] === b && keys[at + 2] === c) return index;
+      if (keys[at + 3] !== d || keys[at] !== a || keys[at + 1] !== b || keys[at + 2] !== c) continue;
+      if (this.#references[index]! - this.#learned[index]! >= least) return index;
     }
   }
 
@@ -276,6 +298,7 @@ export class VtepTable {
     this.slab = enlarged(this.slab, new Uint8Array(this.slab.length * 2));
     this.#keys = enlarged(this.#keys, new Int32Array(this.#keys.length * 2));
     this.#references = enlarged(this.#references, new Int32Array(this.#references.length * 2));
+    this.#learned = enlarged(this.#learned, new Int32Array(this.#learned.length * 2));
     this.#places = new Int32Array(this.#places.length * 2);
     this.#mask = this.#places.length - 1;
     this.#shift--;

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { RateLimit } from "../../src/dataplane/rate-limit.ts";
 import { parseMac } from "../../src/wire/bytes.ts";
 import { checksumsRight, frame, MAC_B, vxlan } from "./frames.ts";
 import { Stages } from "./stages.ts";
@@ -47,7 +48,7 @@ describe("flooding", () => {
     for (const { body } of outputs) expect(checksumsRight(body.subarray(8))).toBe(true);
   });
 
-  it("cuts a super-frame for each VTEP", () => {
+  it("cuts a super-frame for each VTEP, and counts it once", () => {
     const { s, vteps } = flooding(2);
     const vnet = [1, 1, 54, 0, 0xe8, 3, 34, 0, 16, 0, 0, 0]; // TCPv4, 1000 bytes per segment
     const inner = frame({ protocol: "tcp", payload: 2500, checksum: "partial", dst: BROADCAST });
@@ -55,6 +56,7 @@ describe("flooding", () => {
     expect(outputs.map(({ peer }) => peer)).toEqual([...Array(3).fill(vteps[0]), ...Array(3).fill(vteps[1])]);
     expect(outputs.slice(0, 3).map(({ body }) => body)).toEqual(outputs.slice(3).map(({ body }) => body));
     expect(outputs.map(({ body }) => body.length - 8 - 54)).toEqual([1000, 1000, 500, 1000, 1000, 500]);
+    expect(s.counters.get("txSuperFrames")).toBe(1);
     expect(s.leaked).toBe(0);
   });
 
@@ -102,5 +104,50 @@ describe("flooding", () => {
     expect(s.leaked).toBe(0);
     const { hi, lo } = parseMac(ZERO);
     expect(s.fdb.lookup(1, hi, lo)).toBe(-1);
+  });
+
+  it("does not touch what queued copies point to when tags are to be stripped from now on", () => {
+    const { s } = flooding(3000);
+    const tagged = frame({ dst: BROADCAST, vlan: 7 });
+    const bodies = s.transmit({ bytes: tagged }).map(({ body }) => body);
+    s.encap.setPolicy({ tos: 0, vlan: "rfc" });
+    while (s.leaked > 0) bodies.push(...s.transmit().map(({ body }) => body));
+    expect(bodies).toHaveLength(3000);
+    for (const body of bodies) expect(body).toEqual(vxlan(tagged));
+  });
+
+  it("to one VTEP is the unicast path: a packet too long for it is answered, a limit counts both", () => {
+    const { s, vteps } = flooding(1, { floodRate: 10 });
+    s.limit("172.19.0.0", 1000, ...vteps);
+    const long = frame({ payload: 1200 });
+    long[20] = 0x40; // DF
+    expect(s.transmit({ bytes: long })).toEqual([]);
+    expect(s.answered()).toHaveLength(1);
+    const outputs = s.transmit(...Array.from({ length: 20 }, () => ({ bytes: frame() })));
+    expect(outputs).toHaveLength(9);
+    expect(outputs[0]!.peer).toBe(vteps[0]);
+    expect(s.drops("tx", "FLOOD_LIMIT")).toBe(11);
+    expect(s.leaked).toBe(0);
+  });
+});
+
+describe("RateLimit", () => {
+  it("lets so many through at once, also after a long time without any", () => {
+    let now = 0;
+    const limit = new RateLimit(() => now);
+    const passed = (tries: number) =>
+      Array.from({ length: tries }, () => limit.take()).filter(Boolean).length;
+    limit.set(1000);
+    now += 60_000;
+    expect(passed(5000)).toBe(1000);
+    now += 100;
+    expect(passed(5000)).toBe(100);
+    limit.set(1000, 50);
+    now += 60_000;
+    expect(passed(5000)).toBe(50);
+    limit.giveBack();
+    expect(passed(5)).toBe(1);
+    limit.set(0);
+    expect(passed(10_000)).toBe(10_000);
   });
 });

@@ -25,7 +25,7 @@ function table() {
     underlay.incoming.push(vxlan(frame({ src }))); // from 172.19.0.3
     loop.turn();
   };
-  return { dataplane, lines, learn };
+  return { dataplane, underlay, loop, lines, learn };
 }
 
 describe("the forwarding table", () => {
@@ -123,5 +123,26 @@ describe("the forwarding table", () => {
     expect(lines()).toEqual([`${ZERO} 172.19.0.3 permanent`]);
     learn(MAC_A);
     expect(lines()).toHaveLength(2);
+  });
+
+  it("believes no sender whom learned rows alone refer to", () => {
+    const { dataplane, underlay, loop, lines, learn } = table();
+    dataplane.update(change("append", ZERO, 3));
+    const stranger = (policy: "off" | "strict") =>
+      dataplane.setPolicy({
+        ...{ reservedBits: "rfc", senderCheck: policy, tos: 0 },
+        ...{ learning: true, ageing: 300, maxaddress: 100, floodRate: 0 },
+      });
+    // The test's datagrams come from 172.19.0.3; another VTEP stands for the peer.
+    dataplane.update(change("append", ZERO, 4));
+    dataplane.update(change("del", ZERO, 3));
+    stranger("off");
+    learn(MAC_A);
+    expect(lines()).toContain(`${MAC_A} 172.19.0.3 learned`);
+    stranger("strict");
+    underlay.incoming.push(vxlan(frame({ src: MAC_B })));
+    loop.turn();
+    expect(dataplane.counters.drops("rx", "UNKNOWN_VTEP")).toBe(1);
+    expect(lines()).not.toContain(`${MAC_B} 172.19.0.3 learned`);
   });
 });

@@ -177,7 +177,7 @@ function team(count: number, ageing = 300) {
     const [fdb, vteps, counters] = [new Fdb(), new VtepTable(), new Counters()];
     const others = logs.filter((_, other) => other !== i);
     const options = { ...learning, ageing, vni: 1, port: 8472, floodRate: 0 };
-    const release = (vtep: number): void => void vteps.release(vtep);
+    const release = (vtep: number, learned: boolean): void => void vteps.release(vtep, learned);
     const one = new Learner(fdb, vteps, new Uint8Array(100), options, counters, release, { own, others });
     const place = (lo: number): string | null => {
       const vtep = fdb.lookup(1, 0x0200, lo);
@@ -188,7 +188,7 @@ function team(count: number, ageing = 300) {
       writeSockaddr(sender, 0, Uint8Array.from(address), 50_000);
       return one.see(0x0200, lo, sender, 0, 0, 60);
     };
-    return { one, fdb, counters, place, see };
+    return { one, fdb, vteps, counters, place, see };
   });
 }
 
@@ -201,6 +201,31 @@ describe("several workers", () => {
     b!.see(7, TWO);
     for (const { one } of [a!, b!, c!]) one.absorb();
     expect([a!.place(7), b!.place(7), c!.place(7)]).toEqual(["172.19.0.4", "172.19.0.4", "172.19.0.4"]);
+  });
+
+  it("count what each has seen, and believe the others only about senders that they know", () => {
+    const [a, b] = team(2);
+    a!.see(7, ONE);
+    b!.one.absorb();
+    expect([a!.counters.get("fdbLearned"), b!.counters.get("fdbLearned")]).toEqual([1, 0]);
+    b!.one.setPolicy({ ...learning, floodRate: 0, senderCheck: "strict" });
+    a!.see(8, ONE);
+    b!.one.absorb();
+    expect(b!.place(8)).toBe(null);
+    b!.vteps.acquire(Uint8Array.from(ONE), 8472);
+    a!.see(9, ONE);
+    b!.one.absorb();
+    expect(b!.place(9)).toBe("172.19.0.3");
+  });
+
+  it("take nothing over while nothing is learned, nor afterwards what was told meanwhile", () => {
+    const [a, b] = team(2);
+    b!.one.setPolicy({ ...learning, learning: false, floodRate: 0 });
+    a!.see(7, ONE);
+    b!.one.age(1000);
+    b!.one.setPolicy({ ...learning, floodRate: 0 });
+    b!.one.age(2000);
+    expect(b!.place(7)).toBe(null);
   });
 
   it("keep a row that only one of them sees in use", () => {

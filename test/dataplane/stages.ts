@@ -114,7 +114,7 @@ export class Stages {
     const can = { ...CAPABILITIES, ...capabilities };
     const target = { capabilities: can, sourcePorts: can.sourcePort ? portsBetween() : new Uint16Array(0) };
     const segmenter = new Segmenter(bytes, this.arena.reserve(segmentSlabBytes(READY_ROWS)), all, copyPieces);
-    const release = (vtep: number): void => void this.vteps.release(vtep);
+    const release = (vtep: number, learned: boolean): void => void this.vteps.release(vtep, learned);
     const learning = { ...NO_LEARNING, port: 8472, ...all };
     this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
     this.proxy = new NeighbourProxy(bytes, this.fdb, this.neighbours, this.events, all.vni, all.proxy);
