@@ -1,40 +1,34 @@
 /**
  * Overlay → underlay: frames read from the TAP become datagrams to send.
  *
- * Per frame: find the VTEP that owns the inner destination MAC, choose the outer TOS and, where the underlay can set it,
- * the source port, write the VXLAN header into the headroom in front of the frame, and undo what the TAP's vnet header
- * says is still to be done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame
- * is cut (`segment.ts`). Only what is cut is copied. What cannot go is counted under its reason and its slot released;
- * the sender of a packet too long for the path to its VTEP is told so (`too-big.ts`). A frame for several VTEPs becomes
- * as many rows over the same bytes; the last of them owns the slot.
+ * Per frame: find the VTEP that owns the inner destination MAC, and undo what the TAP's vnet header says is still to be
+ * done: a partial checksum is completed, because a UDP socket cannot do it for us, and a super-frame is cut
+ * (`segment.ts`). Only what is cut is copied. Then the VXLAN header goes into the headroom in front of the frame, which
+ * becomes a row to send (`outgoing.ts`), or one for each of several VTEPs (`flood.ts`). What cannot go is counted under
+ * its reason and its slot released; the sender of a packet too long for the path to its VTEP is told so (`too-big.ts`).
  * At the end, rows that can leave in one send are made one message (`messages.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
 import { type RemoteSets, SETS } from "../fdb/remotes.ts";
-import { NOBODY } from "../fdb/vteps.ts";
 import { macHi, macLo } from "../wire/bytes.ts";
-import { encapTos } from "../wire/ecn.ts";
-import { Location, locate, locateUsual } from "../wire/flow.ts";
+import { type Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
-import { setVxlanHeader, VXLAN_LENGTH, vxlanFlags } from "../wire/vxlan.ts";
 import { pushAnswer } from "./answers.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
-import { sourcePort } from "./entropy.ts";
-import { Inherit } from "./inherit.ts";
+import { Flood } from "./flood.ts";
 import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
 import type { DataplanePolicy, OverlayOptions } from "./options.ts";
-import { completeChecksum } from "./partial.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { PathMtus } from "./path-mtus.ts";
 import type { Underlay } from "./ports.ts";
 import { type NeighbourProxy, NO_QUESTION, UNANSWERED } from "./proxy.ts";
-import { RateLimit } from "./rate-limit.ts";
 import { LENGTH, OFFSET, OUTER, PEER, type Ring, SLOT, SUPER } from "./ring.ts";
 import { NO_ROOM, SEGMENT_TOO_BIG, type Segmenter, segmentLength } from "./segment.ts";
 import { TooBig } from "./too-big.ts";
 import { stripTags } from "./vlan.ts";
-import { GSO_NONE, le16, NEEDS_CSUM, VNET_FLAGS, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
+import { GSO_NONE, le16, VNET_GSO_SIZE, VNET_GSO_TYPE } from "./vnet.ts";
 
 const NO_TX_TARGET = dropIndex("tx", "NO_TX_TARGET");
 const INNER_TOO_SMALL = dropIndex("tx", "INNER_TOO_SMALL");
@@ -48,8 +42,6 @@ const TX_FRAMES = counterIndex("txFrames");
 const TX_BYTES = counterIndex("txBytes");
 const TX_SUPER = counterIndex("txSuperFrames");
 const TX_FLOODED = counterIndex("txFlooded");
-
-const NOWHERE = new Int32Array(0);
 
 /** From `#one`: the frame has become an answer, and its slot is with that. */
 const ANSWERED = -0x40000000;
@@ -87,7 +79,6 @@ export class Encap {
   readonly #answers: Ring;
   readonly #proxy: NeighbourProxy;
   readonly #target: EncapTarget;
-  readonly #ports: Uint16Array;
   readonly #values: Float64Array;
   readonly #vni: number;
   /** The longest frame that is sent, without tags. */
@@ -96,28 +87,12 @@ export class Encap {
   #largest: number;
   readonly #paths: PathMtus;
   readonly #tooBig: TooBig;
-  readonly #sendTos: boolean;
-  readonly #inherit: Inherit;
-  /** Whether that has anything to do. */
-  readonly #inherits: boolean;
-  readonly #where = new Location();
+  /** The last step, and where the headers of the frame at hand are. */
+  readonly #out: Outgoing;
+  readonly #where: Location;
+  readonly #flood: Flood;
   /** Where the last message starts that rows to come may join: a position of the ring that `run` filled last. */
   #open = 0;
-  /** −1: the inner TOS is taken over whole. Else the outer TOS without its ECN bits. */
-  #tos = 0;
-  readonly #floodLimit = new RateLimit();
-  /** The VTEPs of a frame that is on its way to several and waits for room; else `NOWHERE`. */
-  #flooded: Int32Array = NOWHERE;
-  /** How many of them it has gone to. */
-  #floodAt = 0;
-  /** Its gso_size, which the first copy of a super-frame overwrites. */
-  #floodSize = 0;
-  /** Rows that it has become so far. */
-  #floodRows = 0;
-  /** Times that the last frame of `#one` goes on the wire. */
-  #copies = 1;
-  /** First word of every VXLAN header. */
-  #flags = 0;
   #stripTags = false;
 
   constructor(parts: EncapParts, options: OverlayOptions, target: EncapTarget, counters: Counters) {
@@ -131,22 +106,21 @@ export class Encap {
     this.#answers = parts.answers;
     this.#proxy = parts.proxy;
     this.#target = target;
-    this.#ports = target.sourcePorts;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#longest = options.mtu + ETHERNET_LENGTH;
     this.#largest = this.#longest;
     this.#paths = parts.paths;
     this.#tooBig = new TooBig(bytes, parts.paths);
-    this.#sendTos = target.capabilities.sendTos;
-    this.#inherit = new Inherit(bytes, options, target.capabilities);
-    this.#inherits = this.#inherit.any;
+    this.#out = new Outgoing(bytes, options, target);
+    this.#where = this.#out.where;
+    this.#flood = new Flood(bytes, this.#out, parts.segmenter, counters);
     this.setPolicy(options);
   }
 
   /** A VTEP's index is another's from now on: a frame that is half way through several does not go to it. */
   forget(vtep: number): void {
-    for (let i = 0; i < this.#flooded.length; i++) if (this.#flooded[i] === vtep) this.#flooded[i] = NOBODY;
+    this.#flood.forget(vtep);
   }
 
   /** To be called after the paths have changed. */
@@ -156,11 +130,10 @@ export class Encap {
 
   /** Changes the headers of what is sent from now on, and how much is flooded. */
   setPolicy({ tos, vlan, gbp, floodRate = 0 }: Omit<DataplanePolicy, "reservedBits" | "senderCheck">): void {
-    this.#floodLimit.set(floodRate);
-    this.#tos = tos === "inherit" ? -1 : tos & 0xfc;
+    this.#flood.limit.set(floodRate);
     this.#stripTags = vlan === "rfc";
-    this.#flags = vxlanFlags(gbp);
-    this.#segmenter?.setFlags(this.#flags);
+    this.#out.setPolicy({ tos, gbp });
+    this.#segmenter?.setFlags(this.#out.flags);
   }
 
   /**
@@ -184,7 +157,7 @@ export class Encap {
     if (this.#learner.on) this.#learner.absorb();
     if (this.#fdb.large) this.#prefetch(filled);
     for (;;) {
-      if (this.#flooded === NOWHERE) this.#usual(filled, ready);
+      if (!this.#flood.waits) this.#usual(filled, ready);
       if (filled.length === 0 || ready.room === 0 || !this.#other(filled, ready)) break;
     }
     this.#open = this.#target.capabilities.gso ? linkMessages(ready, from) : ready.head;
@@ -210,6 +183,7 @@ export class Encap {
     const bytes = this.#bytes;
     const view = this.#view;
     const where = this.#where;
+    const out = this.#out;
     const { words } = filled;
     // Most frames go where the one before went.
     let hi = -1;
@@ -229,7 +203,7 @@ export class Encap {
         peer = this.#fdb.lookup(this.#vni, hi, lo);
       }
       if (peer >>> 0 >= SETS) break; // none, or several
-      this.#push(words[at + SLOT]!, frame, length, peer, ready);
+      out.push(words[at + SLOT]!, frame, length, peer, ready);
       frames++;
       octets += length;
       filled.forward(1);
@@ -241,7 +215,7 @@ export class Encap {
   /** Moves a frame of any kind. @returns false when there is no room for what it becomes */
   #other(filled: Ring, ready: Ring): boolean {
     // Half way through several VTEPs its bytes are rows' already.
-    if (this.#stripTags && this.#flooded === NOWHERE) stripTags(filled);
+    if (this.#stripTags && !this.#flood.waits) stripTags(filled);
     const { words, pool } = filled;
     const values = this.#values;
     const at = filled.row(filled.tail);
@@ -251,7 +225,7 @@ export class Encap {
     if (verdict === NO_ROOM) return false;
     if (verdict > 0) {
       values[TX_FRAMES]! += verdict;
-      values[TX_BYTES]! += length * this.#copies;
+      values[TX_BYTES]! += length;
     } else if (verdict !== ANSWERED) {
       values[-verdict]! += 1;
       pool.release(slot);
@@ -268,12 +242,11 @@ export class Encap {
     const type = bytes[vnet + VNET_GSO_TYPE]!;
     const where = this.#where;
     if (!locateUsual(this.#view, frame, length, where)) locate(bytes, frame, length, where);
-    if (this.#flooded !== NOWHERE) return this.#flood(slot, frame, length, type, ready);
+    if (this.#flood.waits) return this.#flood.goOn(slot, frame, length, type, ready);
     if (this.#proxy.on && type === GSO_NONE) {
       const answer = this.#proxy.answer(frame, length, where);
       if (answer !== NO_QUESTION) return this.#answer(slot, frame, answer);
     }
-    this.#copies = 1;
     let peer = this.#fdb.lookup(this.#vni, macHi(bytes, frame), macLo(bytes, frame));
     if (peer < 0) peer = this.#fdb.lookup(this.#vni, 0, 0);
     if (type === GSO_NONE && length > this.#longest) {
@@ -285,7 +258,7 @@ export class Encap {
     const vteps = this.#remotes.of(peer);
     return vteps.length === 1
       ? this.#floodToOne(slot, frame, length, type, vteps[0]!, ready)
-      : this.#floodTo(vteps, slot, frame, length, type, ready);
+      : this.#flood.start(vteps, slot, frame, length, type, ready);
   }
 
   /** As `#one`, for a frame that goes to one VTEP. */
@@ -295,73 +268,17 @@ export class Encap {
       const size = length - (this.#where.l3At - frame);
       if (this.#refuses(frame, length, size, peer)) return -PKT_TOO_BIG;
     }
-    this.#push(slot, frame, length, peer, ready);
+    this.#out.push(slot, frame, length, peer, ready);
     return 1;
   }
 
   /** What would go to several VTEPs, where there is one: a link of two hosts, or a multicast group. */
   #floodToOne(slot: number, frame: number, length: number, type: number, peer: number, ready: Ring): number {
-    if (!this.#floodLimit.take()) return -FLOOD_LIMIT;
+    if (!this.#flood.limit.take()) return -FLOOD_LIMIT;
     const verdict = this.#toOne(slot, frame, length, type, peer, ready);
     if (verdict > 0) this.#values[TX_FLOODED]! += 1;
-    else if (verdict === NO_ROOM) this.#floodLimit.giveBack();
+    else if (verdict === NO_ROOM) this.#flood.limit.giveBack();
     return verdict;
-  }
-
-  /** As `#one`, for a frame that goes to each of several VTEPs. */
-  #floodTo(
-    vteps: Int32Array,
-    slot: number,
-    frame: number,
-    length: number,
-    type: number,
-    ready: Ring,
-  ): number {
-    if (vteps.length === 0) return -NO_TX_TARGET;
-    if (type !== GSO_NONE && this.#segmenter === null) return -TAP_GSO;
-    if (!this.#floodLimit.take()) return -FLOOD_LIMIT;
-    this.#flooded = vteps;
-    this.#floodAt = 0;
-    this.#floodRows = 0;
-    this.#floodSize = le16(this.#bytes, frame - VNET_LENGTH + VNET_GSO_SIZE);
-    if (type === GSO_NONE) this.#finish(frame, length);
-    return this.#flood(slot, frame, length, type, ready);
-  }
-
-  /** Goes on with the frame at hand, as far as there is room. */
-  #flood(slot: number, frame: number, length: number, type: number, ready: Ring): number {
-    const vteps = this.#flooded;
-    let rows = 1;
-    for (; this.#floodAt < vteps.length; this.#floodAt++) {
-      rows = this.#copy(frame, length, type, vteps[this.#floodAt]!, ready);
-      if (rows === NO_ROOM) return NO_ROOM;
-      if (rows < 0) break; // and so for all others
-      this.#floodRows += rows;
-    }
-    this.#flooded = NOWHERE;
-    if (rows < 0) return rows === SEGMENT_TOO_BIG ? -PKT_TOO_BIG : -TAP_GSO;
-    this.#copies = vteps.length;
-    this.#values[TX_FLOODED]! += 1;
-    // The last row owns the slot; segments lie in slots of their own.
-    if (type === GSO_NONE) {
-      ready.words[ready.row(ready.head - 1) + SLOT] = slot;
-    } else {
-      ready.pool.release(slot);
-      this.#values[TX_SUPER]! += 1;
-    }
-    return this.#floodRows;
-  }
-
-  /** One copy for one VTEP: a row over the same bytes, or a super-frame cut once more. */
-  #copy(frame: number, length: number, type: number, peer: number, ready: Ring): number {
-    if (type !== GSO_NONE) {
-      const outer = this.#outer(frame);
-      const to = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
-      return this.#segmenter!.cut(frame, this.#where, type, this.#floodSize, to, outer, ready);
-    }
-    if (ready.room === 0) return NO_ROOM;
-    this.#row(-1, frame, length, peer, ready);
-    return 1;
   }
 
   /** Sends back what the proxy has made of a frame. One that the TAP has no room for is dropped, as by `netif_rx`. */
@@ -383,26 +300,6 @@ export class Encap {
     return this.#tooBig.refuses(frame, length, this.#where, size, peer, this.#answers);
   }
 
-  /** Finishes a frame, puts the VXLAN header before it and makes it a row. */
-  #push(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
-    this.#finish(frame, length);
-    this.#row(slot, frame, length, peer, ready);
-  }
-
-  /** Completes a frame's checksum, and puts the VXLAN header before it. */
-  #finish(frame: number, length: number): void {
-    const bytes = this.#bytes;
-    const vnet = frame - VNET_LENGTH;
-    if ((bytes[vnet + VNET_FLAGS]! & NEEDS_CSUM) !== 0) completeChecksum(bytes, vnet, frame, length);
-    setVxlanHeader(this.#view, frame - VXLAN_LENGTH, this.#flags, this.#vni);
-  }
-
-  #row(slot: number, frame: number, length: number, peer: number, ready: Ring): void {
-    const row = ready.push(slot, frame - VXLAN_LENGTH, length + VXLAN_LENGTH);
-    ready.words[row + PEER] = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
-    ready.words[row + OUTER] = this.#outer(frame);
-  }
-
   /** As `#one`, for a frame that is to be cut. */
   #superFrame(slot: number, frame: number, type: number, peer: number, ready: Ring): number {
     if (this.#segmenter === null) return -TAP_GSO;
@@ -413,8 +310,8 @@ export class Encap {
       const segment = segmentLength(bytes, this.#where, size);
       if (this.#refuses(frame, l4At + l4Length - frame, segment, peer)) return -PKT_TOO_BIG;
     }
-    const outer = this.#outer(frame);
-    const to = this.#inherits ? this.#inherit.peer(peer, this.#where) : peer;
+    const outer = this.#out.outer(frame);
+    const to = this.#out.to(peer);
     if (this.#target.takesSuperFrames && this.#whole(slot, frame, type, to, outer, ready)) return 1;
     const rows = this.#segmenter.cut(frame, this.#where, type, size, to, outer, ready);
     if (rows > 0) {
@@ -436,13 +333,5 @@ export class Encap {
     ready.words[row + OUTER] = outer | SUPER;
     this.#values[TX_SUPER]! += 1;
     return true;
-  }
-
-  /** The OUTER word: TOS as the kernel's VXLAN derives it (`ip_tunnel_ecn_encap`), source port from the flow. */
-  #outer(frame: number): number {
-    const where = this.#where;
-    const tos = this.#sendTos ? encapTos(this.#tos < 0 ? where.tos : this.#tos, where.tos) : 0;
-    const low = this.#inherits ? this.#inherit.outer(tos, frame, where) : tos;
-    return this.#ports.length > 0 ? low | (sourcePort(this.#view, frame, where, this.#ports) << 16) : low;
   }
 }

@@ -31,6 +31,7 @@ import {
   NEEDS_CSUM,
   VNET_CSUM_OFFSET,
   VNET_CSUM_START,
+  VNET_FLAGS,
   writeVnetHeader,
 } from "./vnet.ts";
 
@@ -127,11 +128,12 @@ function makePartial(bytes: Uint8Array, csumAt: number, where: Location): boolea
  * Finishes a checksum that the TAP left partial, as `skb_checksum_help` does, but for one in 65,536: where the checksum is
  * 0 that writes 0xffff for every protocol. Both are right in ones' complement; only UDP, where 0 says that there is none,
  * asks for it (RFC 768), and to some who look, tshark among them, it is wrong in TCP (RFC 1624). The frame's vnet header,
- * at `header`, says where; a header that points outside the frame changes nothing.
+ * at `header`, says where; a header that points outside the frame changes nothing. It needs no checksum afterwards.
  */
 export function completeChecksum(bytes: Uint8Array, header: number, frame: number, length: number): void {
   const start = le16(bytes, header + VNET_CSUM_START);
   const offset = le16(bytes, header + VNET_CSUM_OFFSET);
+  bytes[header + VNET_FLAGS]! &= ~NEEDS_CSUM;
   if (start + offset + 2 > length) return;
   const value = ~fold(sum(bytes, frame + start, length - start)) & 0xffff;
   putU16(bytes, frame + start + offset, value === 0 && offset === UDP_CHECKSUM_AT ? 0xffff : value);
