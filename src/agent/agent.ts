@@ -16,6 +16,8 @@ import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
 import { HostError } from "../host/ip.ts";
+import { transmitDrops } from "../host/netdev.ts";
+import { readDevices } from "../host/read.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import {
@@ -28,7 +30,7 @@ import {
 import { describeDiff, diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
-import { type Device, openDevice } from "./device.ts";
+import { type Device, lookAfter, openDevices } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { EventHub } from "./events.ts";
 import { explainFailure } from "./failure.ts";
@@ -135,12 +137,8 @@ export class Agent implements AgentView {
       throw new HostError("HOST_OWN_ADDRESS", ourselves, "leave it out: it is the others'");
     const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
     const offloads = decideOffloads(config, found);
-    const devices: Device[] = [];
+    const devices = await openDevices(config.overlays, uplink, inUse(offloads), this.#log);
     try {
-      const ours = config.overlays.map(({ device }) => device);
-      for (const overlay of config.overlays) {
-        devices.push(await openDevice(overlay, uplink, inUse(offloads), this.#log, ours));
-      }
       await this.#startOn(devices, uplink, offloads);
     } catch (error) {
       if (this.#running === undefined) for (const device of devices) device.close();
@@ -249,10 +247,15 @@ export class Agent implements AgentView {
   async #putInPlace(): Promise<number> {
     let changed = 0;
     const failures: Error[] = [];
+    const { overlays } = this.#up();
+    const states = await lookAfter(
+      overlays.map(({ device }) => device),
+      this.#log,
+    );
     // One overlay that fails does not stop the others.
-    for (const overlay of this.#up().overlays) {
+    for (const overlay of overlays) {
       try {
-        changed += await overlay.putInPlace();
+        changed += await overlay.putInPlace(states.get(overlay.device.name)!);
       } catch (error) {
         failures.push(error as Error);
       }
@@ -301,10 +304,9 @@ export class Agent implements AgentView {
     const running = this.#ready ? this.#running : undefined;
     const health = running && (await inTime(running.engine.ask({ type: "health" })).catch(() => null));
     // Where the dataplane does not answer, its rows cannot be compared either: one such line is enough.
-    const looks = (health ? running.overlays : []).map(({ peers }) =>
-      inTime(peers.inspect()).catch((error: Error) => [error.message]),
-    );
-    const wrong = (await Promise.all(looks)).flat();
+    const wrong = health
+      ? await inTime(inspect(running.overlays)).catch(({ message }: Error) => [message])
+      : [];
     return describeStatus({
       config: this.#config,
       startedAt: this.#startedAt,
@@ -321,7 +323,8 @@ export class Agent implements AgentView {
   stats(vni?: number): CounterSnapshot {
     const { engine, overlays } = this.#up();
     if (vni !== undefined) return this.#overlay(vni).stats();
-    const full = overlays.reduce((sum, { device }) => sum + device.queueDrops(), 0);
+    const drops = transmitDrops();
+    const full = overlays.reduce((sum, { device }) => sum + device.queueDrops(drops), 0);
     return withQueueDrops(engine.snapshot(), full);
   }
 
@@ -391,6 +394,13 @@ export class Agent implements AgentView {
     this.#queue = result.catch(() => {});
     return result;
   }
+}
+
+/** Looks at all overlays, and changes nothing. @returns what is not as it should be, a sentence each */
+async function inspect(overlays: readonly Overlay[]): Promise<string[]> {
+  const states = await readDevices(overlays.map(({ device }) => device.name));
+  const looks = overlays.map(({ device, peers }) => peers.inspect(states.get(device.name)));
+  return (await Promise.all(looks)).flat();
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

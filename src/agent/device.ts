@@ -1,6 +1,7 @@
 /**
- * The agent's device: found, made or made anew, with the MAC, MTU and addresses it should have, and its queues open.
- * Once the agent is up it is persistent, and outlives the agent with its addresses and rows, unless it is ephemeral:
+ * The agent's devices: found, made or made anew, with the MAC, MTU and addresses they should have, and their queues open;
+ * one for each overlay. What asks `ip` asks about all of them at once, so that a thousand take seconds and not minutes.
+ * Once the agent is up a device is persistent, and outlives the agent with its addresses and rows, unless it is ephemeral:
  * then the kernel removes it with its last descriptor, however the process ends. So one that was made for an agent
  * which then does not start goes with it.
  */
@@ -9,13 +10,15 @@ import { overlayMtu } from "../control/mtu.ts";
 import type { Offloads } from "../dataplane/offloads.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
-import { type Link, prepareDevice, repairLink, type WantedLink } from "../host/link.ts";
+import { type Link, makeWay, missing, planDevices } from "../host/link.ts";
 import { randomMac } from "../host/mac.ts";
 import { transmitDrops } from "../host/netdev.ts";
-import { removeQueue } from "../host/qdisc.ts";
+import { removeQueues } from "../host/qdisc.ts";
+import { type DeviceState, readDevices } from "../host/read.ts";
+import { linkRepairs, type Repair, repairLinks } from "../host/repair.ts";
 import { refuseRouterAdvertisements } from "../host/sysctl.ts";
 import type { Uplink } from "../host/uplink.ts";
-import { tapHolders } from "../io/linux/holders.ts";
+import { holdersOfTaps, type ProcessName, tapHolders } from "../io/linux/holders.ts";
 import { loadShim } from "../io/linux/shim.ts";
 import { type OpenTap, openTap, openTapQueue } from "../io/linux/tap.ts";
 import { sharedTap } from "../io/linux/tap-errors.ts";
@@ -35,54 +38,97 @@ export interface Device {
   readonly warnings: readonly string[];
   /** Whether the device goes with its last descriptor. A new one does until this says otherwise. */
   setEphemeral(ephemeral: boolean): void;
-  /** Puts MAC, MTU and "up" right where somebody has changed them. Compare the rows afterwards: it may cost some. */
-  repair(log: Log): Promise<void>;
-  /** Frames that the kernel dropped since we hold the device because its queue to us was full. */
-  queueDrops(): number;
+  /**
+   * Frames that the kernel dropped since we hold the device because its queue to us was full.
+   * @param drops what `transmitDrops` says now: whoever asks about many devices reads it once
+   */
+  queueDrops(drops?: ReadonlyMap<string, number>): number;
   /** Closes the queues. The engine has been stopped before. */
   close(): void;
 }
 
 /**
- * Opens the device.
- * @param offloads what frames from it may need done
- * @param ours names of all devices of the agent's, of which it is one: the kernel's of these names will not stay
- * @throws HostError when the name is somebody else's; SystemCallError when no TAP can be had
+ * Opens the devices of these overlays.
+ * @param offloads what frames from them may need done
+ * @throws HostError when a name is somebody else's; SystemCallError when no TAP can be had. None is open then
  */
-export async function openDevice(
-  config: OverlayConfig,
+export async function openDevices(
+  configs: readonly OverlayConfig[],
   uplink: Uplink,
   offloads: Offloads,
   log: Log,
-  ours: readonly string[],
-): Promise<Device> {
-  const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
-  const rehearse = async (): Promise<void> => {
+): Promise<Device[]> {
+  const names = configs.map(({ device }) => device);
+  const plans = await planDevices(names);
+  for (const { name, decision } of plans) {
+    // `host/` sees that somebody holds a device; who it is, io knows.
+    const holders = decision.action === "busy" ? tapHolders(name) : [];
+    if (holders.length > 0) throw sharedTap(name, holders);
+  }
+  await makeWay(plans, {}, async () => {
     probeTap();
-    await checkUnderlay(config, ours);
-  };
-  const { decision, before } = await prepareDevice(config.device, {}, rehearse).catch((error) => {
-    throw withHolders(error, config.device);
+    await checkUnderlay(configs[0]!, names);
   });
-  if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
-  const tap = openTap(config.device, offloads);
+  const opened: OpenDevice[] = [];
+  try {
+    const holders = holdersOfTaps();
+    configs.forEach((config, i) => {
+      const { decision, before } = plans[i]!;
+      if (decision.action === "recreate") log.warn(`${config.device} is made anew: ${decision.reason}`);
+      opened.push(openQueues(config, uplink, offloads, before, holders));
+    });
+    for (const kept of await removeQueues(names)) log.debug(kept);
+    const repairs = await repairLinks(opened);
+    for (const { config, name, before, existed } of opened) {
+      const repair = repairs.get(name)!;
+      if (repair instanceof HostError) throw repair;
+      if (existed) sayRepaired(name, repair, log);
+      if (before !== null && !existed) await replayAddresses(config, before, log);
+    }
+    const drops = transmitDrops();
+    const devices = opened.map((one) => deviceOf(one, uplink, drops.get(one.name) ?? 0));
+    for (const text of new Set(devices.flatMap(({ warnings }) => warnings))) log.warn(text);
+    return devices;
+  } catch (error) {
+    for (const { taps } of opened) for (const { fd } of taps) loadShim().close(fd);
+    throw error;
+  }
+}
+
+/** A device whose queues are open, and how it should be. */
+interface OpenDevice {
+  readonly config: OverlayConfig;
+  readonly name: string;
+  readonly taps: Device["taps"];
+  readonly mac: string;
+  readonly mtu: number;
+  /** What had its name before. */
+  readonly before: Link | null;
+  /** That was the device as we make it. */
+  readonly existed: boolean;
+  /** About the MTU that it gets. */
+  readonly warning: string | null;
+}
+
+function openQueues(
+  config: OverlayConfig,
+  uplink: Uplink,
+  offloads: Offloads,
+  before: Link | null,
+  holders: (name: string) => readonly ProcessName[],
+): OpenDevice {
+  const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
+  const tap = openTap(config.device, offloads, holders);
+  const { name, existed } = tap;
   const taps: [OpenTap, ...OpenTap[]] = [tap];
   try {
-    while (taps.length < queueCount(config)) taps.push(openTapQueue(tap.name, offloads));
-    const mac = config.vtepMac ?? before?.mac ?? randomMac();
-    const unqueued = removeQueue(config.device);
-    await repair(config.device, { mac, mtu }, tap.existed ? log : null);
-    const queued = await unqueued;
-    if (queued !== null) log.debug(queued);
-    if (before !== null && !tap.existed) await replayAddresses(config, before, log);
-    const advertisements = refuseRouterAdvertisements(config.device);
-    const warnings = [warning, advertisements].filter((text) => text !== null);
-    for (const text of warnings) log.warn(text);
-    return deviceOf(taps, mac, mtu, uplink, warnings);
+    while (taps.length < queueCount(config)) taps.push(openTapQueue(name, offloads));
   } catch (error) {
     for (const { fd } of taps) loadShim().close(fd);
     throw error;
   }
+  const mac = config.vtepMac ?? before?.mac ?? randomMac();
+  return { config, name, taps, mac, mtu, before, existed, warning };
 }
 
 /**
@@ -93,16 +139,43 @@ function probeTap(): void {
   loadShim().close(openTap("poplin%d").fd);
 }
 
-/** `host/` sees that somebody holds the device; who it is, io knows. */
-function withHolders(error: unknown, name: string): unknown {
-  const holders = error instanceof HostError && error.code === "HOST_DEVICE_BUSY" ? tapHolders(name) : [];
-  return holders.length > 0 ? sharedTap(name, holders) : error;
+/**
+ * Puts MAC, MTU and "up" of devices right where somebody has changed them, and reads what there is then.
+ * @param log told of what was not as we had left it
+ * @returns by name the device's state, or why it is not as it should be
+ * @throws HostError when nothing can be asked or told
+ */
+export async function lookAfter(
+  devices: readonly Device[],
+  log: Log,
+): Promise<ReadonlyMap<string, DeviceState | HostError>> {
+  const names = devices.map(({ name }) => name);
+  const states = new Map<string, DeviceState | HostError>(await readDevices(names));
+  const off: Device[] = [];
+  for (const device of devices) {
+    const { name } = device;
+    const state = states.get(name) as DeviceState | undefined;
+    if (state === undefined) states.set(name, missing(name));
+    else if (linkRepairs(state.link, device).length > 0) off.push(device);
+  }
+  if (off.length === 0) return states;
+  const mended: string[] = [];
+  for (const [name, repair] of await repairLinks(off)) {
+    if (repair instanceof HostError) {
+      states.set(name, repair);
+      continue;
+    }
+    sayRepaired(name, repair, log);
+    mended.push(name);
+  }
+  // The repair may have cost some of its rows.
+  const now = await readDevices(mended);
+  for (const name of mended) states.set(name, now.get(name) ?? missing(name));
+  return states;
 }
 
-/** @param log told of what was not as we had left it; null for a device that is new */
-async function repair(name: string, wanted: WantedLink, log: Log | null): Promise<void> {
-  const { repaired } = await repairLink(name, wanted);
-  if (repaired.length > 0) log?.warn(`${name} was not as it should be: set ${repaired.join(", ")}`);
+function sayRepaired(name: string, { repaired }: Repair, log: Log): void {
+  if (repaired.length > 0) log.warn(`${name} was not as it should be: set ${repaired.join(", ")}`);
 }
 
 /** A device that had to be made anew gets back what somebody else had put on the one before. */
@@ -117,25 +190,21 @@ async function replayAddresses(config: OverlayConfig, before: Link, log: Log): P
 }
 
 function deviceOf(
-  taps: Device["taps"],
-  mac: string,
-  mtu: number,
+  { config, name, taps, mac, mtu, warning }: OpenDevice,
   uplink: Uplink,
-  warnings: readonly string[],
+  droppedBefore: number,
 ): Device {
   let open = true;
-  const [{ fd, name }] = taps;
-  const droppedBefore = transmitDrops(name);
+  const advertisements = refuseRouterAdvertisements(config.device);
   return {
     name,
     taps,
     mac,
     mtu,
     uplink,
-    warnings,
-    repair: (log) => repair(name, { mac, mtu }, log),
-    setEphemeral: (ephemeral) => loadShim().tapPersist(fd, !ephemeral),
-    queueDrops: () => Math.max(0, transmitDrops(name) - droppedBefore),
+    warnings: [warning, advertisements].filter((text) => text !== null),
+    setEphemeral: (ephemeral) => loadShim().tapPersist(taps[0].fd, !ephemeral),
+    queueDrops: (drops = transmitDrops()) => Math.max(0, (drops.get(name) ?? 0) - droppedBefore),
     close: () => {
       if (open) for (const tap of taps) loadShim().close(tap.fd);
       open = false;

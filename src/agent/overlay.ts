@@ -3,6 +3,8 @@
  * its own part only (`engineOf`), so that what works on one overlay knows of no other.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
+import type { HostError } from "../host/ip.ts";
+import type { DeviceState } from "../host/read.ts";
 import type { OverlayConfig } from "./config/load.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -43,13 +45,16 @@ export class Overlay {
     this.#config = config;
   }
 
-  /** @returns how many rows were changed */
-  async putInPlace(): Promise<number> {
+  /**
+   * @param state of the device, as `lookAfter` found it
+   * @returns how many rows were changed
+   */
+  async putInPlace(state: DeviceState | HostError): Promise<number> {
     const { peers, remote, group, neighbours, address } = this.#config;
     return (
       (await this.neighbours.reconcile(peers, neighbours)) +
       (await this.#flood.reconcile(floodTargets({ remote, group }))) +
-      (await this.peers.reconcile(peers, address))
+      (await this.peers.reconcile(peers, address, state))
     );
   }
 

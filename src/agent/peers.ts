@@ -12,8 +12,8 @@ import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/opti
 import { isGroup } from "../fdb/fdb.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { HostError } from "../host/ip.ts";
-import { linkRepairs } from "../host/link.ts";
-import { type DeviceState, readDevice } from "../host/read.ts";
+import type { DeviceState } from "../host/read.ts";
+import { linkRepairs } from "../host/repair.ts";
 import { parseMac } from "../wire/bytes.ts";
 import type { Device } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -62,17 +62,22 @@ export class Peers {
   /**
    * Makes device, kernel and dataplane agree with these leases and addresses. One peer that fails does not stop the
    * others.
+   * @param state of the device, as `lookAfter` found it
    * @returns how many rows were changed
    * @throws HostError when there is no device, or nothing can be asked or told
    */
-  async reconcile(leases: readonly Lease[], addresses: readonly string[]): Promise<number> {
+  async reconcile(
+    leases: readonly Lease[],
+    addresses: readonly string[],
+    state: DeviceState | HostError,
+  ): Promise<number> {
     this.#leases = leases;
     this.#addresses = addresses;
     // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
     for (const { vtepMac } of leases) this.#manual.delete(vtepMac);
     try {
-      await this.#device.repair(this.#log);
-      const outcome = await this.#reconcile(addresses);
+      if (state instanceof HostError) throw state;
+      const outcome = await this.#reconcile(addresses, state);
       this.#broken = null;
       this.#failures = outcome.failures;
       for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
@@ -85,13 +90,13 @@ export class Peers {
 
   /**
    * Looks, and changes nothing.
+   * @param state of the device; undefined when there is none
    * @returns what is not as it should be, a sentence each
    */
-  async inspect(): Promise<string[]> {
+  async inspect(state: DeviceState | undefined): Promise<string[]> {
     const wrong: string[] = [];
     const { name } = this.#device;
-    const state = await readDevice(name);
-    if (state === null) return [`there is no device ${name}`];
+    if (state === undefined) return [`there is no device ${name}`];
     const repairs = linkRepairs(state.link, this.#device);
     if (repairs.length > 0)
       wrong.push(`${name} is not as it should be: \`ip link set ${name} ${repairs.join(" ")}\``);
@@ -118,10 +123,7 @@ export class Peers {
     });
   }
 
-  async #reconcile(addresses: readonly string[]): Promise<Outcome> {
-    const { name } = this.#device;
-    const state = await readDevice(name);
-    if (state === null) throw new HostError("HOST_DEVICE_MISSING", `there is no device ${name}`);
+  async #reconcile(addresses: readonly string[], state: DeviceState): Promise<Outcome> {
     const plan = await this.#plan(state);
     const own = this.#ownAddresses;
     // Until all is done, what we had put there and what we put there now are both ours to take away.

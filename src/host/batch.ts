@@ -23,7 +23,8 @@ export async function runBatch(lines: readonly string[], options: HostOptions): 
     const text = rest.map((line) => `${line}\n${MARKER}\n`).join("");
     const { status, stdout, stderr } = await runIp(["-br", "-force", "-batch", "-"], options, text);
     const passed = Math.min(rest.length, count(stdout, "\n"));
-    const { reasons, tail } = attribute(stderr);
+    // Every second line is a marker.
+    const { reasons, tail } = attribute(stderr, 2);
     for (let i = 0; i < passed; i++) results.push(reasons.get(i) ?? null);
     if (passed === rest.length) break;
     const reason = plainReason(tail) || `ip ended with status ${status}`;
@@ -34,13 +35,16 @@ export async function runBatch(lines: readonly string[], options: HostOptions): 
   return results;
 }
 
-/** Which lines (from 0) failed and why; `tail` is what was said last, by a line that ended the process. */
-function attribute(stderr: string): { reasons: Map<number, string>; tail: string } {
+/**
+ * Reads what a batch of iproute2's said under `-force`.
+ * @param each lines that count as one
+ * @returns which (from 0) failed and why; `tail` is what was said last, by a line that ended the process
+ */
+export function attribute(stderr: string, each = 1): { reasons: Map<number, string>; tail: string } {
   const reasons = new Map<number, string>();
   let start = 0;
   for (const match of stderr.matchAll(/^Command failed -:(\d+)\n?/gm)) {
-    // Lines count from 1, and every second one is a marker.
-    const line = (Number(match[1]) - 1) >> 1;
+    const line = Math.floor((Number(match[1]) - 1) / each); // lines count from 1
     reasons.set(line, plainReason(stderr.slice(start, match.index)) || "failed");
     start = match.index + match[0].length;
   }

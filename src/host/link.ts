@@ -1,13 +1,10 @@
 /**
  * Links: what there is under our device's name, and what has to be done before it can be our TAP.
  *
- *   readLink ─▶ decideDevice ─▶ (deleteLink) ─▶ the shim opens the TAP ─▶ repairLink until MAC, MTU and state are right
- *
- * Set the MAC before any neighbour: every change of it, even to the same one, makes the kernel forget the device's
- * neighbours, permanent ones too (`neigh_changeaddr`, net/core/neighbour.c).
+ *   planDevices ─▶ makeWay ─▶ the shim opens the TAPs ─▶ repairLinks (`repair.ts`)
  */
 import { type IpAddress, parseAddresses } from "./address.ts";
-import { failed, HostError, type HostOptions, ipOrThrow, runIp } from "./ip.ts";
+import { failed, HostError, type HostOptions, runIp } from "./ip.ts";
 
 /** What is known of one link. */
 export interface Link {
@@ -66,82 +63,55 @@ export function decideDevice(link: Link | null): DeviceDecision {
   return { action: "reuse" };
 }
 
+/** A device's name, what has it now, and what to do about that. */
+export interface DevicePlan {
+  readonly name: string;
+  readonly decision: DeviceDecision;
+  /** The link as it is before: its MAC and addresses are worth keeping. */
+  readonly before: Link | null;
+}
+
+/** Looks what has these names, and changes nothing. @throws HostError */
+export async function planDevices(
+  names: readonly string[],
+  options: HostOptions = {},
+): Promise<DevicePlan[]> {
+  const links = await readLinks(names, options);
+  return names.map((name) => {
+    const before = links.get(name) ?? null;
+    return { name, decision: decideDevice(before), before };
+  });
+}
+
 /**
- * Makes way for our TAP: deletes what has to go, refuses what is not ours to touch.
+ * Makes way for our TAPs: deletes what has to go, refuses what is not ours to touch.
  * @param beforeDelete makes sure that what comes after can work, so that nothing is deleted in vain; throws if not
- * @returns the decision, and the link as it was before (its MAC and addresses are worth keeping)
- * @throws HostError `HOST_DEVICE_TAKEN`, `HOST_DEVICE_BUSY`
+ * @throws HostError `HOST_DEVICE_TAKEN`, `HOST_DEVICE_BUSY`: nothing has been deleted then
  */
-export async function prepareDevice(
-  name: string,
+export async function makeWay(
+  plans: readonly DevicePlan[],
   options: HostOptions = {},
   beforeDelete: () => Promise<void> = async () => {},
-): Promise<{ decision: DeviceDecision; before: Link | null }> {
-  const before = await readLink(name, options);
-  const decision = decideDevice(before);
-  if (decision.action === "taken") {
-    const remedy = "give another name with `device`, or delete it if it is of no use";
-    throw new HostError("HOST_DEVICE_TAKEN", `${name} exists, and ${decision.reason}`, remedy);
-  }
-  if (decision.action === "busy") {
-    const remedy = "stop the other agent, or give this one another `device`";
-    throw new HostError("HOST_DEVICE_BUSY", `${name} is in use: ${decision.reason}`, remedy);
-  }
-  if (decision.action === "recreate") {
-    await beforeDelete();
-    await deleteLink(name, options);
-  }
-  return { decision, before };
-}
-
-/** How a device should be. */
-export interface WantedLink {
-  readonly mac: string;
-  readonly mtu: number;
-}
-
-/** @returns what of it differs, as arguments for `ip link set`; empty when nothing does. Pure. */
-export function linkRepairs(link: Link, wanted: WantedLink): string[] {
-  const args: string[] = [];
-  if (link.mac !== wanted.mac) args.push("address", wanted.mac);
-  if (link.mtu !== wanted.mtu) args.push("mtu", String(wanted.mtu));
-  if (!link.up) args.push("up");
-  return args;
-}
-
-/** How often a MAC is set again that somebody (systemd's MACAddressPolicy) changes behind our back. */
-const ATTEMPTS = 5;
-
-/**
- * Sets MAC, MTU and "up" where they differ, reads them back, and repeats while somebody changes them meanwhile.
- * Compare the rows again after a repair: a changed MAC has cost the device its neighbours, a "down" its routes.
- * @returns the link as it is now, and what was repaired, in words
- * @throws HostError `HOST_DEVICE_MISSING`, or `HOST_IP_FAILED` when the kernel refuses or somebody is persistent
- */
-export async function repairLink(
-  name: string,
-  wanted: WantedLink,
-  options: HostOptions = {},
-): Promise<{ link: Link; repaired: string[] }> {
-  const repaired: string[] = [];
-  for (let attempt = 0; ; attempt++) {
-    const link = await readLink(name, options);
-    if (link === null) {
-      throw new HostError("HOST_DEVICE_MISSING", `there is no device ${name}`, "restart the agent");
+): Promise<void> {
+  for (const { name, decision } of plans) {
+    if (decision.action === "taken") {
+      const remedy = "give another name with `device`, or delete it if it is of no use";
+      throw new HostError("HOST_DEVICE_TAKEN", `${name} exists, and ${decision.reason}`, remedy);
     }
-    const args = linkRepairs(link, wanted);
-    if (args.length === 0) return { link, repaired };
-    if (attempt === ATTEMPTS) {
-      const message = `${name} does not keep what it is given: \`ip link set ${name} ${args.join(" ")}\``;
-      throw new HostError(
-        "HOST_IP_FAILED",
-        message,
-        "a network manager may claim the device: exclude it there",
-      );
+    if (decision.action === "busy") {
+      const remedy = "stop the other agent, or give this one another `device`";
+      throw new HostError("HOST_DEVICE_BUSY", `${name} is in use: ${decision.reason}`, remedy);
     }
-    repaired.push(args.join(" "));
-    await ipOrThrow(["link", "set", "dev", name, ...args], options);
   }
+  const going = plans.filter(({ decision }) => decision.action === "recreate");
+  if (going.length === 0) return;
+  await beforeDelete();
+  for (const { name } of going) await deleteLink(name, options);
+}
+
+/** @returns the error for a device that is not there, though it should */
+export function missing(name: string): HostError {
+  return new HostError("HOST_DEVICE_MISSING", `there is no device ${name}`, "restart the agent");
 }
 
 /** Deletes a link. One that is not there is no failure. */
@@ -153,11 +123,29 @@ export async function deleteLink(name: string, options: HostOptions = {}): Promi
 
 /** @returns the link of that name with its addresses; null when there is none. */
 export async function readLink(name: string, options: HostOptions = {}): Promise<Link | null> {
-  const args = ["-json", "-details", "addr", "show", "dev", name];
+  return (await readLinks([name], options)).get(name) ?? null;
+}
+
+/** @returns by name those of these links that there are, with their addresses. @throws HostError */
+export async function readLinks(
+  names: readonly string[],
+  options: HostOptions,
+): Promise<ReadonlyMap<string, Link>> {
+  const one = names.length === 1 ? names[0]! : null;
+  const args = ["-json", "-details", ...addressQuery(one).split(" ")];
   const result = await runIp(args, options);
-  if (result.status === 0) return parseLinks(JSON.parse(result.stdout))[0] ?? null;
-  if (isMissing(result.stderr)) return null;
-  throw failed(args, result);
+  if (result.status !== 0) {
+    if (one !== null && isMissing(result.stderr)) return new Map();
+    throw failed(args, result);
+  }
+  const wanted = new Set(names);
+  const links = parseLinks(JSON.parse(result.stdout)).filter(({ name }) => wanted.has(name));
+  return new Map(links.map((link) => [link.name, link]));
+}
+
+/** The query for links with their addresses, as a line of `ip -batch`. @param device null for all */
+export function addressQuery(device: string | null): string {
+  return device === null ? "addr show" : `addr show dev ${device}`;
 }
 
 /** @returns whether iproute2 says that a device is not there. */

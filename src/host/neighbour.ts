@@ -7,9 +7,9 @@ interface IpNeighbour {
   readonly state?: readonly string[];
 }
 
-/** The query for them, as a line of `ip -batch`. */
-export function neighbourQuery(device: string): string {
-  return `neigh show dev ${device} nud permanent`;
+/** The query for them, as a line of `ip -batch`. @param device null for those of all devices */
+export function neighbourQuery(device: string | null): string {
+  return `neigh show ${device === null ? "" : `dev ${device} `}nud permanent`;
 }
 
 /** @param json what the query printed, parsed */

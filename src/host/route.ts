@@ -15,9 +15,9 @@ export interface IpRoute {
   readonly flags?: readonly string[];
 }
 
-/** The query for the routes of a device, IPv4 and IPv6, as a line of `ip -batch`. */
-export function routeQuery(device: string): string {
-  return `route show table all dev ${device}`;
+/** The query for the routes of a device, IPv4 and IPv6, as a line of `ip -batch`. @param device null for all devices */
+export function routeQuery(device: string | null): string {
+  return `route show table all${device === null ? "" : ` dev ${device}`}`;
 }
 
 /**

@@ -9,8 +9,8 @@ flannel.1: 2000      20    0    3    0     0          0         0     2000      
 
 describe("/proc/net/dev", () => {
   it("has the frames that a device dropped on their way out", () => {
-    expect(parseTransmitDrops(TEXT, "flannel.1")).toBe(713354);
-    expect(parseTransmitDrops(TEXT, "lo")).toBe(2);
-    expect(parseTransmitDrops(TEXT, "flannel")).toBe(0);
+    expect(parseTransmitDrops(TEXT).get("flannel.1")).toBe(713354);
+    expect(parseTransmitDrops(TEXT).get("lo")).toBe(2);
+    expect(parseTransmitDrops(TEXT).get("flannel")).toBeUndefined();
   });
 });

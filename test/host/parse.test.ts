@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { vtepMac } from "../../src/agent/config/addresses.ts";
 import { addressLine } from "../../src/host/address.ts";
 import { plainReason } from "../../src/host/ip.ts";
-import { decideDevice, type Link, linkRepairs, parseLinks } from "../../src/host/link.ts";
+import { decideDevice, type Link, parseLinks } from "../../src/host/link.ts";
 import { randomMac } from "../../src/host/mac.ts";
 import { neighbourLine, parseNeighbours } from "../../src/host/neighbour.ts";
+import { linkRepairs } from "../../src/host/repair.ts";
 import { parseRoutes, routeLine } from "../../src/host/route.ts";
 import { parseUplinks } from "../../src/host/uplink.ts";
 

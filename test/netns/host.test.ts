@@ -20,10 +20,18 @@ import type { FdbTarget } from "../../src/control/rows.ts";
 import { applyHostSteps } from "../../src/host/apply.ts";
 import { runBatch } from "../../src/host/batch.ts";
 import { HostError } from "../../src/host/ip.ts";
-import { decideDevice, deleteLink, prepareDevice, readLink, repairLink } from "../../src/host/link.ts";
+import {
+  type DevicePlan,
+  decideDevice,
+  deleteLink,
+  makeWay,
+  planDevices,
+  readLink,
+} from "../../src/host/link.ts";
 import { randomMac } from "../../src/host/mac.ts";
-import { removeQueue } from "../../src/host/qdisc.ts";
+import { removeQueues } from "../../src/host/qdisc.ts";
 import { readDevice } from "../../src/host/read.ts";
+import { repairLink } from "../../src/host/repair.ts";
 import { refuseRouterAdvertisements } from "../../src/host/sysctl.ts";
 import { findUplink, type UplinkWish } from "../../src/host/uplink.ts";
 import { describeWith, namespaces, tun } from "../helpers/needs.ts";
@@ -56,6 +64,13 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
 
   function ip(...words: string[]): string {
     return execFileSync("ip", ["-n", netns, ...words], { encoding: "utf8" });
+  }
+
+  /** Makes way for our device. */
+  async function prepare(): Promise<DevicePlan> {
+    const [plan] = await planDevices([DEVICE], options);
+    await makeWay([plan!], options);
+    return plan!;
   }
 
   function makeTap(...flags: string[]): void {
@@ -94,9 +109,9 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
   afterEach(() => deleteLink(DEVICE, options));
 
   it("a TAP as we make them is taken over; MAC, MTU and state are repaired in place", async () => {
-    expect((await prepareDevice(DEVICE, options)).decision).toEqual({ action: "create" });
+    expect((await prepare()).decision).toEqual({ action: "create" });
     makeTap("multi_queue", "vnet_hdr");
-    const { decision, before } = await prepareDevice(DEVICE, options);
+    const { decision, before } = await prepare();
     expect(decision).toEqual({ action: "reuse" });
     expect(before?.tun).toEqual({
       mode: "tap",
@@ -119,7 +134,7 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
   ])("a TAP with %s is deleted, to be made anew", async (_what, flags, reason) => {
     makeTap(...flags);
     ip("addr", "add", "10.244.1.0/32", "dev", DEVICE);
-    const { decision, before } = await prepareDevice(DEVICE, options);
+    const { decision, before } = await prepare();
     expect(decision).toEqual({ action: "recreate", reason: expect.stringMatching(reason) });
     expect(before?.addresses).toEqual(["10.244.1.0/32"]);
     expect(await readLink(DEVICE, options)).toBeNull();
@@ -127,11 +142,11 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
 
   it("flannel's VXLAN device and a TUN of our name make way, a bridge does not", async () => {
     ip("link", "add", DEVICE, "type", "vxlan", "id", "1", "dstport", "8472", "dev", "underlay", "nolearning");
-    expect((await prepareDevice(DEVICE, options)).decision.action).toBe("recreate");
+    expect((await prepare()).decision.action).toBe("recreate");
     ip("tuntap", "add", DEVICE, "mode", "tun", "multi_queue", "vnet_hdr");
-    expect((await prepareDevice(DEVICE, options)).decision.action).toBe("recreate");
+    expect((await prepare()).decision.action).toBe("recreate");
     ip("link", "add", DEVICE, "type", "bridge");
-    await expect(prepareDevice(DEVICE, options)).rejects.toMatchObject({
+    await expect(prepare()).rejects.toMatchObject({
       code: "HOST_DEVICE_TAKEN",
       message: "flannel.1 exists, and it is a bridge",
     });
@@ -312,12 +327,12 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
 
   it("our device gets no queueing discipline; where that fails it says why", async () => {
     makeTap("multi_queue", "vnet_hdr");
-    expect(await removeQueue(DEVICE, options)).toBeNull();
+    expect(await removeQueues([DEVICE], options)).toEqual([]);
     const words = ["-netns", netns, "qdisc", "show", "dev", DEVICE];
     expect(execFileSync("tc", words, { encoding: "utf8" })).toMatch(/^qdisc noqueue /);
-    expect(await removeQueue("no-such-device", options)).toMatch(
-      /^the queueing .* no-such-device stays .*: .+/,
-    );
+    expect(await removeQueues(["no-such-device", DEVICE], options)).toEqual([
+      expect.stringMatching(/^the queueing .* no-such-device stays .*: .+/),
+    ]);
   });
 
   it("router advertisements are refused on our device", async () => {

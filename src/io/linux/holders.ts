@@ -29,11 +29,20 @@ export function portHolders(port: number): PortHolders {
 }
 
 /** Processes other than this one, in the same network namespace, that hold a queue of the TAP `name`. */
-export function tapHolders(name: string): ProcessName[] {
-  const here = link("/proc/self/ns/net");
-  return processesWith(
-    (target, info) => target === "/dev/net/tun" && tapInFdinfo(read(info)) === name,
-  ).filter(({ pid }) => pid !== process.pid && link(`/proc/${pid}/ns/net`) === here);
+export function tapHolders(name: string): readonly ProcessName[] {
+  return holdersOfTaps()(name);
+}
+
+/**
+ * As `tapHolders`, for whoever asks about many of them: the machine's processes are gone through once, at the first
+ * question.
+ */
+export function holdersOfTaps(): (name: string) => readonly ProcessName[] {
+  let byName: Map<string, ProcessName[]> | undefined;
+  return (name) => {
+    byName ??= readTapHolders();
+    return byName.get(name) ?? [];
+  };
 }
 
 /**
@@ -82,13 +91,45 @@ function listVxlan(): string {
   }
 }
 
-function processesWith(holds: (target: string, info: string) => boolean): ProcessName[] {
+/** Processes other than this one, in the same network namespace, by the TAPs of which they hold a queue. */
+function readTapHolders(): Map<string, ProcessName[]> {
+  const here = link("/proc/self/ns/net");
+  const byName = new Map<string, ProcessName[]>();
+  for (const pid of pids()) {
+    if (pid === process.pid || link(`/proc/${pid}/ns/net`) !== here) continue;
+    const names = descriptors(pid)
+      .filter(({ target }) => target === "/dev/net/tun")
+      .map(({ info }) => tapInFdinfo(read(info)));
+    for (const name of new Set(names)) {
+      if (name === undefined) continue;
+      byName.set(name, [...(byName.get(name) ?? []), processOf(pid)]);
+    }
+  }
+  return byName;
+}
+
+function processesWith(holds: (target: string) => boolean): ProcessName[] {
+  return pids()
+    .filter((pid) => descriptors(pid).some(({ target }) => holds(target)))
+    .map(processOf);
+}
+
+function pids(): number[] {
   return list("/proc")
     .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) =>
-      list(`/proc/${pid}/fd`).some((fd) => holds(link(`/proc/${pid}/fd/${fd}`), `/proc/${pid}/fdinfo/${fd}`)),
-    )
-    .map((pid) => ({ pid: Number(pid), command: read(`/proc/${pid}/comm`).trim() }));
+    .map(Number);
+}
+
+/** What a process has open: where each leads, and the file that says more about it. */
+function descriptors(pid: number): { target: string; info: string }[] {
+  return list(`/proc/${pid}/fd`).map((fd) => ({
+    target: link(`/proc/${pid}/fd/${fd}`),
+    info: `/proc/${pid}/fdinfo/${fd}`,
+  }));
+}
+
+function processOf(pid: number): ProcessName {
+  return { pid, command: read(`/proc/${pid}/comm`).trim() };
 }
 
 // A process may end, or not be ours to look into, at any moment: then there is nothing to read.

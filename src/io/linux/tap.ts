@@ -11,7 +11,7 @@ import type { Offloads } from "../../dataplane/offloads.ts";
 import type { Tap } from "../../dataplane/ports.ts";
 import { LENGTH, type Ring } from "../../dataplane/ring.ts";
 import { isSystemCallFailure } from "./errors.ts";
-import { tapHolders } from "./holders.ts";
+import { type ProcessName, tapHolders } from "./holders.ts";
 import { loadShim } from "./shim.ts";
 import { type Explanation, explainNew, explainOld, sharedTap } from "./tap-errors.ts";
 import { Watching } from "./watching.ts";
@@ -53,14 +53,19 @@ export interface OpenTap {
 /**
  * Opens a queue of the TAP `name`, made if it does not exist; a "%d" in the name becomes the next free number.
  * @param offloads what frames from it may need done; left out: nothing. What somebody left on otherwise is switched off
+ * @param holdersOf says who holds a device that is there already
  * @throws TapPermissionError, TunMissingError, TapBusyError, TapMismatchError, TapNameError, SystemCallError
  * @throws RangeError for a name of more than 15 bytes
  */
-export function openTap(name: string, offloads?: Offloads): OpenTap {
+export function openTap(
+  name: string,
+  offloads?: Offloads,
+  holdersOf: (name: string) => readonly ProcessName[] = tapHolders,
+): OpenTap {
   const bits = tapOffloads(offloads);
   const fresh = tryOpen(name, TAP_FLAGS | IFF_TUN_EXCL, bits, explainNew);
   if (fresh !== undefined) return { ...fresh, existed: false };
-  const holders = tapHolders(name);
+  const holders = holdersOf(name);
   // Each queue of a device gets a share of its frames: two owners would both lose packets.
   if (holders.length > 0) throw sharedTap(name, holders);
   const found = tryOpen(name, TAP_FLAGS, bits, explainOld);
