@@ -210,7 +210,9 @@ function openBatch(
     sendBuffer: first.sendBuffer / DOUBLED,
     warnings: first.warnings,
     start: (dataplane, overlays, taps) => {
-      const logs = overlays.map(() => sockets.map(newLearnLog));
+      // A queue that is the only one tells nobody.
+      const tellers = sockets.length > 1 ? sockets : [];
+      const logs = overlays.map(() => tellers.map(() => newLearnLog(overlays.length)));
       return startQueues(
         dataplane,
         sockets.map((socket, i) => ({
@@ -232,7 +234,7 @@ function openBatch(
 
 /** One queue's logs of one overlay; null where it is the only queue. */
 function logsOf(logs: readonly SharedArrayBuffer[], queue: number): LearnLogs | null {
-  if (logs.length === 1) return null;
+  if (logs.length === 0) return null;
   return { own: logs[queue]!, others: logs.filter((_, other) => other !== queue) };
 }
 

@@ -358,6 +358,11 @@ describe("whatever the text is", () => {
   });
 });
 
+/** As l2miss and l3miss are: a slip may be as near to one as to the other. */
+function isOneLetterOff(a: string, b: string): boolean {
+  return a.length === b.length && [...a].filter((letter, i) => letter !== b[i]).length === 1;
+}
+
 describe("did you mean", () => {
   const names = SETTINGS.map(({ name }) => name);
 
@@ -380,7 +385,8 @@ describe("did you mean", () => {
         if ((names as string[]).includes(slipped)) return;
         // Short names are one slip away from each other ("mt" is mtu and tos and ttl): any of the nearest will do.
         const guess = closest(slipped, names);
-        if (name.length > 4 || kind === "case") expect(guess).toBe(name);
+        const twins = names.filter((one) => one === name || isOneLetterOff(one, name));
+        if (name.length > 4 || kind === "case") expect(twins).toContain(guess);
         else expect(guess).not.toBeNull();
       }),
     );
