@@ -139,39 +139,45 @@ function probeTap(): void {
   loadShim().close(openTap("poplin%d").fd);
 }
 
+/** What there is of a device, or why that is not known, or not as it should be. */
+export type Found = DeviceState | HostError;
+
 /**
  * Puts MAC, MTU and "up" of devices right where somebody has changed them, and reads what there is then.
  * @param log told of what was not as we had left it
- * @returns by name the device's state, or why it is not as it should be
- * @throws HostError when nothing can be asked or told
+ * @returns by name; all of them
  */
-export async function lookAfter(
-  devices: readonly Device[],
-  log: Log,
-): Promise<ReadonlyMap<string, DeviceState | HostError>> {
-  const names = devices.map(({ name }) => name);
-  const states = new Map<string, DeviceState | HostError>(await readDevices(names));
-  const off: Device[] = [];
-  for (const device of devices) {
-    const { name } = device;
-    const state = states.get(name) as DeviceState | undefined;
-    if (state === undefined) states.set(name, missing(name));
-    else if (linkRepairs(state.link, device).length > 0) off.push(device);
+export async function lookAfter(devices: readonly Device[], log: Log): Promise<ReadonlyMap<string, Found>> {
+  const found = await readAll(devices);
+  const off = devices.filter((device) => {
+    const state = found.get(device.name)!;
+    return !(state instanceof HostError) && linkRepairs(state.link, device).length > 0;
+  });
+  if (off.length === 0) return found;
+  const repairs = await repairLinks(off).catch((error) => sameForAll(off, error));
+  // The repair may have cost some of the device's rows.
+  const after = await readAll(off);
+  for (const { name } of off) {
+    const repair = repairs.get(name)!;
+    if (!(repair instanceof HostError)) sayRepaired(name, repair, log);
+    found.set(name, repair instanceof HostError ? repair : after.get(name)!);
   }
-  if (off.length === 0) return states;
-  const mended: string[] = [];
-  for (const [name, repair] of await repairLinks(off)) {
-    if (repair instanceof HostError) {
-      states.set(name, repair);
-      continue;
-    }
-    sayRepaired(name, repair, log);
-    mended.push(name);
+  return found;
+}
+
+async function readAll(devices: readonly Device[]): Promise<Map<string, Found>> {
+  try {
+    const states = await readDevices(devices.map(({ name }) => name));
+    return new Map(devices.map(({ name }) => [name, states.get(name) ?? missing(name)]));
+  } catch (error) {
+    return sameForAll(devices, error);
   }
-  // The repair may have cost some of its rows.
-  const now = await readDevices(mended);
-  for (const name of mended) states.set(name, now.get(name) ?? missing(name));
-  return states;
+}
+
+/** One error, of what was asked about all of them. @throws what is no HostError */
+function sameForAll(devices: readonly Device[], error: unknown): Map<string, HostError> {
+  if (!(error instanceof HostError)) throw error;
+  return new Map(devices.map(({ name }) => [name, error]));
 }
 
 function sayRepaired(name: string, { repaired }: Repair, log: Log): void {

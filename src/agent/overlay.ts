@@ -3,10 +3,8 @@
  * its own part only (`engineOf`), so that what works on one overlay knows of no other.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
-import type { HostError } from "../host/ip.ts";
-import type { DeviceState } from "../host/read.ts";
 import type { OverlayConfig } from "./config/load.ts";
-import type { Device } from "./device.ts";
+import type { Device, Found } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Command } from "./engine/protocol.ts";
 import { FloodTargets } from "./flood.ts";
@@ -49,7 +47,7 @@ export class Overlay {
    * @param state of the device, as `lookAfter` found it
    * @returns how many rows were changed
    */
-  async putInPlace(state: DeviceState | HostError): Promise<number> {
+  async putInPlace(state: Found): Promise<number> {
     const { peers, remote, group, neighbours, address } = this.#config;
     return (
       (await this.neighbours.reconcile(peers, neighbours)) +

@@ -15,7 +15,7 @@ import { HostError } from "../host/ip.ts";
 import type { DeviceState } from "../host/read.ts";
 import { linkRepairs } from "../host/repair.ts";
 import { parseMac } from "../wire/bytes.ts";
-import type { Device } from "./device.ts";
+import type { Device, Found } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { FDB_REFUSALS } from "./fdb-change.ts";
 import type { Log } from "./log.ts";
@@ -66,11 +66,7 @@ export class Peers {
    * @returns how many rows were changed
    * @throws HostError when there is no device, or nothing can be asked or told
    */
-  async reconcile(
-    leases: readonly Lease[],
-    addresses: readonly string[],
-    state: DeviceState | HostError,
-  ): Promise<number> {
+  async reconcile(leases: readonly Lease[], addresses: readonly string[], state: Found): Promise<number> {
     this.#leases = leases;
     this.#addresses = addresses;
     // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
