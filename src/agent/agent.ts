@@ -1,8 +1,7 @@
 /**
  * The agent's life, from configuration to forwarding and back.
  *
- *   start   claim the API socket → find the uplink → try the offloads → make or take over the device
- *           → open the underlay → run the dataplane → put the peers' rows in place → running
+ *   start   claim the API socket → open everything (`open.ts`) → put the peers' rows in place → running
  *   reload  read the configuration again → refuse it whole if anything needs a restart → apply the difference
  *   keep    every half minute, put right what somebody has changed
  *   stop    close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
@@ -12,13 +11,10 @@
  * everything anew.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
-import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
-import { HostError } from "../host/ip.ts";
 import { transmitDrops } from "../host/netdev.ts";
 import { readDevices } from "../host/read.ts";
-import { findUplink, type Uplink } from "../host/uplink.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import {
   AgentError,
@@ -30,19 +26,14 @@ import {
 import { describeDiff, diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
-import { type Device, lookAfter, openDevices } from "./device.ts";
-import type { Engine } from "./engine/engine.ts";
-import { EventHub } from "./events.ts";
+import { lookAfter } from "./device.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
-import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
-import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
-import { floodTargets, Overlay, ownAddress, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
+import { open, type Running } from "./open.ts";
+import { type Overlay, ownAddress, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
 import { PathWatch } from "./path-mtu/watch.ts";
-import { headerOptions, policyOf } from "./policy.ts";
 import { describeStatus } from "./status.ts";
-import { groupsOf, type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
@@ -57,17 +48,6 @@ const ANSWER_TIMEOUT = 2000;
 export interface Loaded {
   readonly config: AgentConfig;
   readonly warnings: readonly Problem[];
-}
-
-/** Everything that is open while the agent runs. */
-interface Running {
-  /** At least one, in the order of the configuration. */
-  readonly overlays: readonly [Overlay, ...Overlay[]];
-  readonly underlay: OpenUnderlay;
-  /** Why each offload is not in use, as of the start; null for one that is. */
-  readonly offloads: OffloadReport;
-  readonly engine: Engine;
-  readonly events: EventHub;
 }
 
 export class Agent implements AgentView {
@@ -123,57 +103,11 @@ export class Agent implements AgentView {
     const config = this.#config;
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
     this.#api = await startApiServer({ path: config.socket, view: this, onError });
-    // First, as its device goes in the background while others work.
-    const tried = tryTap(config);
-    const uplink = await findUplink({
-      local: config.local,
-      device: config.dev,
-      towards: vtepAddresses(config.overlays)[0] ?? groupsOf(config)[0] ?? null,
-      family: config.family,
-    });
-    const { address } = uplink;
-    const ourselves = ownAddress(config.overlays, address);
-    if (ourselves !== null)
-      throw new HostError("HOST_OWN_ADDRESS", ourselves, "leave it out: it is the others'");
-    const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
-    const offloads = decideOffloads(config, found);
-    const devices = await openDevices(config.overlays, uplink, inUse(offloads), this.#log);
-    try {
-      await this.#startOn(devices, uplink, offloads);
-    } catch (error) {
-      if (this.#running === undefined) for (const device of devices) device.close();
-      throw error;
-    }
-  }
-
-  async #startOn(devices: readonly Device[], uplink: Uplink, offloads: OffloadReport): Promise<void> {
-    const config = this.#config;
-    const underlay = await openUnderlay(config, uplink, offloads);
-    const unmet = config.overlays.flatMap((overlay) => unmetSettings(overlay, underlay.capabilities));
-    const warnings = [...underlay.warnings, ...new Set(unmet)];
-    for (const warning of warnings) this.#log.warn(warning);
-    const { port } = config;
-    let engine: Engine;
-    try {
-      const { flowLabel } = headerOptions(config);
-      const options = config.overlays.map((overlay, i) => {
-        const { mac, mtu } = devices[i]!;
-        const { ttl, df } = headerOptions(overlay);
-        const rows = FloodTargets.rows(floodTargets(overlay), port);
-        return { vni: overlay.vni, port, mac, mtu, rows, ...policyOf(overlay), ttl, df };
-      });
-      const taps = devices.map((device) => device.taps);
-      engine = await underlay.start({ offloads: inUse(offloads), flowLabel }, options, taps);
-    } catch (error) {
-      underlay.close();
-      throw error;
-    }
-    const overlays = config.overlays.map(
-      (overlay, i) => new Overlay(engine, i, overlay, devices[i]!, this.#log),
-    ) as unknown as Running["overlays"];
-    const events = new EventHub(engine.events);
-    this.#running = { overlays, underlay: { ...underlay, warnings }, offloads, engine, events };
-    const names = devices.map(({ name }) => name);
+    const running = await open(config, this.#log);
+    this.#running = running;
+    const { overlays, engine } = running;
+    const { uplink } = overlays[0].device;
+    const names = overlays.map(({ device }) => device.name);
     void engine.failed.then((failure) => {
       this.#deviceGone = "port" in failure && failure.port === "tap";
       if (!this.#stopping) this.#fail(explainFailure(failure, names.join(" or ")));
@@ -181,20 +115,19 @@ export class Agent implements AgentView {
     await this.#serially(() => this.#putInPlace());
     this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
-    const { family } = config;
-    const mtu = Math.max(...devices.map((device) => device.mtu));
+    const { family, port } = config;
+    const mtu = Math.max(...overlays.map(({ device }) => device.mtu));
     this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
     this.#paths.update(vtepAddresses(config.overlays), config);
     // Only now: a device that we made for a start that failed goes with its descriptor.
-    for (const device of devices) device.setEphemeral(config.ephemeral);
+    for (const { device } of overlays) device.setEphemeral(config.ephemeral);
     this.#ready = true;
-    config.overlays.forEach((overlay, i) => {
-      const { name, mac, mtu } = devices[i]!;
+    for (const { device, config: overlay } of overlays) {
       this.#log.info(
-        `forwarding VNI ${overlay.vni} between ${name} (${mac}, MTU ${mtu}) and ${uplink.address} port ` +
-          `${port} on ${uplink.device}, ${config.underlay}; ${whom(overlay)}`,
+        `forwarding VNI ${overlay.vni} between ${device.name} (${device.mac}, MTU ${device.mtu}) and ` +
+          `${uplink.address} port ${port} on ${uplink.device}, ${config.underlay}; ${whom(overlay)}`,
       );
-    });
+    }
   }
 
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
