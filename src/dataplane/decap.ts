@@ -2,33 +2,27 @@
  * Underlay → overlay: received datagrams become frames for the TAP.
  *
  * Per datagram: tell apart what one receive may hold (one packet; a UDP_GRO train of equal packets; one un-segmented
- * super-frame of a kernel peer). Per packet, in the order of the kernel's `vxlan_rcv`: length, I flag, VNI, reserved
- * bits, sender, inner length and tag, source MAC, ECN; then its size and checksum (see `partial.ts`). The frame is a slice
+ * super-frame of a kernel peer). Per packet: whether it is let in (`admission.ts`), then its size and checksum (see
+ * `partial.ts`). The frame is a slice
  * of the slot it came in; only the vnet header in front of it lies elsewhere, in a slab with one entry per row, since
  * in a train there is no room between two packets. What cannot go is counted under its reason. Consecutive segments of
  * one flow become one super-frame (`coalesce.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
-import { SETS } from "../fdb/remotes.ts";
 import { AF_INET, sockaddrFamily } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
-import { macHi, macLo, parseMac } from "../wire/bytes.ts";
-import { decapEcn, ECN_DROP, ECN_MASK, NOT_ECT, setEcn } from "../wire/ecn.ts";
+import { ECN_MASK, NOT_ECT } from "../wire/ecn.ts";
 import { Location, locate, locateUsual } from "../wire/flow.ts";
 import { ETHERNET_LENGTH } from "../wire/views.ts";
 import {
   type GroupPolicy,
-  gbpDontLearn,
   groupPolicyOf,
-  hasReservedBits,
-  hasReservedBitsBesideGroup,
-  hasVni,
-  readVni,
   VXLAN_FLAG_G,
   VXLAN_GBP_D,
   VXLAN_LENGTH,
   vxlanFlags,
 } from "../wire/vxlan.ts";
+import { Admission } from "./admission.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
@@ -56,25 +50,13 @@ import {
   WORDS,
 } from "./ring.ts";
 import { takeApart } from "./super-frame.ts";
-import { isTagged } from "./vlan.ts";
 
-const PKT_TOO_SMALL = dropIndex("rx", "PKT_TOO_SMALL");
-const VXLAN_INVALID_HDR = dropIndex("rx", "VXLAN_INVALID_HDR");
-const VXLAN_RESERVED_BITS = dropIndex("rx", "VXLAN_RESERVED_BITS");
-const VXLAN_VNI_NOT_FOUND = dropIndex("rx", "VXLAN_VNI_NOT_FOUND");
-const UNKNOWN_VTEP = dropIndex("rx", "UNKNOWN_VTEP");
-const INNER_TOO_SMALL = dropIndex("rx", "INNER_TOO_SMALL");
-const INNER_VLAN = dropIndex("rx", "INNER_VLAN");
-const LOCAL_MAC = dropIndex("rx", "LOCAL_MAC");
-const IP_TUNNEL_ECN = dropIndex("rx", "IP_TUNNEL_ECN");
 const PKT_TOO_BIG = dropIndex("rx", "PKT_TOO_BIG");
 const INNER_CSUM = dropIndex("rx", "INNER_CSUM");
 const RX_FRAMES = counterIndex("rxFrames");
 const RX_BYTES = counterIndex("rxBytes");
 const RX_PARTIAL = counterIndex("rxPartialChecksums");
 const RX_SUPER = counterIndex("rxSuperFrames");
-const RX_MISMATCH = counterIndex("rxSenderMismatch");
-const RX_ECN_MARKED = counterIndex("rxEcnMarked");
 const RX_GBP = counterIndex("rxGbp");
 const RX_COALESCED = counterIndex("rxCoalesced");
 
@@ -111,15 +93,7 @@ export class Decap {
   readonly #where = new Location();
   readonly #vni: number;
   readonly #mtu: number;
-  readonly #macHi: number;
-  readonly #macLo: number;
-  #dropReserved = false;
-  #checkAddress = true;
-  #checkMac = false;
-  /** The packet at hand came from another address than its MAC's VTEP. */
-  #mismatch = false;
-  #dropTagged = false;
-  #gbp = false;
+  readonly #admission: Admission;
   /**
    * The first word of a VXLAN header that `#usual` lets in. With `gbp` on it is that of the last packet that was let in:
    * the packets of one sender have the same. An open packet of the coalescer always has this one.
@@ -150,26 +124,20 @@ export class Decap {
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#mtu = options.mtu;
-    const mac = parseMac(options.mac);
-    this.#macHi = mac.hi;
-    this.#macLo = mac.lo;
+    this.#admission = new Admission(bytes, fdb, vteps, learner, options, counters);
     this.setPolicy(options);
   }
 
   /** Changes what is let in from now on. */
   setPolicy(policy: Omit<DataplanePolicy, "tos">): void {
-    this.#dropReserved = policy.reservedBits === "linux";
-    this.#checkAddress = policy.senderCheck === "strict";
-    this.#checkMac = policy.senderCheck === "mac";
-    this.#dropTagged = policy.vlan === "rfc";
-    this.#gbp = (policy.gbp ?? null) !== null;
+    this.#admission.setPolicy(policy);
     this.#flags = USUAL_FLAGS;
     this.#coalescer.end();
   }
 
   /** What the last packet said that named a group; null before the first, and where `gbp` is off. */
   get lastGroup(): GroupPolicy | null {
-    return this.#gbp ? groupPolicyOf(this.#lastGroup) : null;
+    return this.#admission.gbp ? groupPolicyOf(this.#lastGroup) : null;
   }
 
   /** Turns datagrams of `filled` into frames of `ready`, as long as `ready` has room for the longest train. */
@@ -259,8 +227,7 @@ export class Decap {
     const { words, addresses, addressWords } = filled;
     const largest = LEAST + this.#mtu;
     const vni = this.#vni << 8;
-    const ownHi = this.#macHi;
-    const ownLo = this.#macLo;
+    const { checkAddress, ownHi, ownLo } = this.#admission;
     const noHeader = this.#noHeader;
     const learner = this.#learner;
     // The source MAC that was learned last, of the sender at hand.
@@ -289,7 +256,7 @@ export class Decap {
       }
       if (view.getInt32(at) !== flags || view.getInt32(at + 4) !== vni) break;
       if (addressWords[from >> 2] !== sender || addressWords[(from >> 2) + 1] !== address) {
-        if (this.#checkAddress ? this.#vteps.findByAddress(addresses, from) < 0 : !learning) break;
+        if (checkAddress ? this.#vteps.findByAddress(addresses, from) < 0 : !learning) break;
         sourceHi = -1;
         sender = sockaddrFamily(addresses, from) === AF_INET ? addressWords[from >> 2]! : -1;
         address = addressWords[(from >> 2) + 1]!;
@@ -415,10 +382,11 @@ export class Decap {
     const values = this.#values;
     const frame = at + VXLAN_LENGTH;
     const frameLength = length - VXLAN_LENGTH;
-    let dropped = this.#refuse(addresses, from, at, length);
+    const admission = this.#admission;
+    let dropped = admission.refuse(addresses, from, at, length);
     if (dropped === 0) {
       locate(this.#bytes, frame, frameLength, this.#where);
-      dropped = this.#mark(tos);
+      dropped = admission.mark(tos, this.#where);
     }
     if (dropped === 0) {
       const header = this.#headers + (ready.row(ready.head) / WORDS) * HEADER_STRIDE;
@@ -429,8 +397,8 @@ export class Decap {
         ready.words[row + HEAD_LENGTH] = VNET_LENGTH;
         values[RX_FRAMES]! += 1;
         values[RX_BYTES]! += frameLength;
-        if (this.#gbp) this.#noteGroup(at);
-        if (dropped < 0 || this.#mismatch) this.#coalescer.end();
+        if (admission.gbp) this.#noteGroup(at);
+        if (dropped < 0 || admission.mismatch) this.#coalescer.end();
         else this.#coalescer.begin(ready.head - 1, at, length, this.#where, tos, addresses, from);
         return;
       }
@@ -446,52 +414,6 @@ export class Decap {
     if ((this.#flags & G) === 0) return;
     this.#lastGroup = this.#flags;
     this.#values[RX_GBP]! += 1;
-  }
-
-  /** @returns 0 to go on, or the index of the counter of the reason not to. */
-  #refuse(addresses: Uint8Array, from: number, at: number, length: number): number {
-    const bytes = this.#bytes;
-    this.#mismatch = false;
-    if (length < VXLAN_LENGTH) return PKT_TOO_SMALL;
-    if (!hasVni(bytes, at)) return VXLAN_INVALID_HDR;
-    if (readVni(bytes, at) !== this.#vni) return VXLAN_VNI_NOT_FOUND;
-    // RFC 7348 section 5 says to ignore them; Linux says in a comment that it diverges.
-    if (
-      this.#dropReserved &&
-      (this.#gbp ? hasReservedBitsBesideGroup(bytes, at) : hasReservedBits(bytes, at))
-    )
-      return VXLAN_RESERVED_BITS;
-    if (this.#checkAddress && this.#vteps.findByAddress(addresses, from) < 0) return UNKNOWN_VTEP;
-    if (length < VXLAN_LENGTH + ETHERNET_LENGTH) return INNER_TOO_SMALL;
-    if (this.#dropTagged && isTagged(bytes, at + VXLAN_LENGTH)) return INNER_VLAN;
-    const source = at + VXLAN_LENGTH + 6;
-    const hi = macHi(bytes, source);
-    const lo = macLo(bytes, source);
-    if (hi === this.#macHi && lo === this.#macLo) return LOCAL_MAC;
-    const learner = this.#learner;
-    if (learner.on && !(this.#gbp && gbpDontLearn(bytes, at))) {
-      return learner.see(hi, lo, addresses, from, at + VXLAN_LENGTH, length - VXLAN_LENGTH);
-    }
-    if (this.#checkAddress) return 0;
-    const row = this.#fdb.lookup(this.#vni, hi, lo);
-    const vtep = row >= SETS ? -1 : row; // a group's row is nobody's
-    if (vtep < 0 && this.#checkMac) return UNKNOWN_VTEP;
-    this.#mismatch = vtep < 0 || !this.#vteps.isAddressOf(vtep, addresses, from);
-    if (this.#mismatch) this.#values[RX_MISMATCH]! += 1;
-    return 0;
-  }
-
-  /** Carries the outer congestion mark inwards (RFC 6040). @returns 0, or the counter of the drop */
-  #mark(tos: number): number {
-    const where = this.#where;
-    if ((tos & ECN_MASK) === NOT_ECT || where.version === 0) return 0;
-    const ecn = decapEcn(tos, where.tos);
-    if (ecn === ECN_DROP) return IP_TUNNEL_ECN;
-    if (ecn !== (where.tos & ECN_MASK)) {
-      setEcn(this.#bytes, where.l3At, ecn);
-      this.#values[RX_ECN_MARKED]! += 1;
-    }
-    return 0;
   }
 
   /**
