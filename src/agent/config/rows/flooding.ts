@@ -1,6 +1,6 @@
 /** Settings of what has no row, of what is learned, and of whom we hear. */
 import { multicastGroup, underlayAddress } from "../addresses.ts";
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { oneOf, orAuto, wholeNumber, yesOrNo } from "../values.ts";
 import { formatList } from "./format.ts";
 

@@ -1,6 +1,6 @@
 /** Settings of the headers that are written and read. */
 import { formatGroupPolicy, groupPolicy } from "../group-policy.ts";
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { oneOf, wholeNumber, wordOr, yesOrNo } from "../values.ts";
 
 const hops = wordOr("auto", wordOr("inherit", wholeNumber(1, 255)));

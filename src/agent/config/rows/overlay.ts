@@ -1,6 +1,6 @@
 /** The overlay's own settings: its number and its device. */
 import { deviceAddress, deviceName, vtepMac } from "../addresses.ts";
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { orAuto, wholeNumber } from "../values.ts";
 import { formatList } from "./format.ts";
 

@@ -1,6 +1,5 @@
 /** Settings of the path MTU. */
-
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { oneOf, wholeNumber, wordOr } from "../values.ts";
 
 export const PATH_MTU_ROWS: Rows<"pmtu" | "pmtuProbe"> = {

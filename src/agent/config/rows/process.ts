@@ -1,7 +1,7 @@
 /** Settings of the agent as a process. */
 import { DEFAULT_SOCKET } from "../../api/types.ts";
 import { socketPath } from "../addresses.ts";
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { oneOf, yesOrNo } from "../values.ts";
 
 export const PROCESS_ROWS: Rows<"socket" | "ephemeral" | "logLevel"> = {

@@ -1,6 +1,6 @@
 /** Settings of the table of neighbours and of who is told what is missing. */
 import { neighbour } from "../neighbours.ts";
-import type { Rows } from "../schema.ts";
+import type { Rows } from "../settings.ts";
 import { oneOf, yesOrNo } from "../values.ts";
 
 export const PROXY_ROWS: Rows<"proxy" | "proxyUnknown" | "neighbours" | "l2miss" | "l3miss"> = {

@@ -2,7 +2,7 @@
 import { OFFLOAD_NAMES, usualOffloads } from "../../../dataplane/offloads.ts";
 import { interfaceName, underlayAddress } from "../addresses.ts";
 import { formatOffloads, offloadSwitch, switchOffloads } from "../offload.ts";
-import type { Rows, Settings } from "../schema.ts";
+import type { Rows, Settings } from "../settings.ts";
 import { byteSize, oneOf, orAuto, portRange, wholeNumber, wordOr } from "../values.ts";
 
 const BUFFER = byteSize(4096, 1023 * 2 ** 20);
