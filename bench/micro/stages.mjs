@@ -122,7 +122,7 @@ function makeLearner({ arena, fdb, vteps, counters }, learning) {
 function encapParts(parts) {
   const { arena, fdb, remotes, filled } = parts;
   const { bytes } = arena;
-  const proxy = new NeighbourProxy(bytes, fdb, new NeighbourTable(), new EventRing(), OPTIONS.vni);
+  const proxy = new NeighbourProxy(bytes, new NeighbourTable(), new EventRing(), OPTIONS.vni);
   const answers = new Ring(filled.pool, BATCH);
   const tables = { fdb, remotes, learner: makeLearner(parts, false), paths: new PathMtus(), proxy };
   return { bytes, ...tables, segmenter: null, answers };
@@ -134,11 +134,11 @@ function answered() {
   const who = [2, 0, 0, 0, 0, 1, ...ADDRESSES.slice(0, 4), 0, 0, 0, 0, 0, 0, ...ADDRESSES.slice(4)];
   const request = Uint8Array.from([...new Uint8Array(VNET_LENGTH), ...head, ...who]);
   const parts = setUp(VNET_AT, request);
-  const { arena, fdb, filled, counters } = parts;
+  const { arena, filled, counters } = parts;
   const neighbours = new NeighbourTable(1);
   neighbours.replace(OPTIONS.vni, Uint8Array.from(ADDRESSES.slice(4)), 0x0200, 2);
   const policy = { on: true, unknown: "drop", l2miss: false, l3miss: false };
-  const proxy = new NeighbourProxy(arena.bytes, fdb, neighbours, new EventRing(), OPTIONS.vni, policy);
+  const proxy = new NeighbourProxy(arena.bytes, neighbours, new EventRing(), OPTIONS.vni, policy);
   const target = { capabilities: { sendTos: true, gso: false }, sourcePorts: new Uint16Array(0) };
   const mine = { ...encapParts(parts), proxy };
   const encap = new Encap(mine, OPTIONS, target, counters);

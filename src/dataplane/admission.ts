@@ -42,7 +42,7 @@ export class Admission {
   checkAddress = true;
   /** Headers may name a group. */
   gbp = false;
-  /** The packet that was let in last came from another address than its MAC's VTEP. */
+  /** The packet at hand came from another address than its MAC's VTEP. */
   mismatch = false;
   readonly #bytes: Uint8Array;
   readonly #fdb: Fdb;

@@ -3,10 +3,9 @@
  *
  * Per datagram: tell apart what one receive may hold (one packet; a UDP_GRO train of equal packets; one un-segmented
  * super-frame of a kernel peer). Per packet: whether it is let in (`admission.ts`), then its size and checksum (see
- * `partial.ts`). The frame is a slice
- * of the slot it came in; only the vnet header in front of it lies elsewhere, in a slab with one entry per row, since
- * in a train there is no room between two packets. What cannot go is counted under its reason. Consecutive segments of
- * one flow become one super-frame (`coalesce.ts`).
+ * `partial.ts`). The frame is a slice of the slot it came in; only the vnet header in front of it lies elsewhere, in a
+ * slab with one entry per row, since in a train there is no room between two packets. What cannot go is counted under its
+ * reason. Consecutive segments of one flow become one super-frame (`coalesce.ts`).
  */
 import type { Fdb } from "../fdb/fdb.ts";
 import { AF_INET, sockaddrFamily } from "../fdb/sockaddr.ts";

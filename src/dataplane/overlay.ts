@@ -93,7 +93,7 @@ export class Overlay {
     });
     const { segments, answers } = shared;
     const segmenter = segments === null ? null : new Segmenter(bytes, segments, options, native.pieces);
-    this.#proxy = new NeighbourProxy(bytes, fdb, this.#neighbours, events, vni, proxy);
+    this.#proxy = new NeighbourProxy(bytes, this.#neighbours, events, vni, proxy);
     const parts = { bytes, fdb, remotes, learner, paths, proxy: this.#proxy, segmenter, answers };
     this.encap = new Encap(parts, options, underlay, counters);
     const { headers, coalescer } = shared;

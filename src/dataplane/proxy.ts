@@ -6,6 +6,8 @@
  *
  * - A request that keeps its VLAN tag gets an answer with that tag. (The kernel's answer has none.)
  * - An announcement (gratuitous ARP: sender and target are one) asks nobody, and is not answered.
+ * - Every row that is known is answered from. (The kernel leaves a neighbour alone whose MAC has an FDB row without a
+ *   VTEP, which it takes for one on our own side; we have no such rows.)
  * - A solicitation with another hop limit than 255 came from beyond a router, and is none (RFC 4861 section 7.1.1).
  * - A probe for a duplicate (source ::) is answered as section 7.2.4 says: to all nodes, Solicited clear. The kernel
  *   answers to ::, which no packet may be sent to (RFC 4291 section 2.5.2), so that nobody hears it. An ARP probe
@@ -16,9 +18,7 @@
  *
  * It belongs to encap, which asks for frames that its short loop has left over, and allocates nothing.
  */
-import type { Fdb } from "../fdb/fdb.ts";
 import type { NeighbourTable } from "../fdb/neighbours.ts";
-import { NOBODY } from "../fdb/vteps.ts";
 import { i32, macHi, macLo } from "../wire/bytes.ts";
 import type { Location } from "../wire/flow.ts";
 import { ETHERTYPE_ARP } from "../wire/numbers.ts";
@@ -49,21 +49,18 @@ export class NeighbourProxy {
   #l2miss = false;
   #l3miss = false;
   readonly #bytes: Uint8Array;
-  readonly #fdb: Fdb;
   readonly #neighbours: NeighbourTable;
   readonly #events: EventRing;
   readonly #vni: number;
 
   constructor(
     bytes: Uint8Array,
-    fdb: Fdb,
     neighbours: NeighbourTable,
     events: EventRing,
     vni: number,
     policy: ProxyPolicy = NO_PROXY,
   ) {
     this.#bytes = bytes;
-    this.#fdb = fdb;
     this.#neighbours = neighbours;
     this.#events = events;
     this.#vni = vni;
@@ -107,7 +104,6 @@ export class NeighbourProxy {
       if (this.#l3miss) this.#events.tell(L3_MISS_IPV4, this.#vni, i32(bytes, at + ARP_TARGET), 0, 0, 0);
       return this.#unanswered;
     }
-    if (this.#isLocal(row)) return this.#unanswered;
     return writeArpReply(bytes, frame, at, neighbours.hi(row), neighbours.lo(row));
   }
 
@@ -122,13 +118,8 @@ export class NeighbourProxy {
       return this.#unanswered;
     }
     const asker = askerOf(bytes, frame, l4At, l4Length);
-    if (asker < 0 || this.#isLocal(row)) return this.#unanswered;
+    if (asker < 0) return this.#unanswered;
     return writeAdvertisement(bytes, frame, l3At, asker, neighbours.hi(row), neighbours.lo(row));
-  }
-
-  /** A neighbour behind a row that leads to nobody is on our own side, and answers for itself. One without a row is not. */
-  #isLocal(row: number): boolean {
-    return this.#fdb.lookup(this.#vni, this.#neighbours.hi(row), this.#neighbours.lo(row)) === NOBODY;
   }
 
   #tellIpv6(at: number): void {

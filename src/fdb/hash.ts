@@ -25,6 +25,28 @@ export function drawMultipliers(count: number, seed?: number): Int32Array {
   return multipliers;
 }
 
+/** Multipliers that an address takes: one for each 16 bits. */
+export const ADDRESS_PARTS = 8;
+
+/**
+ * The hash of an address, an IPv4 one mapped into IPv6, in four words.
+ * @param k `ADDRESS_PARTS` multipliers, or more
+ * @param more product of what else belongs to the key
+ */
+export function hashAddress(k: Int32Array, a: number, b: number, c: number, d: number, more = 0): number {
+  const network =
+    Math.imul(a >>> 16, k[0]!) +
+    Math.imul(a & 0xffff, k[1]!) +
+    Math.imul(b >>> 16, k[2]!) +
+    Math.imul(b & 0xffff, k[3]!);
+  const host =
+    Math.imul(c >>> 16, k[4]!) +
+    Math.imul(c & 0xffff, k[5]!) +
+    Math.imul(d >>> 16, k[6]!) +
+    Math.imul(d & 0xffff, k[7]!);
+  return spread((network + host + more) | 0);
+}
+
 /**
  * Mixes a sum of products, as the finalizer of MurmurHash3 (public domain) does but for its last step, which would
  * only improve the low bits. The high bits are the good ones: take a table place with `>>> shift`.

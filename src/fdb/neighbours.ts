@@ -11,7 +11,7 @@
  * all else is control work between batches.
  */
 import { formatIpv4, formatIpv6, formatMacKey, i32, putU32 } from "../wire/bytes.ts";
-import { drawMultipliers, spread } from "./hash.ts";
+import { ADDRESS_PARTS, drawMultipliers, hashAddress } from "./hash.ts";
 
 const ROW_WORDS = 8;
 const VNI = 4;
@@ -20,7 +20,7 @@ const HI = 6;
 const LO = 7;
 const SMALLEST = 16;
 /** Two for each word of an address, one for the VNI, which has 24 bits. */
-const FACTORS = 9;
+const FACTORS = ADDRESS_PARTS + 1;
 
 /** One row, for show. */
 export interface Neighbour {
@@ -130,17 +130,7 @@ export class NeighbourTable {
 
   #home(vni: number, a: number, b: number, c: number, d: number): number {
     const k = this.#factors;
-    const network =
-      Math.imul(a >>> 16, k[0]!) +
-      Math.imul(a & 0xffff, k[1]!) +
-      Math.imul(b >>> 16, k[2]!) +
-      Math.imul(b & 0xffff, k[3]!);
-    const host =
-      Math.imul(c >>> 16, k[4]!) +
-      Math.imul(c & 0xffff, k[5]!) +
-      Math.imul(d >>> 16, k[6]!) +
-      Math.imul(d & 0xffff, k[7]!);
-    return spread((network + host + Math.imul(vni, k[8]!)) | 0) >>> this.#shift;
+    return hashAddress(k, a, b, c, d, Math.imul(vni, k[ADDRESS_PARTS]!)) >>> this.#shift;
   }
 
   #homeOf(row: number): number {

@@ -14,7 +14,7 @@
  * form (RFC 4291 section 2.5.5.2) are one sender.
  */
 import { formatIpv4, formatIpv6, i32, putU16, putU32 } from "../wire/bytes.ts";
-import { drawMultipliers, spread } from "./hash.ts";
+import { ADDRESS_PARTS, drawMultipliers, hashAddress } from "./hash.ts";
 import {
   ADDRESS_BYTES,
   AF_INET,
@@ -72,7 +72,7 @@ export class VtepTable {
   constructor(seed?: number, flowLabel = 0, entered: (index: number) => void = () => {}) {
     this.#flowLabel = flowLabel;
     this.#entered = entered;
-    this.#factors = drawMultipliers(KEY_WORDS * 2, seed);
+    this.#factors = drawMultipliers(ADDRESS_PARTS, seed);
   }
 
   /** VTEPs that are referred to. */
@@ -254,18 +254,7 @@ export class VtepTable {
   }
 
   #home(a: number, b: number, c: number, d: number): number {
-    const k = this.#factors;
-    const network =
-      Math.imul(a >>> 16, k[0]!) +
-      Math.imul(a & 0xffff, k[1]!) +
-      Math.imul(b >>> 16, k[2]!) +
-      Math.imul(b & 0xffff, k[3]!);
-    const host =
-      Math.imul(c >>> 16, k[4]!) +
-      Math.imul(c & 0xffff, k[5]!) +
-      Math.imul(d >>> 16, k[6]!) +
-      Math.imul(d & 0xffff, k[7]!);
-    return spread((network + host) | 0) >>> this.#shift;
+    return hashAddress(this.#factors, a, b, c, d) >>> this.#shift;
   }
 
   #homeOf(index: number): number {

@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import type { Underlay } from "../../src/dataplane/ports.ts";
 import { DgramUnderlay } from "../../src/io/dgram.ts";
 import { BatchUnderlay } from "../../src/io/linux/batch.ts";
-import type { UdpSocketOptions } from "../../src/io/linux/shim.ts";
+import { PLAIN_SOCKET, type UdpSocketOptions } from "../../src/io/linux/shim.ts";
 import { openUdp } from "../../src/io/linux/udp.ts";
 import { MemoryNetwork } from "../../src/io/memory.ts";
 import { FaultyUnderlay, traceUnderlay } from "../../src/io/middleware.ts";
@@ -29,16 +29,12 @@ function ipv6(): Need {
 
 function options(family: 4 | 6, port: number): UdpSocketOptions {
   return {
+    ...PLAIN_SOCKET,
     family,
     address: LOOPBACK[family].text,
     port,
     receiveBuffer: 8 << 20,
     sendBuffer: 1 << 20,
-    gro: false,
-    reusePort: false,
-    noCheck: false,
-    dontFragment: false,
-    ttl: 0,
   };
 }
 

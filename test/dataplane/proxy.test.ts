@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../../src/dataplane/event-ring.ts";
 import type { ProxyPolicy } from "../../src/dataplane/options.ts";
-import { NOBODY } from "../../src/fdb/vteps.ts";
 import { fromHex, hex, parseMac } from "../../src/wire/bytes.ts";
 import { checksum, pseudoSumV6 } from "../../src/wire/checksum.ts";
 import { frame } from "./frames.ts";
@@ -114,15 +113,6 @@ describe("an ARP request", () => {
     const { bytes } = arp({});
     for (let length = 14; length < 42; length++) answers(s, { bytes: bytes.slice(0, length) });
     expect(s.drops("tx", "NEIGH_MISS")).toBe(28);
-  });
-
-  it("for a neighbour on our own side is not answered: he does it himself", () => {
-    const s = stages();
-    const { hi, lo } = parseMac(OWNER_MAC);
-    s.fdb.replace(1, hi, lo, NOBODY);
-    expect(answers(s, arp({}), solicitation({}))).toEqual([]);
-    expect(s.drops("tx", "NEIGH_MISS")).toBe(2);
-    expect(told(s)).toEqual([]);
   });
 
   it("is a frame like any other where proxy is off", () => {

@@ -117,7 +117,7 @@ export class Stages {
     const release = (vtep: number, learned: boolean): void => void this.vteps.release(vtep, learned);
     const learning = { ...NO_LEARNING, port: 8472, ...all };
     this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
-    this.proxy = new NeighbourProxy(bytes, this.fdb, this.neighbours, this.events, all.vni, all.proxy);
+    this.proxy = new NeighbourProxy(bytes, this.neighbours, this.events, all.vni, all.proxy);
     const { fdb, remotes, learner, answers, proxy } = this;
     const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy, paths: this.paths };
     this.encap = new Encap(parts, all, target, this.counters);

@@ -16,7 +16,7 @@ import {
 } from "../../src/dataplane/ring.ts";
 import { BatchUnderlay } from "../../src/io/linux/batch.ts";
 import { openSenders, openTwins } from "../../src/io/linux/senders.ts";
-import { loadShim, POLLIN, type UdpSocketOptions } from "../../src/io/linux/shim.ts";
+import { loadShim, PLAIN_SOCKET, POLLIN, type UdpSocketOptions } from "../../src/io/linux/shim.ts";
 import { LinuxTap, openTap } from "../../src/io/linux/tap.ts";
 import { openUdp } from "../../src/io/linux/udp.ts";
 import { LinuxWaiter } from "../../src/io/linux/waiter.ts";
@@ -402,17 +402,5 @@ function slab(family: 4 | 6, { to, flowLabel = 0 }: Row = {}): Uint8Array {
 }
 
 function udp(overrides: Partial<UdpSocketOptions> = {}): UdpSocketOptions {
-  return {
-    family: 4,
-    address: "127.0.0.1",
-    port: 0,
-    receiveBuffer: 0,
-    sendBuffer: 0,
-    gro: false,
-    reusePort: false,
-    noCheck: false,
-    dontFragment: false,
-    ttl: 0,
-    ...overrides,
-  };
+  return { ...PLAIN_SOCKET, family: 4, address: "127.0.0.1", ...overrides };
 }

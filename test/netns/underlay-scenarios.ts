@@ -7,7 +7,7 @@ import { VNET_LENGTH } from "../../src/dataplane/arena.ts";
 import type { Underlay } from "../../src/dataplane/ports.ts";
 import { DgramUnderlay } from "../../src/io/dgram.ts";
 import { BatchUnderlay } from "../../src/io/linux/batch.ts";
-import type { UdpSocketOptions } from "../../src/io/linux/shim.ts";
+import { PLAIN_SOCKET, type UdpSocketOptions } from "../../src/io/linux/shim.ts";
 import { LinuxTap, openTap } from "../../src/io/linux/tap.ts";
 import { openUdp } from "../../src/io/linux/udp.ts";
 import { RawUnderlay } from "../../src/io/raw.ts";
@@ -46,16 +46,10 @@ function introduceNeighbour(): void {
 
 async function open(kind: Kind, overrides: Partial<UdpSocketOptions> = {}): Promise<Underlay> {
   const options: UdpSocketOptions = {
+    ...PLAIN_SOCKET,
     family: 4,
     address: "",
     port: 8472,
-    receiveBuffer: 0,
-    sendBuffer: 0,
-    gro: false,
-    reusePort: false,
-    noCheck: false,
-    dontFragment: false,
-    ttl: 0,
     ...overrides,
   };
   if (kind === "dgram") return DgramUnderlay.open(options);

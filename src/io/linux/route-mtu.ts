@@ -14,7 +14,7 @@
  * may take another.
  */
 import { ADDRESS_BYTES, writeSockaddr } from "../../fdb/sockaddr.ts";
-import { loadShim } from "./shim.ts";
+import { loadShim, PLAIN_SOCKET } from "./shim.ts";
 import { openUdp } from "./udp.ts";
 
 export class RouteMtus {
@@ -28,19 +28,7 @@ export class RouteMtus {
    */
   constructor(local: string, family: 4 | 6, port: number) {
     this.#port = port;
-    this.#fd = openUdp({
-      family,
-      address: local,
-      port: 0,
-      receiveBuffer: 0,
-      sendBuffer: 0,
-      gro: false,
-      reusePort: false,
-      noCheck: false,
-      dontFragment: false,
-      ttl: 0,
-      deaf: true,
-    }).fd;
+    this.#fd = openUdp({ ...PLAIN_SOCKET, family, address: local, deaf: true }).fd;
   }
 
   /** Two system calls for each address; nothing is sent. @returns for each its MTU, null where there is no route */

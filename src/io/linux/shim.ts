@@ -45,6 +45,18 @@ export interface UdpSocketOptions {
   readonly deaf?: boolean;
 }
 
+/** A socket with nothing special, on a port that the kernel chooses; what it is bound to is left to say. */
+export const PLAIN_SOCKET: Omit<UdpSocketOptions, "family" | "address"> = {
+  port: 0,
+  receiveBuffer: 0,
+  sendBuffer: 0,
+  gro: false,
+  reusePort: false,
+  noCheck: false,
+  dontFragment: false,
+  ttl: 0,
+};
+
 export interface UdpSocket {
   readonly fd: number;
   readonly port: number;

@@ -1,7 +1,7 @@
 /** Loopback sockets, rings and an address slab for the tests of this folder. */
 import { type Arena, VXLAN_AT } from "../../../src/dataplane/arena.ts";
 import { ADDRESS_BYTES, OUTER, PEER, Ring, SEGMENT, SLOT } from "../../../src/dataplane/ring.ts";
-import type { UdpSocketOptions } from "../../../src/io/linux/shim.ts";
+import { PLAIN_SOCKET, type UdpSocketOptions } from "../../../src/io/linux/shim.ts";
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -9,16 +9,11 @@ export const AF_INET6 = 10;
 export function udpOptions(overrides: Partial<UdpSocketOptions> = {}): UdpSocketOptions {
   const family = overrides.family ?? 4;
   return {
+    ...PLAIN_SOCKET,
     family,
     address: family === 4 ? "127.0.0.1" : "::1",
-    port: 0,
     receiveBuffer: 1 << 20,
     sendBuffer: 1 << 20,
-    gro: false,
-    reusePort: false,
-    noCheck: false,
-    dontFragment: false,
-    ttl: 0,
     ...overrides,
   };
 }

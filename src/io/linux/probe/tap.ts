@@ -24,7 +24,7 @@ import {
 } from "../../../dataplane/vnet.ts";
 import { u16 } from "../../../wire/bytes.ts";
 import { isSystemCallFailure } from "../errors.ts";
-import { loadShim } from "../shim.ts";
+import { loadShim, PLAIN_SOCKET } from "../shim.ts";
 import { type OpenTap, tapOffloads } from "../tap.ts";
 import { Packets } from "./packets.ts";
 import { SUPER_FRAMES } from "./super-frames.ts";
@@ -131,15 +131,4 @@ export function whatIsWrong(frame: Uint8Array, payload: Uint8Array, segment: num
     : null;
 }
 
-const SOCKET = {
-  family: 4,
-  address: "",
-  port: 0,
-  receiveBuffer: 0,
-  sendBuffer: 0,
-  gro: false,
-  reusePort: false,
-  noCheck: false,
-  dontFragment: false,
-  ttl: 1,
-} as const;
+const SOCKET = { ...PLAIN_SOCKET, family: 4, address: "", ttl: 1 } as const;

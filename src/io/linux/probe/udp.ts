@@ -10,7 +10,7 @@
  * Whether the network card on the way out can do it shows only when packets flow (EIO): the dataplane falls back then.
  */
 import { getSystemErrorName } from "node:util";
-import { loadShim, type UdpSocket, type UdpSocketOptions } from "../shim.ts";
+import { loadShim, PLAIN_SOCKET, type UdpSocket } from "../shim.ts";
 import { Packets } from "./packets.ts";
 
 export interface UdpReport {
@@ -30,7 +30,7 @@ export function probeUdp(family: 4 | 6, address: string, bytes: Uint8Array): Udp
   const shim = loadShim();
   const open: UdpSocket[] = [];
   const socket = (gro: boolean): UdpSocket => {
-    const opened = shim.udpOpen({ ...OPTIONS, family, address, gro });
+    const opened = shim.udpOpen({ ...PLAIN_SOCKET, family, address, gro });
     open.push(opened);
     return opened;
   };
@@ -52,17 +52,6 @@ export function probeUdp(family: 4 | 6, address: string, bytes: Uint8Array): Udp
     for (const { fd } of open) shim.close(fd);
   }
 }
-
-const OPTIONS: Omit<UdpSocketOptions, "family" | "address"> = {
-  port: 0,
-  receiveBuffer: 0,
-  sendBuffer: 0,
-  gro: false,
-  reusePort: false,
-  noCheck: false,
-  dontFragment: false,
-  ttl: 0,
-};
 
 /** What became of a send: the errno of a refusal, or what arrived. */
 export interface Delivery {
