@@ -5,23 +5,15 @@ import { ALL_ZEROS } from "../agent/flood.ts";
 import type { FdbChange, FdbRow } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
-import {
-  type ClientOptions,
-  clientFor,
-  print,
-  printJson,
-  stdoutStyle,
-  withJson,
-  withSocket,
-  withVni,
-} from "./client.ts";
+import { type ClientOptions, clientFor, print, printJson, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
 import { plural } from "./output.ts";
-import { chooseOverlay, chosen, chosenVni, type OverlayChoice } from "./overlay-words.ts";
+import { chosen, type OverlayChoice } from "./overlay-words.ts";
 import { whyLines } from "./render-why.ts";
+import { askedVni, optionVni, tableCommand, type Verb } from "./table-command.ts";
 
-const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; example: string }[] = [
+const VERBS: readonly Verb<FdbChange["op"]>[] = [
   {
     op: "add",
     about: "Add a row; fails when the MAC has one.",
@@ -49,30 +41,15 @@ const CHANGES: readonly { op: FdbChange["op"]; about: string; usage: string; exa
 ];
 
 export function fdbCommand(): Command {
-  const command = withVni(withJson(withSocket(new Command("fdb")))).description(
-    "Show or change the forwarding table: which VTEP (dst) a frame to a MAC is sent to. " +
-      "Changes are not written to the configuration: at the agent's next start they are gone.",
-  );
-  const show = new Command("show").description("List the rows, in the words of `bridge fdb show`.");
-  // As the default it also gets a mistyped verb, which it can name better than "too many arguments".
-  show
-    .argument("[words...]")
-    .usage("[options] [dev <name>]")
-    .action((words: string[]) => showRows(show.optsWithGlobals(), words));
-  command.addCommand(show, { isDefault: true });
-  for (const { op, about, usage, example } of CHANGES) {
-    const change = new Command(op)
-      .description(about)
-      .argument("[words...]")
-      .usage(usage)
-      .addHelpText("after", `\nExample:\n  poplin fdb ${op} ${example}`);
-    change.action((words: string[]) => {
-      const options: ClientOptions = change.optsWithGlobals();
-      const { choice, rest } = chooseOverlay(words, options.vni);
-      return changeRow(options, parseChange(op, rest), choice);
-    });
-    command.addCommand(change);
-  }
+  const command = tableCommand({
+    name: "fdb",
+    about: "the forwarding table: which VTEP (dst) a frame to a MAC is sent to",
+    like: "bridge fdb show",
+    verbs: VERBS,
+    others: ["why", "flush"],
+    show: showRows,
+    change: (options, op, words, choice) => changeRow(options, parseChange(op, words), choice),
+  });
   command.addCommand(whyCommand());
   command.addCommand(flushCommand());
   return command;
@@ -90,7 +67,7 @@ function whyCommand(): Command {
     const options: ClientOptions = why.optsWithGlobals();
     const client = clientFor(options);
     const mac = canonical(text);
-    const vni = await vniOf(options);
+    const vni = await optionVni(options);
     const reasons = await client.why(mac, vni);
     if (reasons.length === 0) throw await noRow(mac, client, vni);
     if (!options.json) return print(whyLines(reasons, stdoutStyle(), Date.now()));
@@ -115,16 +92,10 @@ function flushCommand(): Command {
   const flush = new Command("flush").description("Forget every learned row; static ones stay.");
   return flush.action(async () => {
     const options: ClientOptions = flush.optsWithGlobals();
-    const flushed = await clientFor(options).flushFdb(await vniOf(options));
+    const flushed = await clientFor(options).flushFdb(await optionVni(options));
     if (options.json) printJson({ flushed });
     else print([`${plural(flushed, "learned row")} forgotten`]);
   });
-}
-
-/** What `--vni` says. */
-async function vniOf(options: ClientOptions): Promise<number | undefined> {
-  const { choice } = chooseOverlay([], options.vni);
-  return choice.vni === undefined ? undefined : chosenVni(await clientFor(options).status(), choice);
 }
 
 function canonical(text: string): string {
@@ -144,8 +115,7 @@ function isGroupMac(mac: string): boolean {
 /** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
 async function changeRow(options: ClientOptions, change: FdbChange, choice: OverlayChoice): Promise<void> {
   const client = clientFor(options);
-  const said = choice.dev !== undefined || choice.vni !== undefined;
-  const vni = said ? chosenVni(await client.status(), choice) : undefined;
+  const vni = await askedVni(client, choice);
   await client.changeFdb(change, vni);
   if (!options.json) return;
   if (change.op === "del") return printJson({});
@@ -158,15 +128,7 @@ async function changeRow(options: ClientOptions, change: FdbChange, choice: Over
   printJson(row);
 }
 
-async function showRows(options: ClientOptions, words: readonly string[]): Promise<void> {
-  const { choice, rest } = chooseOverlay(words, options.vni);
-  if (rest.length > 0) {
-    throw new CliError(
-      EXIT.usage,
-      `unknown word "${rest[0]}"`,
-      "there are: poplin fdb show, add, append, replace, del, why and flush",
-    );
-  }
+async function showRows(options: ClientOptions, choice: OverlayChoice): Promise<void> {
   const client = clientFor(options);
   const [status, rows] = await Promise.all([client.status(), client.fdb()]);
   const overlays = chosen(status, choice);
