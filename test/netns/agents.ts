@@ -121,10 +121,10 @@ export function rowsFor(node: LabNode, peers: readonly NodePlan[]): Rows {
   };
 }
 
-/** How long something took, and how busy the machine was. */
+/** How long something took, and how slow the machine was. */
 export interface Timed {
   readonly ms: number;
-  /** How many times longer than on an idle machine a bare Node took, just before and just after; the smaller one. */
+  /** How many times longer than `BARE_START` a bare Node took, just before and just after; the smaller one. */
   readonly slowdown: number;
 }
 
@@ -135,7 +135,7 @@ export async function timed(measure: () => Promise<number>): Promise<Timed> {
   return { ms, slowdown: Math.min(before, await slowdown()) };
 }
 
-/** The time it would have taken on an idle machine, so that a limit holds on a busy one, too. */
+/** The time it would have taken on the machine that the limits are meant for: slow and busy ones must keep to them, too. */
 export function onIdleMachine({ ms, slowdown }: Timed): number {
   return ms / slowdown;
 }
@@ -144,13 +144,12 @@ export function describeTimed({ ms, slowdown }: Timed): string {
   return `${Math.round(ms)} ms${slowdown > 1 ? ` (on a machine slowed down ${slowdown.toFixed(1)} times)` : ""}`;
 }
 
-/** On an idle machine, spawning and reaping a Node takes this much of the CPU time that it says it used. */
-const IDLE_RATIO = 1.25;
+/** Milliseconds that a bare Node takes from its spawning to its end on that machine, when it is idle. */
+const BARE_START = 70;
 
-/** Waiting for a CPU shows as time that passed and that nobody used. */
+/** What slows down a Node that does nothing slows down an agent as much: other processes, other guests, the clock. */
 async function slowdown(): Promise<number> {
   const spawned = performance.now();
-  const script = "const { user, system } = process.cpuUsage(); console.log((user + system) / 1000)";
-  const { stdout } = await promisify(execFile)(process.execPath, ["-e", script]);
-  return Math.max(1, (performance.now() - spawned) / Number(stdout) / IDLE_RATIO);
+  await promisify(execFile)(process.execPath, ["-e", "0"]);
+  return Math.max(1, (performance.now() - spawned) / BARE_START);
 }

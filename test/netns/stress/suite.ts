@@ -37,6 +37,9 @@ const WORSE: Rates = { loss: 0.01, duplicate: 0.01, reorder: 0.02, flip: 0.01 };
 
 /** A router with a long queue, that drops little: it marks. */
 const CONGESTED: Rates = { mark: 0.02, loss: 0.0005 };
+/** What both ends have to see of its marks, and how often it is tried. */
+const MARKED = ["marked", "ece", "cwr", "marked4", "marked6", "echoed"] as const;
+const MARK_ROUNDS = 8;
 
 /** Payload of a datagram in a train: what QUIC starts with. */
 const SEGMENT = 1200;
@@ -201,21 +204,32 @@ export function stress(one: Combination, volume: Volume): void {
       const pods = [pair.a.pod, pair.b.pod];
       for (const pod of pods) useEcn(pod);
       const before = await Promise.all(pods.map(ecnCounters));
-      const options = { family: outer, gro: true, gso: true, rates: CONGESTED, seed: next() };
-      const { result, counts } = await through(pair, options, () =>
-        Promise.all([streams(4, 2, volume.faulty / 2), streams(6, 2, volume.faulty / 2)]),
-      );
-      for (const each of result) expectIntact(each);
-      const after = await Promise.all(pods.map(ecnCounters));
-      for (const i of [0, 1] as const) {
-        expect(counts[i].marked).toBeGreaterThan(0);
-        expect(counts[i].ece).toBeGreaterThan(0);
-        expect(counts[i].cwr).toBeGreaterThan(0);
+      let seen = pods.map((): Record<string, number> => ({}));
+      const missing = () => seen.some((counts) => MARKED.some((name) => !counts[name]));
+      // A kernel's super-frame is one packet here, and one mark: a family may have had none in some hundred of them.
+      for (let round = 0; round < MARK_ROUNDS && (round === 0 || missing()); round++) {
+        const options = { family: outer, gro: true, gso: true, rates: CONGESTED, seed: next() };
+        const { result, counts } = await through(pair, options, () =>
+          Promise.all([streams(4, 2, volume.faulty / 2), streams(6, 2, volume.faulty / 2)]),
+        );
+        for (const each of result) expectIntact(each);
+        const now = await Promise.all(pods.map(ecnCounters));
+        seen = seen.map((sofar, i) => {
+          const pod = (["marked4", "marked6", "echoed"] as const).map((name) => [
+            name,
+            now[i]![name] - before[i]![name],
+          ]);
+          const relay = (["marked", "ece", "cwr", "cwrAgain"] as const).map((name) => [
+            name,
+            counts[i]![name] + (sofar[name] ?? 0),
+          ]);
+          return Object.fromEntries([...pod, ...relay]);
+        });
+      }
+      for (const counts of seen) {
+        for (const name of MARKED) expect(counts[name], name).toBeGreaterThan(0);
         // Of a super-frame only the first segment keeps CWR (RFC 3168 section 6.1.2); two in a row are two windows.
-        expect(counts[i].cwrAgain).toBeLessThanOrEqual(counts[i].cwr / 4);
-        for (const name of ["marked4", "marked6", "echoed"] as const) {
-          expect(after[i]![name], name).toBeGreaterThan(before[i]![name]);
-        }
+        expect(counts.cwrAgain).toBeLessThanOrEqual(counts.cwr! / 4);
       }
     });
 
