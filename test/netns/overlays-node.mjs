@@ -3,20 +3,17 @@
  * forwards; on the end of its input, the counters of each overlay.
  */
 import { startWorkerEngine } from "../../dist/agent/engine/worker-engine.js";
-import { loadShim } from "../../dist/io/linux/shim.js";
+import { loadShim, PLAIN_SOCKET } from "../../dist/io/linux/shim.js";
 import { openTap } from "../../dist/io/linux/tap.js";
 
 const socket = loadShim().udpOpen({
+  ...PLAIN_SOCKET,
   family: 4,
   address: "192.0.2.1",
   port: 8472,
   receiveBuffer: 4 << 20,
   sendBuffer: 4 << 20,
   gro: true,
-  reusePort: false,
-  noCheck: false,
-  dontFragment: false,
-  ttl: 0,
 });
 const policy = { mtu: 1450, reservedBits: "rfc", senderCheck: "strict", tos: 0 };
 const overlays = [11, 12, 13].map((vni) => {

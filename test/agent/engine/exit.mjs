@@ -3,20 +3,9 @@
  * TAP and the underlay, so that neither root nor a device is needed.
  */
 import { startWorkerEngine } from "../../../dist/agent/engine/worker-engine.js";
-import { loadShim } from "../../../dist/io/linux/shim.js";
+import { loadShim, PLAIN_SOCKET } from "../../../dist/io/linux/shim.js";
 
-const options = {
-  family: 4,
-  address: "127.0.0.1",
-  port: 0,
-  receiveBuffer: 0,
-  sendBuffer: 0,
-  gro: false,
-  reusePort: false,
-  noCheck: false,
-  dontFragment: false,
-  ttl: 0,
-};
+const options = { ...PLAIN_SOCKET, family: 4, address: "127.0.0.1" };
 const tap = { fd: loadShim().udpOpen(options).fd, name: "tap" };
 const socket = loadShim().udpOpen(options);
 const dataplane = {
