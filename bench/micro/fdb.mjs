@@ -3,7 +3,7 @@
  * for a batch of frames together.
  */
 import { Fdb } from "../../dist/fdb/index.js";
-import { shuffle } from "./shuffle.mjs";
+import { shuffle } from "../measure/shuffle.mjs";
 
 const VNI = 1;
 const HI = 0x0242;

@@ -1,6 +1,6 @@
 /** The sender check: a received sockaddr → VTEP. */
 import { ADDRESS_BYTES, VtepTable, writeSockaddr } from "../../dist/fdb/index.js";
-import { generator } from "./shuffle.mjs";
+import { generator } from "../measure/shuffle.mjs";
 
 const ROWS = 64;
 
