@@ -1,20 +1,21 @@
 /**
  * The agent's life, from configuration to forwarding and back.
  *
- *   start   claim the API socket → open everything (`open.ts`) → put the peers' rows in place → running
- *   reload  read the configuration again → refuse it whole if anything needs a restart → apply the difference
- *   keep    every half minute, put right what somebody has changed
- *   stop    close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
+ *   start    claim the API socket → open everything and put the peers' rows in place (`forwarding.ts`) → running
+ *   reload   read the configuration again → refuse it whole if anything needs a restart → apply the difference
+ *   keep     every half minute, put right what somebody has changed
+ *   reopen   when somebody has deleted a device: close everything, and open it anew with the same MACs and rows
+ *   stop     close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
  *
  * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When
- * the dataplane ends by itself (the device was deleted), `failed` resolves and the process ends: the next start makes
- * everything anew.
+ * the dataplane cannot be had again, `failed` resolves and the process ends.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
+import type { PortFailure } from "../dataplane/loop.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
+import { readLinks } from "../host/link.ts";
 import { transmitDrops } from "../host/netdev.ts";
-import { readDevices } from "../host/read.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
 import {
   AgentError,
@@ -23,26 +24,28 @@ import {
   type AgentView,
   type ReloadStatus,
 } from "./api/types.ts";
-import { describeDiff, diffConfig } from "./config/diff.ts";
+import { type ConfigDiff, describeDiff, diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
-import { lookAfter } from "./device.ts";
 import { explainFailure } from "./failure.ts";
 import { checkChange, refused } from "./fdb-change.ts";
+import { Forwarding } from "./forwarding.ts";
 import type { Log } from "./log.ts";
-import { open, type Running } from "./open.ts";
-import { type Overlay, ownAddress, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
-import { PathWatch } from "./path-mtu/watch.ts";
+import type { Running } from "./open.ts";
+import { type Overlay, ownAddress, withQueueDrops } from "./overlay.ts";
 import { describeStatus } from "./status.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
 
-/** Milliseconds between two looks for learned rows that are too old. */
-const AGE_EVERY = 1000;
-
 /** Milliseconds for which a status waits for the dataplane: it answers between two batches, in microseconds. */
 const ANSWER_TIMEOUT = 2000;
+
+/**
+ * Milliseconds after which a device that is gone is made anew, and after which that is tried again at most. The first
+ * wait lets flanneld, which deletes our device to make its own, find the name free.
+ */
+const REOPEN_AFTER = { first: 250, most: 5000 } as const;
 
 /** What reading the configuration gives: once at start, again for every reload. */
 export interface Loaded {
@@ -60,15 +63,13 @@ export class Agent implements AgentView {
   #loadedAt = new Date();
   #lastReload: ReloadStatus | null = null;
   #api: ApiServer | undefined;
-  #running: Running | undefined;
-  /** The rows of the first peers are in place, or have failed. */
-  #ready = false;
-  #deviceGone = false;
+  /** Undefined until it has been opened, and while it is opened again. */
+  #forwarding: Forwarding | undefined;
   #stopping = false;
+  /** Ends the wait before the next try to open. */
+  #wake: () => void = () => {};
   #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
-  #ageing: NodeJS.Timeout | undefined;
-  #paths: PathWatch | undefined;
   /** Reloads and changes, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -100,34 +101,56 @@ export class Agent implements AgentView {
   }
 
   async #start(): Promise<void> {
-    const config = this.#config;
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
-    this.#api = await startApiServer({ path: config.socket, view: this, onError });
-    const running = await open(config, this.#log);
-    this.#running = running;
-    const { overlays, engine } = running;
-    const { uplink } = overlays[0].device;
-    const names = overlays.map(({ device }) => device.name);
-    void engine.failed.then((failure) => {
-      this.#deviceGone = "port" in failure && failure.port === "tap";
-      if (!this.#stopping) this.#fail(explainFailure(failure, names.join(" or ")));
-    });
-    await this.#serially(() => this.#putInPlace());
-    this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
+    this.#api = await startApiServer({ path: this.#config.socket, view: this, onError });
+    await this.#serially(() => this.#open(this.#config));
     this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
-    const { family, port } = config;
-    const mtu = Math.max(...overlays.map(({ device }) => device.mtu));
-    this.#paths = new PathWatch({ engine, uplink, family, port, mtu, log: this.#log });
-    this.#paths.update(vtepAddresses(config.overlays), config);
-    // Only now: a device that we made for a start that failed goes with its descriptor.
-    for (const { device } of overlays) device.setEphemeral(config.ephemeral);
-    this.#ready = true;
-    for (const { device, config: overlay } of overlays) {
-      this.#log.info(
-        `forwarding VNI ${overlay.vni} between ${device.name} (${device.mac}, MTU ${device.mtu}) and ` +
-          `${uplink.address} port ${port} on ${uplink.device}, ${config.underlay}; ${whom(overlay)}`,
-      );
+  }
+
+  async #open(config: AgentConfig): Promise<void> {
+    const forwarding = await Forwarding.open(config, this.#log);
+    this.#forwarding = forwarding;
+    void forwarding.failed.then((failure) => this.#ended(forwarding, failure));
+    forwarding.say(config);
+  }
+
+  /** The dataplane has ended by itself. */
+  async #ended(forwarding: Forwarding, failure: PortFailure | Error): Promise<void> {
+    if (this.#stopping) return;
+    const devices = forwarding.overlays.map(({ device }) => device);
+    const error = explainFailure(failure, devices.map(({ name }) => name).join(" or "));
+    if (!("port" in failure) || failure.port !== "tap") return this.#fail(error);
+    this.#log.warn(error.message);
+    await this.#serially(() => this.#reopen(forwarding));
+  }
+
+  /** Opens everything anew, with the MACs that the peers know. */
+  async #reopen(former: Forwarding): Promise<void> {
+    this.#forwarding = undefined;
+    const macs = new Map(former.overlays.map(({ device }) => [device.name, device.mac]));
+    await former.close();
+    for (let wait: number = REOPEN_AFTER.first; ; wait = Math.min(2 * wait, REOPEN_AFTER.most)) {
+      await this.#pause(wait);
+      if (this.#stopping) return;
+      try {
+        const usurper = await kernelVxlan([...macs.keys()]);
+        if (usurper !== null) return this.#fail(takenOver(usurper));
+        return await this.#open(withMacs(this.#config, macs));
+      } catch (error) {
+        this.#log.error(`it could not be made anew, and is tried again: ${(error as Error).message}`);
+      }
     }
+  }
+
+  /** Waits, but not for longer than until the agent is told to stop. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
@@ -150,57 +173,46 @@ export class Agent implements AgentView {
     });
   }
 
+  /**
+   * Reads the configuration again as `reload` does, where it is not a person who asks: what is said about it is the
+   * caller's. @throws Error where it cannot be, or could not all be, put in place
+   */
+  update(): Promise<void> {
+    return this.#serially(async () => {
+      const { config: next } = this.#load();
+      const diff = diffConfig(this.#config, next);
+      if (diff.restart.length > 0) throw new Error(restartNeeded(diff));
+      await this.#apply(next);
+    });
+  }
+
   /** @param applied called when the configuration is the new one: what fails after that is to be put right, not undone */
   async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
     const { config: next, warnings } = this.#load();
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
     const { overlays } = this.#up();
     const diff = diffConfig(this.#config, next);
-    if (diff.restart.length > 0) {
-      const names = diff.restart.map(({ name }) => name).join(", ");
-      return { ok: false, message: `${describeDiff(diff)}; restart the agent to change ${names}` };
-    }
+    if (diff.restart.length > 0) return { ok: false, message: restartNeeded(diff) };
     const ourselves = ownAddress(next.overlays, overlays[0].device.uplink.address);
     if (ourselves !== null) return { ok: false, message: `${ourselves}; leave it out` };
     this.#log.setLevel(next.logLevel);
-    for (const [i, overlay] of overlays.entries()) {
-      overlay.device.setEphemeral(next.ephemeral);
-      await overlay.setConfig(next.overlays[i]!);
-    }
-    this.#config = next;
-    this.#loadedAt = new Date();
-    applied();
-    this.#paths?.update(vtepAddresses(next.overlays), next);
-    // Also where nothing changed: rows that are missing, or that somebody took away, come back.
-    await this.#putInPlace();
+    await this.#apply(next, applied);
     return { ok: true, message: describeDiff(diff) };
   }
 
-  /** @returns how many rows were changed */
-  async #putInPlace(): Promise<number> {
-    let changed = 0;
-    const failures: Error[] = [];
-    const { overlays } = this.#up();
-    const states = await lookAfter(
-      overlays.map(({ device }) => device),
-      this.#log,
-    );
-    // One overlay that fails does not stop the others.
-    for (const overlay of overlays) {
-      try {
-        changed += await overlay.putInPlace(states.get(overlay.device.name)!);
-      } catch (error) {
-        failures.push(error as Error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-    return changed;
+  /** Also where nothing changed: rows that are missing, or that somebody took away, come back. */
+  async #apply(next: AgentConfig, applied: () => void = () => {}): Promise<void> {
+    await this.#forwarding?.setConfig(next);
+    this.#config = next;
+    this.#loadedAt = new Date();
+    applied();
+    await this.#forwarding?.putInPlace();
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
   async #keep(): Promise<void> {
     try {
-      const changed = await this.#putInPlace();
+      const changed = (await this.#forwarding?.putInPlace()) ?? 0;
       if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
     } catch (error) {
       this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
@@ -211,18 +223,13 @@ export class Agent implements AgentView {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#wake();
     clearInterval(this.#timer);
-    clearInterval(this.#ageing);
-    this.#paths?.close();
     await this.#api?.close();
     await this.#queue.catch(() => {});
-    const { engine, underlay, overlays, events } = this.#running ?? {};
-    events?.close();
-    await engine?.stop();
-    underlay?.close();
-    for (const { device } of overlays ?? []) device.close();
-    if (overlays === undefined || this.#deviceGone || !this.#ready) return;
-    for (const { device } of overlays) this.#sayLeft(device.name);
+    const forwarding = this.#forwarding;
+    await forwarding?.close();
+    for (const { device } of forwarding?.overlays ?? []) this.#sayLeft(device.name);
   }
 
   #sayLeft(name: string): void {
@@ -234,12 +241,12 @@ export class Agent implements AgentView {
   }
 
   async status(): Promise<AgentStatus> {
-    const running = this.#ready ? this.#running : undefined;
+    const forwarding = this.#forwarding;
+    const running = forwarding?.running;
     const health = running && (await inTime(running.engine.ask({ type: "health" })).catch(() => null));
     // Where the dataplane does not answer, its rows cannot be compared either: one such line is enough.
-    const wrong = health
-      ? await inTime(inspect(running.overlays)).catch(({ message }: Error) => [message])
-      : [];
+    const wrong =
+      forwarding && health ? await inTime(forwarding.inspect()).catch(({ message }: Error) => [message]) : [];
     return describeStatus({
       config: this.#config,
       startedAt: this.#startedAt,
@@ -247,7 +254,7 @@ export class Agent implements AgentView {
       lastReload: this.#lastReload,
       stopping: this.#stopping,
       running,
-      paths: this.#paths,
+      paths: forwarding?.paths,
       health: health ?? null,
       wrong: this.#stopping ? [] : wrong,
     });
@@ -299,8 +306,8 @@ export class Agent implements AgentView {
   }
 
   #up(): Running {
-    if (this.#running === undefined) throw new AgentError("UNAVAILABLE", "the dataplane is not up yet");
-    return this.#running;
+    if (this.#forwarding === undefined) throw new AgentError("UNAVAILABLE", "the dataplane is not up yet");
+    return this.#forwarding.running;
   }
 
   /** @returns the overlay of that VNI, all of them without one; @throws AgentError `NO_SUCH_VNI` */
@@ -329,11 +336,31 @@ export class Agent implements AgentView {
   }
 }
 
-/** Looks at all overlays, and changes nothing. @returns what is not as it should be, a sentence each */
-async function inspect(overlays: readonly Overlay[]): Promise<string[]> {
-  const states = await readDevices(overlays.map(({ device }) => device.name));
-  const looks = overlays.map(({ device, peers }) => peers.inspect(states.get(device.name)));
-  return (await Promise.all(looks)).flat();
+function restartNeeded(diff: ConfigDiff): string {
+  const names = diff.restart.map(({ name }) => name).join(", ");
+  return `${describeDiff(diff)}; restart the agent to change ${names}`;
+}
+
+/** The same with the MACs that the devices had: they may have been made up at the start. */
+function withMacs(config: AgentConfig, macs: ReadonlyMap<string, string>): AgentConfig {
+  const overlays = config.overlays.map((overlay) => ({
+    ...overlay,
+    vtepMac: macs.get(overlay.device) ?? overlay.vtepMac,
+  }));
+  return { ...config, overlays: overlays as unknown as AgentConfig["overlays"] };
+}
+
+/** @returns the first of these names that a VXLAN device of the kernel's has now; null where none has */
+async function kernelVxlan(names: readonly string[]): Promise<string | null> {
+  const links = await readLinks(names, {});
+  return names.find((name) => links.get(name)?.kind === "vxlan") ?? null;
+}
+
+function takenOver(name: string): Error {
+  return new Error(
+    `${name} is a VXLAN device of the kernel's now: flanneld, or somebody by hand, has taken this node over; ` +
+      "stop that before poplin is started again",
+  );
 }
 
 /** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */

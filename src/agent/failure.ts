@@ -7,8 +7,7 @@ export function explainFailure(failure: PortFailure | Error, device: string): Er
   const { port, errno } = failure;
   if (port === "tap") {
     return new Error(
-      `${device} is gone (errno ${errno}): somebody deleted it; start the agent again, and it is made anew with ` +
-        "its addresses and rows",
+      `${device} is gone (errno ${errno}): somebody deleted it; it is made anew with its addresses and rows`,
     );
   }
   return new Error(`the underlay's socket has failed (errno ${errno}); start the agent again`);

@@ -2,6 +2,7 @@
  * `poplin cleanup`: removes the TAP that a stopped agent left, and with it its addresses, neighbours and routes, which
  * the kernel drops with their device. It touches nothing that is no TAP, and no TAP that a process holds.
  */
+import { setTimeout } from "node:timers/promises";
 import { Command } from "commander";
 import { loadDeviceNames } from "../agent/config/device-name.ts";
 import { deleteLink, type Link } from "../host/link.ts";
@@ -9,6 +10,10 @@ import { type DeviceState, readDevice } from "../host/read.ts";
 import { tapHolders } from "../io/linux/holders.ts";
 import { print } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
+
+/** Milliseconds that a process gets to end, and between two looks whether it has. */
+const END_TIMEOUT = 10_000;
+const END_POLL = 50;
 
 interface CleanupOptions {
   readonly config?: string;
@@ -26,7 +31,7 @@ export function cleanupCommand(): Command {
     )
     .option("-c, --config <FILE>", "the agent's configuration file, which may name the device")
     .option("-d, --device <NAME>", "the device itself")
-    .option("-f, --force", "even while an agent runs on it, which then ends")
+    .option("-f, --force", "even while an agent runs on it, which is ended first")
     .action(cleanup);
 }
 
@@ -43,7 +48,8 @@ async function cleanUp(device: string, options: CleanupOptions): Promise<void> {
     return;
   }
   refuseForeign(state.link);
-  if (options.force !== true) refuseHeld(state.link);
+  if (options.force === true) await endHolders(device);
+  else refuseHeld(state.link);
   await deleteLink(device);
   print(removed(state));
 }
@@ -65,8 +71,23 @@ function refuseHeld({ name, tun }: Link): void {
   throw new CliError(
     EXIT.failed,
     `${name} is in use by ${holders.join(", ") || "a process that cannot be seen from here"}`,
-    "stop it first; --force removes the device under it, and an agent ends then",
+    "stop it first; --force does, and removes the device then",
   );
+}
+
+/** An agent whose device is deleted under it would make it anew. */
+async function endHolders(name: string): Promise<void> {
+  const until = performance.now() + END_TIMEOUT;
+  for (const { pid } of tapHolders(name)) endQuietly(pid);
+  while (tapHolders(name).length > 0 && performance.now() < until) await setTimeout(END_POLL);
+}
+
+function endQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // It has gone meanwhile, or is not ours to end: then the device is deleted under it.
+  }
 }
 
 function removed({ link, neighbours, routes }: DeviceState): string[] {

@@ -88,13 +88,14 @@ describeWith([labNeeds()], "poplin cleanup", () => {
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^removed flannel\.1 /)]);
   });
 
-  it("leaves a device that a process holds, and names the process; --force does not", async () => {
+  it("leaves a device that a process holds, and names the process; --force ends it first", async () => {
     leftover();
     const shim = new URL("../../dist/io/linux/shim.js", import.meta.url).pathname;
     const holder = host.spawn(process.execPath, ["--input-type=module", "-e", HOLD, shim], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     try {
+      const ended = once(holder, "exit");
       await once(holder.stdout!, "data");
       const refused = await cleanup("--device", DEVICE);
       expect(refused.status).toBe(1);
@@ -103,9 +104,9 @@ describeWith([labNeeds()], "poplin cleanup", () => {
       expect(await exists()).toBe(true);
       expect((await cleanup("--device", DEVICE, "--force")).status).toBe(0);
       expect(await exists()).toBe(false);
+      expect(await ended).toEqual([null, "SIGTERM"]);
     } finally {
       holder.kill("SIGKILL");
-      await once(holder, "exit");
     }
   });
 

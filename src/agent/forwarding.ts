@@ -1,0 +1,127 @@
+/**
+ * All that forwards, as one thing that can be opened, told what to do, and closed: devices, underlay and dataplane
+ * (`open.ts`), the peers' rows, and what looks after them. The agent has one at a time, and opens the next one when the
+ * devices of the one before are gone.
+ */
+import type { PortFailure } from "../dataplane/loop.ts";
+import { readDevices } from "../host/read.ts";
+import type { AgentConfig } from "./config/load.ts";
+import { lookAfter } from "./device.ts";
+import type { Log } from "./log.ts";
+import { open, type Running } from "./open.ts";
+import { type Overlay, vtepAddresses, whom } from "./overlay.ts";
+import { PathWatch } from "./path-mtu/watch.ts";
+
+/** Milliseconds between two looks for learned rows that are too old. */
+const AGE_EVERY = 1000;
+
+export class Forwarding {
+  readonly running: Running;
+  readonly paths: PathWatch;
+  /** Resolves when the dataplane ends without being told to. */
+  readonly failed: Promise<PortFailure | Error>;
+  readonly #log: Log;
+  readonly #ageing: NodeJS.Timeout;
+
+  private constructor(running: Running, paths: PathWatch, log: Log) {
+    this.running = running;
+    this.paths = paths;
+    this.#log = log;
+    const { engine } = running;
+    this.failed = engine.failed;
+    this.#ageing = setInterval(() => void engine.ask({ type: "age" }).catch(() => {}), AGE_EVERY);
+  }
+
+  /**
+   * Opens everything and puts the peers' rows in place. @returns once packets flow
+   * @throws HostError, SystemCallError, and what the underlay throws: nothing is left open then
+   */
+  static async open(config: AgentConfig, log: Log): Promise<Forwarding> {
+    const running = await open(config, log);
+    let forwarding: Forwarding | undefined;
+    try {
+      forwarding = new Forwarding(running, watchPaths(running, config, log), log);
+      await forwarding.putInPlace();
+    } catch (error) {
+      await (forwarding?.close() ?? close(running));
+      throw error;
+    }
+    // Only now: a device that we made for a start that failed goes with its descriptor.
+    for (const { device } of running.overlays) device.setEphemeral(config.ephemeral);
+    return forwarding;
+  }
+
+  get overlays(): Running["overlays"] {
+    return this.running.overlays;
+  }
+
+  /** Takes over what a reload changes, but for the rows: `putInPlace` compares those. */
+  async setConfig(next: AgentConfig): Promise<void> {
+    for (const [i, overlay] of this.overlays.entries()) {
+      overlay.device.setEphemeral(next.ephemeral);
+      await overlay.setConfig(next.overlays[i]!);
+    }
+    this.paths.update(vtepAddresses(next.overlays), next);
+  }
+
+  /** Puts right what is not as it should be. @returns how many rows were changed */
+  async putInPlace(): Promise<number> {
+    let changed = 0;
+    const failures: Error[] = [];
+    const states = await lookAfter(
+      this.overlays.map(({ device }) => device),
+      this.#log,
+    );
+    // One overlay that fails does not stop the others.
+    for (const overlay of this.overlays) {
+      try {
+        changed += await overlay.putInPlace(states.get(overlay.device.name)!);
+      } catch (error) {
+        failures.push(error as Error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return changed;
+  }
+
+  /** Looks, and changes nothing. @returns what is not as it should be, a sentence each */
+  async inspect(): Promise<string[]> {
+    const states = await readDevices(this.overlays.map(({ device }) => device.name));
+    const looks = this.overlays.map(({ device, peers }) => peers.inspect(states.get(device.name)));
+    return (await Promise.all(looks)).flat();
+  }
+
+  /** Says of each overlay what it joins, in a line. */
+  say({ underlay, port }: AgentConfig): void {
+    for (const { device, config } of this.overlays) {
+      const { address, device: uplink } = device.uplink;
+      this.#log.info(
+        `forwarding VNI ${config.vni} between ${device.name} (${device.mac}, MTU ${device.mtu}) and ` +
+          `${address} port ${port} on ${uplink}, ${underlay}; ${whom(config)}`,
+      );
+    }
+  }
+
+  /** Ends forwarding and closes everything; devices that are not ephemeral stay. */
+  async close(): Promise<void> {
+    clearInterval(this.#ageing);
+    this.paths.close();
+    await close(this.running);
+  }
+}
+
+async function close({ engine, underlay, overlays, events }: Running): Promise<void> {
+  events.close();
+  await engine.stop();
+  underlay.close();
+  for (const { device } of overlays) device.close();
+}
+
+function watchPaths({ engine, overlays }: Running, config: AgentConfig, log: Log): PathWatch {
+  const { uplink } = overlays[0].device;
+  const { family, port } = config;
+  const mtu = Math.max(...overlays.map(({ device }: Overlay) => device.mtu));
+  const paths = new PathWatch({ engine, uplink, family, port, mtu, log });
+  paths.update(vtepAddresses(config.overlays), config);
+  return paths;
+}
