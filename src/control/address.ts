@@ -114,6 +114,16 @@ export function addressBytes(text: string): Uint8Array {
   return bytesOf(read(text));
 }
 
+/** @returns a canonical address as a number. @throws AddressError */
+export function addressValue(text: string): bigint {
+  return read(text).value;
+}
+
+/** @returns the address that is this number, canonical. */
+export function addressOf(family: Family, value: bigint): string {
+  return format({ bits: family === 4 ? 32 : 128, value });
+}
+
 /** @returns whether the two have an address in common. */
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
