@@ -6,32 +6,34 @@
  * It is best done before the device is up: then the kernel would make the default one first, which is `mq` with a qdisc
  * for each of the 256 queues that a TAP may get (IFF_MULTI_QUEUE), 10 ms of work and 6 MB of memory.
  */
-import { execFile } from "node:child_process";
 import { attribute } from "./batch.ts";
-import { type HostOptions, plainReason, searchPath } from "./ip.ts";
+import { HostError, runCommand } from "./command.ts";
+import { type HostOptions, plainReason } from "./ip.ts";
 
-const TIMEOUT_MS = 20_000;
+const MISSING = { why: "a TAP keeps the kernel's queue", remedy: "install the package iproute2" };
 
 /**
  * Takes the queueing discipline off devices, with one run of iproute2's `tc`.
  * @returns for each device that keeps it why it does: a pity, and no reason not to start
  */
-export function removeQueues(devices: readonly string[], { netns }: HostOptions = {}): Promise<string[]> {
+export async function removeQueues(
+  devices: readonly string[],
+  { netns }: HostOptions = {},
+): Promise<string[]> {
   const args = [...(netns === undefined ? [] : ["-netns", netns]), "-force", "-batch", "-"];
-  const env = { ...process.env, PATH: searchPath(), LC_ALL: "C" };
+  const lines = devices.map((device) => `qdisc replace dev ${device} root noqueue\n`);
   const keeps = (device: string, why: string): string =>
     `the queueing discipline of ${device} stays as it is: ${why}`;
-  return new Promise((resolve) => {
-    const child = execFile("tc", args, { env, timeout: TIMEOUT_MS }, (error, _stdout, stderr) => {
-      if (error === null) return resolve([]);
-      const { reasons, tail } = attribute(stderr);
-      const each = [...reasons].map(([line, why]) => keeps(devices[line]!, why));
-      if (each.length > 0) return resolve(each);
-      const why = error.code === "ENOENT" ? "`tc` is not there" : plainReason(tail) || error.message;
-      resolve(devices.map((device) => keeps(device, why)));
-    });
-    // Where there is no `tc`, nobody reads.
-    child.stdin!.on("error", () => {});
-    child.stdin!.end(devices.map((device) => `qdisc replace dev ${device} root noqueue\n`).join(""));
-  });
+  try {
+    const { status, stderr } = await runCommand("tc", args, MISSING, lines.join(""));
+    if (status === 0) return [];
+    const { reasons, tail } = attribute(stderr);
+    const each = [...reasons].map(([line, why]) => keeps(devices[line]!, why));
+    if (each.length > 0) return each;
+    const why = plainReason(tail) || `tc ended with status ${status}`;
+    return devices.map((device) => keeps(device, why));
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return devices.map((device) => keeps(device, error.message));
+  }
 }

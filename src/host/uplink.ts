@@ -3,6 +3,7 @@
  * through which the kernel would send to a peer.
  */
 import { type IpAddress, parseSources } from "./address.ts";
+import { familyOf } from "./interfaces.ts";
 import { HostError, type HostOptions, ipOrThrow, plainReason, runIp } from "./ip.ts";
 
 export interface Uplink {
@@ -64,10 +65,6 @@ function uplinkCalled(
 function has(who: string, sources: readonly string[], family: 4 | 6): string {
   const own = sources.filter((one) => familyOf(one) === family);
   return own.length === 0 ? `${who} has no IPv${family} address yet` : `${who} has ${own.join(", ")}`;
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(":") ? 6 : 4;
 }
 
 /** A link that could be the uplink. */
