@@ -7,10 +7,11 @@ import { applyPlan, type Executor, type Failure, type Outcome } from "../control
 import { desiredRows } from "../control/desired.ts";
 import { difference, isEmpty, type Plan } from "../control/difference.ts";
 import type { Lease } from "../control/lease.ts";
-import { describeStep, type FdbStep, type FdbTarget, toFdbChange } from "../control/rows.ts";
+import { describeStep, type FdbStep, type FdbTarget, type RouteRow, toFdbChange } from "../control/rows.ts";
 import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
 import { applyHostSteps } from "../host/apply.ts";
+import { readDirectRoutes } from "../host/direct.ts";
 import { HostError } from "../host/ip.ts";
 import type { DeviceState } from "../host/read.ts";
 import { linkRepairs } from "../host/repair.ts";
@@ -27,6 +28,7 @@ export class Peers {
   readonly #engine: Engine;
   readonly #device: Device;
   readonly #port: number;
+  readonly #networks: readonly string[];
   readonly #log: Log;
   /** MACs of rows that somebody added by hand: a reconciliation leaves them alone. */
   readonly #manual = new Set<string>();
@@ -38,12 +40,16 @@ export class Peers {
   /** Why the last reconciliation ended before its end; null when it did not. */
   #broken: string | null = null;
 
-  /** @param port the VTEPs' UDP port where nobody says otherwise */
-  constructor(engine: Engine, device: Device, port: number, log: Log) {
+  /**
+   * @param port the VTEPs' UDP port where nobody says otherwise
+   * @param networks in which direct routes through the uplink are ours; none: no lease is direct, and never was
+   */
+  constructor(engine: Engine, device: Device, port: number, log: Log, networks: readonly string[] = []) {
     this.#engine = engine;
     this.#device = device;
     this.#port = port;
     this.#log = log;
+    this.#networks = networks;
   }
 
   /** What is wrong with a peer as of the last reconciliation, or "ok". */
@@ -111,12 +117,20 @@ export class Peers {
     const fdb = await this.#engine.ask({ type: "rows" });
     // What is learned comes and goes by itself, and rows of several VTEPs are no peer's.
     const rows = fdb.filter(({ state, mac }) => state === "permanent" && !isGroupMac(mac));
-    const actual = { neighbours, routes, addresses: link.addresses, fdb: rows.map(targetOf) };
+    const direct = await this.#directRoutes();
+    const all = [...routes, ...direct];
+    const actual = { neighbours, routes: all, addresses: link.addresses, fdb: rows.map(targetOf) };
     const own = this.#ownAddresses;
     return difference(actual, desiredRows(this.#leases, this.#addresses), {
       manualFdb: this.#manual,
       ...(own === undefined ? {} : { ownAddresses: own }),
     });
+  }
+
+  async #directRoutes(): Promise<readonly RouteRow[]> {
+    const networks = this.#networks;
+    if (networks.length === 0) return [];
+    return readDirectRoutes({ uplink: this.#device.uplink.device, networks });
   }
 
   async #reconcile(addresses: readonly string[], state: DeviceState): Promise<Outcome> {

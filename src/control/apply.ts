@@ -6,7 +6,8 @@
  * Each arrow is one call for all leases, so a thousand peers cost as many processes as one. New rows come before the
  * removal of stale ones: a peer that gets a new MAC is never without one. A lease of which one step fails gets what
  * was done for it undone, in reverse order, and takes no part in the later calls; the others go on (flannel skips
- * them). Where undoing restores a neighbour with the peer's former MAC, that MAC's FDB row is not removed as stale.
+ * them). What it had before, and has again, then works on: where a route leads via a neighbour, or a neighbour has a MAC,
+ * that no lease asks for any more, that neighbour and that MAC's FDB row are not removed as stale.
  *
  * An executor that throws (iproute2 is missing, no permission) ends all of it: the caller compares and applies again
  * when the cause is gone; steps are written so that this is always safe.
@@ -47,7 +48,7 @@ export async function applyPlan(plan: Plan, executor: Executor): Promise<Outcome
   await run.leases(leases, "neighbour");
   await run.leases(leases, "fdb");
   await run.leases(leases, "route");
-  const removals = plan.removals.filter((step) => step.table !== "fdb" || !run.restoredMacs.has(step.mac));
+  const removals = run.withoutNeeded(plan.removals);
   await run.steps(removals.filter((step) => step.table === "neighbour"));
   await run.steps(removals.filter((step) => step.table === "fdb"));
   await run.steps([...removals.filter((step) => step.table === "route"), ...plan.removeAddresses]);
@@ -70,8 +71,9 @@ class LeaseRun {
 class Run {
   done = 0;
   readonly failures: Failure[] = [];
-  /** MACs that a neighbour points to again because its lease failed. */
-  readonly restoredMacs = new Set<string>();
+  /** Neighbours that a route leads via, and MACs that a neighbour has, again or still, because a lease failed. */
+  readonly #neededNeighbours = new Set<string>();
+  readonly #neededMacs = new Set<string>();
   readonly #executor: Executor;
 
   constructor(executor: Executor) {
@@ -112,8 +114,23 @@ class Run {
 
   #remember(lease: LeaseRun): void {
     for (const { undo } of lease.changes) {
-      if (undo.table === "neighbour" && undo.op === "replace") this.restoredMacs.add(undo.mac);
+      if (undo.op !== "replace") continue;
+      if (undo.table === "neighbour") this.#neededMacs.add(undo.mac);
+      if (undo.table === "route") this.#neededNeighbours.add(undo.via);
     }
+  }
+
+  /** @returns those removals that take nothing from a lease that failed */
+  withoutNeeded(removals: readonly Step[]): Step[] {
+    const macs = new Set(this.#neededMacs);
+    const isNeeded = (step: Step): boolean => {
+      if (step.table === "neighbour") return this.#neededNeighbours.has(step.address);
+      return step.table === "fdb" && macs.has(step.mac);
+    };
+    for (const step of removals) {
+      if (step.table === "neighbour" && isNeeded(step)) macs.add(step.mac);
+    }
+    return removals.filter((step) => !isNeeded(step));
   }
 
   async #undo(leases: readonly LeaseRun[]): Promise<void> {

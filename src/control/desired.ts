@@ -2,6 +2,10 @@
  * Leases → the rows there should be, as flannel makes them: for each subnet a permanent neighbour at the subnet's
  * network address (10.244.2.0) with the peer's MAC, and an onlink route to the subnet via that address; one FDB row
  * for the peer's MAC. The network address is nobody's own, so it can stand for the peer.
+ *
+ * A peer that is reached directly needs a route through the uplink, via its public IP, and no neighbour: who has that
+ * address the underlay knows. Beyond flannel it keeps its FDB row: whether it finds us on its own link is for the peer to
+ * say, and what it sends through the overlay comes from a known sender.
  */
 import { parseCidr } from "./address.ts";
 import type { Lease } from "./lease.ts";
@@ -28,11 +32,12 @@ export function desiredRows(leases: readonly Lease[], addresses: readonly string
 }
 
 function rowsOf(lease: Lease): LeaseRows {
-  const vias = lease.subnets.map((subnet) => ({ subnet, via: parseCidr(subnet).network }));
-  return {
-    lease,
-    neighbours: vias.map(({ via }) => ({ address: via, mac: lease.vtepMac })),
-    fdb: { mac: lease.vtepMac, dst: lease.publicIp, port: lease.port },
-    routes: vias,
-  };
+  const { publicIp, port, vtepMac, subnets, direct } = lease;
+  const fdb = { mac: vtepMac, dst: publicIp, port };
+  if (direct !== undefined) {
+    const routes = subnets.map((subnet) => ({ subnet, via: publicIp, dev: direct }));
+    return { lease, neighbours: [], fdb, routes };
+  }
+  const routes = subnets.map((subnet) => ({ subnet, via: parseCidr(subnet).network }));
+  return { lease, neighbours: routes.map(({ via }) => ({ address: via, mac: vtepMac })), fdb, routes };
 }

@@ -2,8 +2,9 @@
  * (rows there are, rows there should be) → what to change, in order, with the way back. Pure: nobody is asked and
  * nothing is done here; `apply.ts` carries a plan out.
  *
- * What is stale: rows on our device that no lease asks for. The reader of the actual rows hands over only what looks
- * like ours (permanent neighbours and flannel-shaped routes of our device), so nothing else can be removed.
+ * What is stale: rows that no lease asks for. The reader of the actual rows hands over only what looks like ours
+ * (permanent neighbours and flannel-shaped routes of our device, direct routes of the uplink), so nothing else can be
+ * removed.
  */
 import { parseCidr } from "./address.ts";
 import type { DesiredRows, LeaseRows } from "./desired.ts";
@@ -55,13 +56,16 @@ export function difference(actual: ActualRows, desired: DesiredRows, options: Di
   const index: Index = {
     neighbours: new Map(actual.neighbours.map((row) => [row.address, row])),
     routes: new Set(actual.routes.map(routeKey)),
+    // Of several to a subnet the first: it counts, and it is the one that the kernel replaces.
+    routeTo: new Map(actual.routes.toReversed().map((row) => [row.subnet, row])),
     fdb: new Map(actual.fdb.map((row) => [row.mac, row])),
   };
   const leases = desired.leases
     .map((rows) => ({ lease: rows.lease, changes: changesFor(rows, index) }))
     .filter((plan) => plan.changes.length > 0);
+  const removals = removalsOf(actual, desired, options.manualFdb ?? new Set(), replacedRoutes(leases));
   const addresses = addressSteps(actual.addresses, desired.addresses, options.ownAddresses);
-  return { leases, removals: removalsOf(actual, desired, options.manualFdb ?? new Set()), ...addresses };
+  return { leases, removals, ...addresses };
 }
 
 /** @returns whether a plan changes nothing. */
@@ -82,6 +86,7 @@ export function addressesToReplay(before: readonly string[], configured: readonl
 interface Index {
   readonly neighbours: ReadonlyMap<string, NeighbourRow>;
   readonly routes: ReadonlySet<string>;
+  readonly routeTo: ReadonlyMap<string, RouteRow>;
   readonly fdb: ReadonlyMap<string, FdbTarget>;
 }
 
@@ -103,15 +108,33 @@ function changesFor(rows: LeaseRows, actual: Index): Change[] {
   for (const row of rows.routes) {
     if (actual.routes.has(routeKey(row))) continue;
     const table = "route";
-    changes.push({ step: { table, op: "replace", ...row }, undo: { table, op: "del", ...row } });
+    const before = actual.routeTo.get(row.subnet);
+    changes.push(
+      before
+        ? { step: { table, op: "replace", ...row }, undo: { table, op: "replace", ...before } }
+        : { step: { table, op: "add", ...row }, undo: { table, op: "del", ...row } },
+    );
   }
   return changes;
 }
 
-function removalsOf(actual: ActualRows, desired: DesiredRows, manual: ReadonlySet<string>): Step[] {
+/** Keys of routes that go by being replaced, or stay because their lease's steps fail. */
+function replacedRoutes(leases: readonly LeasePlan[]): Set<string> {
+  const undone = leases.flatMap(({ changes }) => changes.map(({ undo }) => undo));
+  return new Set(
+    undone.flatMap((step) => (step.table === "route" && step.op === "replace" ? [routeKey(step)] : [])),
+  );
+}
+
+function removalsOf(
+  actual: ActualRows,
+  desired: DesiredRows,
+  manual: ReadonlySet<string>,
+  replaced: ReadonlySet<string>,
+): Step[] {
   const addresses = new Set<string>();
   const macs = new Set(manual);
-  const routes = new Set<string>();
+  const routes = new Set(replaced);
   for (const rows of desired.leases) {
     for (const row of rows.neighbours) addresses.add(row.address);
     macs.add(rows.fdb.mac);
@@ -154,5 +177,5 @@ function looksOurs(cidr: string, configured: readonly string[]): boolean {
 }
 
 function routeKey(row: RouteRow): string {
-  return `${row.subnet} ${row.via}`;
+  return `${row.subnet} ${row.via} ${row.dev ?? ""}`;
 }

@@ -12,6 +12,11 @@ export interface Lease {
   readonly vtepMac: string;
   /** CIDRs behind it, canonical, without host bits; IPv4, IPv6 or both. */
   readonly subnets: readonly string[];
+  /**
+   * The uplink, for a peer that is on its link: its subnets are routed to it there, past the overlay (flannel's
+   * DirectRouting). Left out: through the overlay.
+   */
+  readonly direct?: string;
 }
 
 /** @returns whether two leases say the same, whatever the order of their subnets. */
@@ -20,6 +25,7 @@ export function sameLease(a: Lease, b: Lease): boolean {
     a.publicIp === b.publicIp &&
     a.port === b.port &&
     a.vtepMac === b.vtepMac &&
+    a.direct === b.direct &&
     a.subnets.length === b.subnets.length &&
     a.subnets.every((subnet) => b.subnets.includes(subnet))
   );

@@ -14,10 +14,12 @@ export interface NeighbourRow {
   readonly mac: string;
 }
 
-/** An onlink route through our device, in table main with protocol boot. */
+/** A route to a peer's subnet, in table main with protocol boot. */
 export interface RouteRow {
   readonly subnet: string;
   readonly via: string;
+  /** The uplink, of a direct route; left out: our device, onlink. */
+  readonly dev?: string;
 }
 
 /** Where frames for a MAC are sent. */
@@ -29,10 +31,13 @@ export interface FdbTarget {
 
 type Op = "replace" | "del";
 
-/** A step for the kernel. */
+/**
+ * A step for the kernel. A route is added where there is none of ours to its subnet: then one that somebody else has
+ * there stays. One of ours is replaced in one step, so that the subnet is never without.
+ */
 export type HostStep =
   | ({ readonly table: "neighbour"; readonly op: Op } & NeighbourRow)
-  | ({ readonly table: "route"; readonly op: Op } & RouteRow)
+  | ({ readonly table: "route"; readonly op: Op | "add" } & RouteRow)
   | { readonly table: "address"; readonly op: Op; readonly cidr: string };
 
 /** A step for the dataplane. */
@@ -46,13 +51,13 @@ export function toFdbChange(step: FdbStep): FdbChange {
   return { op: "replace", mac: step.mac, dst: step.dst, port: step.port };
 }
 
-/** @returns the step in the words of iproute2, without the device: for logs and messages. */
+/** @returns the step in the words of iproute2, without our device: for logs and messages. */
 export function describeStep(step: Step): string {
   switch (step.table) {
     case "neighbour":
       return `neigh ${step.op} ${step.address} lladdr ${step.mac}`;
     case "route":
-      return `route ${step.op} ${step.subnet} via ${step.via}`;
+      return `route ${step.op} ${step.subnet} via ${step.via}${step.dev === undefined ? "" : ` dev ${step.dev}`}`;
     case "address":
       return `addr ${step.op} ${step.cidr}`;
     case "fdb":

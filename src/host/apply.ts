@@ -1,7 +1,7 @@
 /**
  * Carries out steps: one `ip -batch` for all of them, and for each whether it worked. A row that should go and is gone
  * already is as good as removed. A route that cannot be added because there is one is replaced when that one leads
- * through our device too; a route of another device is never touched, and the step fails with its name.
+ * through our device, whatever its form; a route of another device is not touched, and the step fails with its name.
  */
 import { addressLine } from "./address.ts";
 import { runBatch } from "./batch.ts";
@@ -28,7 +28,7 @@ export async function applyHostSteps(
   steps.forEach((step, i) => {
     if (step.op === "del" && isGone(results[i]!)) results[i] = null;
   });
-  await replaceOwnRoutes(device, steps, results, options);
+  await retryRoutes(device, steps, results, options);
   return results;
 }
 
@@ -53,30 +53,61 @@ function isGone(reason: string | null): boolean {
   );
 }
 
-async function replaceOwnRoutes(
+/**
+ * Routes that the kernel refused because of another one. To the same subnet: one of our device, in whatever form, is
+ * replaced; one of another device stays, and is named. To more than the subnet, in IPv6: see `pinnedRoute`.
+ */
+async function retryRoutes(
   device: string,
   steps: readonly HostStep[],
   results: (string | null)[],
   options: HostOptions,
 ): Promise<void> {
-  const taken = steps.flatMap((step, at) =>
-    step.table === "route" && step.op === "replace" && results[at] === "File exists" ? [{ step, at }] : [],
+  const refused = steps.flatMap((step, at) =>
+    step.table === "route" && step.op !== "del" && isInTheWay(results[at]!) ? [{ step, at }] : [],
   );
-  if (taken.length === 0) return;
+  if (refused.length === 0) return;
   const owners = await routesBySubnet(options);
-  const ours: { step: RouteStep; at: number }[] = [];
-  for (const { step, at } of taken) {
+  const again: { lines: readonly string[]; at: number }[] = [];
+  for (const { step, at } of refused) {
     const owner = owners.get(step.subnet);
-    if (owner === undefined || owner.dev === device) ours.push({ step, at });
-    else results[at] = `there is a route to ${step.subnet} already, ${wayOf(owner)}`;
+    if (step.op === "replace" || owner === undefined || owner.dev === device) {
+      const replace = { ...step, op: "replace" } as const;
+      const lines = isPinned(step) ? pinnedRoute(device, replace) : [routeLine(device, replace)];
+      again.push({ lines, at });
+    } else {
+      results[at] = `there is a route to ${step.subnet} already, ${wayOf(owner)}`;
+    }
   }
-  const again = await runBatch(
-    ours.map(({ step }) => routeLine(device, step, "replace")),
+  const reasons = await runBatch(
+    again.flatMap(({ lines }) => lines),
     options,
   );
-  ours.forEach(({ at }, i) => {
-    results[at] = again[i]!;
-  });
+  let line = 0;
+  for (const { lines, at } of again) {
+    // The route itself is in the middle: what is around it may have been there, or be gone.
+    results[at] = reasons[line + (lines.length >> 1)]!;
+    line += lines.length;
+  }
+}
+
+function isInTheWay(reason: string | null): boolean {
+  return reason !== null && /^File exists|device mismatch/.test(reason);
+}
+
+/** An IPv6 route through our device, whose gateway is inside the subnet. */
+function isPinned({ subnet, dev }: RouteStep): boolean {
+  return dev === undefined && subnet.includes(":");
+}
+
+/**
+ * IPv6 refuses an onlink gateway to which a route of another device leads (`ip6_route_check_nh_onlink`), as a direct route
+ * to the subnet does, or one of the operator's to all subnets. So that the subnet is not without a route meanwhile, one to
+ * the gateway alone is there while it is checked.
+ */
+function pinnedRoute(device: string, step: RouteStep): string[] {
+  const pin = `${step.via}/128 dev ${device} metric 1`;
+  return [`route add ${pin}`, routeLine(device, step), `route del ${pin}`];
 }
 
 /** Of several routes to a subnet, the first: the one with the lowest metric. */

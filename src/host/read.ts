@@ -62,7 +62,11 @@ const ATTEMPTS = 3;
  * A table that changes while it is read may come without rows that it has all the time (NLM_F_DUMP_INTR): then it is
  * read again. Somebody who changes it all the time does not keep us for ever: a row that we miss is only set once more.
  */
-async function askTillWhole(args: readonly string[], options: HostOptions, input: string): Promise<IpResult> {
+export async function askTillWhole(
+  args: readonly string[],
+  options: HostOptions,
+  input = "",
+): Promise<IpResult> {
   for (let attempt = 1; ; attempt++) {
     const result = await runIp(args, options, input);
     if (attempt === ATTEMPTS || !/^Dump was interrupted/m.test(result.stderr)) return result;

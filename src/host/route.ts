@@ -13,6 +13,10 @@ export interface IpRoute {
   readonly table?: string;
   readonly protocol?: string;
   readonly flags?: readonly string[];
+  readonly metric?: number;
+  readonly prefsrc?: string;
+  /** MTU and the like. */
+  readonly metrics?: unknown;
 }
 
 /** The query for the routes of a device, IPv4 and IPv6, as a line of `ip -batch`. @param device null for all devices */
@@ -40,9 +44,10 @@ export function parseRoutes(json: readonly unknown[]): RouteRow[] {
  * device.
  * @returns the step as a line of `ip -batch`
  */
-export function routeLine(device: string, step: HostStep & { table: "route" }, verb = "add"): string {
-  const route = `${step.subnet} via ${step.via} dev ${device}`;
-  return step.op === "del" ? `route del ${route} proto boot` : `route ${verb} ${route} onlink proto boot`;
+export function routeLine(device: string, { op, subnet, via, dev }: HostStep & { table: "route" }): string {
+  // The kernel checks of a direct route that its gateway is on the link (`fib_check_nh`): no `onlink` there.
+  const onlink = dev === undefined && op !== "del" ? " onlink" : "";
+  return `route ${op} ${subnet} via ${via} dev ${dev ?? device}${onlink} proto boot`;
 }
 
 /** @returns an iproute2 destination with its prefix length, which it leaves out for a single address. */

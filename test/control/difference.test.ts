@@ -4,8 +4,10 @@ import { applyPlan } from "../../src/control/apply.ts";
 import { desiredRows } from "../../src/control/desired.ts";
 import { addressesToReplay, difference, isEmpty } from "../../src/control/difference.ts";
 import { type Lease, sameLease } from "../../src/control/lease.ts";
-import { describeStep, type Step, toFdbChange } from "../../src/control/rows.ts";
+import { describeStep, type RouteRow, type Step, toFdbChange } from "../../src/control/rows.ts";
 import { Model } from "./model.ts";
+
+const UPLINK = "eth0";
 
 const lease = (n: number, more: Partial<Lease> = {}): Lease => ({
   publicIp: `192.168.0.${n}`,
@@ -23,16 +25,18 @@ const leases = fc
       mac: fc.nat(5),
       nets: fc.uniqueArray(fc.nat(5), { minLength: 1, maxLength: 3 }),
       port: fc.constantFrom(8472, 4789),
+      direct: fc.boolean(),
     }),
     { maxLength: 4, selector: ({ mac }) => mac },
   )
   .map((list) => {
     const taken = new Set<number>();
-    return list.map(({ host, mac, nets, port }): Lease => {
+    return list.map(({ host, mac, nets, port, direct }): Lease => {
       const free = nets.filter((net) => !taken.has(net));
       for (const net of free) taken.add(net);
       const subnets = free.map((net) => (net < 4 ? `10.244.${net}.0/24` : `fd00:${net}::/64`));
-      return { publicIp: `192.168.0.${host}`, port, vtepMac: `0e:2a:00:00:00:0${mac}`, subnets };
+      const way = direct ? { direct: UPLINK } : {};
+      return { publicIp: `192.168.0.${host}`, port, vtepMac: `0e:2a:00:00:00:0${mac}`, subnets, ...way };
     });
   });
 
@@ -41,12 +45,16 @@ function tables(list: readonly Lease[]): { neighbours: string[]; fdb: string[]; 
   const neighbours: string[] = [];
   const fdb: string[] = [];
   const routes: string[] = [];
-  for (const { publicIp, port, vtepMac, subnets } of list) {
+  for (const { publicIp, port, vtepMac, subnets, direct } of list) {
     fdb.push(`${vtepMac} ${publicIp} ${port}`);
     for (const subnet of subnets) {
       const network = subnet.split("/")[0]!;
+      if (direct !== undefined) {
+        routes.push(`${subnet} via ${publicIp} dev eth0`);
+        continue;
+      }
       neighbours.push(`${network} ${vtepMac}`);
-      routes.push(`${subnet} ${network}`);
+      routes.push(`${subnet} via ${network}`);
     }
   }
   return { neighbours: neighbours.sort(), fdb: fdb.sort(), routes: routes.sort() };
@@ -56,9 +64,27 @@ function tablesOf(model: Model): ReturnType<typeof tables> {
   return {
     neighbours: [...model.neighbours].map(([address, mac]) => `${address} ${mac}`).sort(),
     fdb: [...model.fdbRows].map(([mac, { dst, port }]) => `${mac} ${dst} ${port}`).sort(),
-    routes: [...model.routes].map(([subnet, via]) => `${subnet} ${via}`).sort(),
+    routes: model.routes.map(routeText).sort(),
   };
 }
+
+function routeText({ subnet, via, dev }: RouteRow): string {
+  return `${subnet} via ${via}${dev === undefined ? "" : ` dev ${dev}`}`;
+}
+
+/** Rows that look like ours, whoever left them there: each of the subnets of `leases` can have several routes. */
+const leftovers = fc.record({
+  routes: fc.uniqueArray(
+    fc.tuple(fc.nat(5), fc.integer({ min: -1, max: 3 })).map(([net, host]): RouteRow => {
+      const network = net < 4 ? `10.244.${net}.0` : `fd00:${net}::`;
+      const subnet = `${network}/${net < 4 ? 24 : 64}`;
+      return host < 0 ? { subnet, via: network } : { subnet, via: `192.168.0.${host}`, dev: UPLINK };
+    }),
+    { selector: routeText, maxLength: 8 },
+  ),
+  neighbours: fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { maxLength: 6 }),
+  fdb: fc.array(fc.tuple(fc.nat(5), fc.nat(3)), { maxLength: 6 }),
+});
 
 async function bring(model: Model, list: readonly Lease[]): Promise<void> {
   const { failures } = await applyPlan(difference(model.actual(), desiredRows(list, [])), model);
@@ -66,7 +92,7 @@ async function bring(model: Model, list: readonly Lease[]): Promise<void> {
 }
 
 describe("difference and applyPlan, against tables written by hand", () => {
-  it("leads from any leases to any others, and then has nothing to do", async () => {
+  it("leads from any leases to any others, has nothing to do then, and leads back", async () => {
     await fc.assert(
       fc.asyncProperty(leases, leases, async (before, after) => {
         const model = new Model();
@@ -75,6 +101,38 @@ describe("difference and applyPlan, against tables written by hand", () => {
         await bring(model, after);
         expect(tablesOf(model)).toEqual(tables(after));
         expect(isEmpty(difference(model.actual(), desiredRows(after, [])))).toBe(true);
+        await bring(model, before);
+        expect(tablesOf(model)).toEqual(tables(before));
+      }),
+    );
+  });
+
+  it("leads from any rows to those of any leases", async () => {
+    await fc.assert(
+      fc.asyncProperty(leftovers, leases, async ({ routes, neighbours, fdb }, after) => {
+        const model = new Model();
+        model.routes.push(...routes);
+        for (const [net, mac] of neighbours)
+          model.neighbours.set(net < 4 ? `10.244.${net}.0` : `fd00:${net}::`, `0e:2a:00:00:00:0${mac}`);
+        for (const [mac, host] of fdb)
+          model.fdbRows.set(`0e:2a:00:00:00:0${mac}`, { dst: `192.168.0.${host}`, port: 8472 });
+        await bring(model, after);
+        expect(tablesOf(model)).toEqual(tables(after));
+      }),
+    );
+  });
+
+  it("a subnet that has a route before and after has one all the time", async () => {
+    await fc.assert(
+      fc.asyncProperty(leases, leases, async (before, after) => {
+        const model = new Model();
+        await bring(model, before);
+        const subnets = before.flatMap((one) => one.subnets);
+        const kept = after.flatMap((one) => one.subnets).filter((subnet) => subnets.includes(subnet));
+        model.onStep = () => {
+          for (const subnet of kept) expect(model.routes.some((row) => row.subnet === subnet)).toBe(true);
+        };
+        await bring(model, after);
       }),
     );
   });
@@ -92,7 +150,7 @@ describe("difference and applyPlan, against tables written by hand", () => {
         for (const row of neighbours) expect(touched).not.toContain(row.replace(" ", " lladdr "));
         for (const row of fdb)
           expect(touched.map((line) => line.replace(/ dst | port /g, " "))).not.toContain(row);
-        for (const row of routes) expect(touched).not.toContain(row.replace(" ", " via "));
+        for (const row of routes) expect(touched).not.toContain(row);
       }),
     );
   });
@@ -150,7 +208,15 @@ function expectUnchanged(
       const was = before.fdb.find(({ mac }) => mac === step.mac);
       expect(model.fdbRows.get(step.mac)).toEqual(was && { dst: was.dst, port: was.port });
     } else if (step.table === "route") {
-      expect(model.routes.has(step.subnet)).toBe(before.routes.some(({ subnet }) => subnet === step.subnet));
+      const to = ({ subnet }: RouteRow): boolean => subnet === step.subnet;
+      const was = before.routes.find(to);
+      expect(model.routes.find(to)).toEqual(was);
+      // What the route of before leads via is there as well.
+      if (was !== undefined && was.dev === undefined) {
+        const mac = before.neighbours.find(({ address }) => address === was.via)?.mac;
+        expect(model.neighbours.get(was.via)).toBe(mac);
+        if (mac !== undefined) expect(model.fdbRows.has(mac)).toBe(true);
+      }
     }
   }
 }
@@ -170,7 +236,7 @@ describe("the order of a plan", () => {
         "fdb replace 0e:2a:00:00:00:02 dst 192.168.0.2 port 8472",
         "fdb replace 0e:2a:00:00:00:03 dst 192.168.0.3 port 8472",
       ],
-      ["route replace 10.244.2.0/24 via 10.244.2.0", "route replace 10.244.3.0/24 via 10.244.3.0"],
+      ["route add 10.244.2.0/24 via 10.244.2.0", "route add 10.244.3.0/24 via 10.244.3.0"],
     ]);
   });
 
@@ -199,18 +265,68 @@ describe("the order of a plan", () => {
   });
 });
 
+describe("a peer that is reached directly", () => {
+  const direct = lease(2, { direct: UPLINK });
+
+  it("has a route through the uplink, no neighbour, and its FDB row all the same", async () => {
+    const model = new Model();
+    await bring(model, [direct]);
+    expect(model.calls).toEqual([
+      ["fdb replace 0e:2a:00:00:00:02 dst 192.168.0.2 port 8472"],
+      ["route add 10.244.2.0/24 via 192.168.0.2 dev eth0"],
+    ]);
+    expect(sameLease(direct, lease(2))).toBe(false);
+  });
+
+  it("loses its neighbour once the route leads through the uplink, and has one before it leads back", async () => {
+    const model = new Model();
+    await bring(model, [lease(2)]);
+    model.calls.length = 0;
+    await bring(model, [direct]);
+    await bring(model, [lease(2)]);
+    expect(model.calls).toEqual([
+      ["route replace 10.244.2.0/24 via 192.168.0.2 dev eth0"],
+      ["neigh del 10.244.2.0 lladdr 0e:2a:00:00:00:02"],
+      ["neigh replace 10.244.2.0 lladdr 0e:2a:00:00:00:02"],
+      ["route replace 10.244.2.0/24 via 10.244.2.0"],
+    ]);
+  });
+
+  it("keeps its way through the overlay when the direct route cannot be, with a new MAC, too", async () => {
+    const model = new Model();
+    await bring(model, [lease(2)]);
+    const moved = { ...direct, vtepMac: "0e:2a:00:00:00:09" };
+    model.failing.add("route replace 10.244.2.0/24 via 192.168.0.2 dev eth0");
+    const outcome = await applyPlan(difference(model.actual(), desiredRows([moved], [])), model);
+    expect(outcome.failures).toHaveLength(1);
+    expect(tablesOf(model)).toEqual(tables([lease(2)]));
+    model.failing.clear();
+    await bring(model, [moved]);
+    expect(tablesOf(model)).toEqual(tables([moved]));
+  });
+
+  it("keeps its direct route when its way through the overlay cannot be", async () => {
+    const model = new Model();
+    await bring(model, [direct]);
+    model.failing.add("neigh replace 10.244.2.0 lladdr 0e:2a:00:00:00:02");
+    const outcome = await applyPlan(difference(model.actual(), desiredRows([lease(2)], [])), model);
+    expect(outcome.failures).toHaveLength(1);
+    expect(tablesOf(model)).toEqual(tables([direct]));
+  });
+});
+
 describe("a lease of which a step fails", () => {
   it("is undone in reverse order, and keeps its former MAC reachable", async () => {
     const model = new Model();
     await bring(model, [lease(2)]);
     model.calls.length = 0;
     const moved = lease(2, { vtepMac: "0e:2a:00:00:00:09", subnets: ["10.244.2.0/24", "10.245.2.0/24"] });
-    model.failing.add("route replace 10.245.2.0/24 via 10.245.2.0");
+    model.failing.add("route add 10.245.2.0/24 via 10.245.2.0");
     const outcome = await applyPlan(difference(model.actual(), desiredRows([moved], [])), model);
     expect(outcome.failures).toEqual([
       {
         lease: moved,
-        step: { table: "route", op: "replace", subnet: "10.245.2.0/24", via: "10.245.2.0" },
+        step: { table: "route", op: "add", subnet: "10.245.2.0/24", via: "10.245.2.0" },
         reason: "made to fail",
       },
     ]);
@@ -224,7 +340,7 @@ describe("a lease of which a step fails", () => {
 
   it("reports an undo step that fails, too", async () => {
     const model = new Model();
-    model.failing.add("route replace 10.244.2.0/24 via 10.244.2.0");
+    model.failing.add("route add 10.244.2.0/24 via 10.244.2.0");
     model.failing.add("fdb del 0e:2a:00:00:00:02 dst 192.168.0.2 port 8472");
     const outcome = await applyPlan(difference(model.actual(), desiredRows([lease(2)], [])), model);
     expect(outcome.failures.map(({ step }) => describeStep(step))).toEqual([...model.failing]);

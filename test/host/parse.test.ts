@@ -2,10 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { vtepMac } from "../../src/agent/config/addresses.ts";
 import { addressLine } from "../../src/host/address.ts";
+import { parseDirectRoutes } from "../../src/host/direct.ts";
 import { plainReason } from "../../src/host/ip.ts";
 import { decideDevice, type Link, parseLinks } from "../../src/host/link.ts";
 import { randomMac } from "../../src/host/mac.ts";
 import { neighbourLine, parseNeighbours } from "../../src/host/neighbour.ts";
+import { parseOnLink } from "../../src/host/reach.ts";
 import { linkRepairs } from "../../src/host/repair.ts";
 import { parseRoutes, routeLine } from "../../src/host/route.ts";
 import { parseUplinks } from "../../src/host/uplink.ts";
@@ -149,6 +151,68 @@ describe("parseRoutes", () => {
   });
 });
 
+describe("parseDirectRoutes", () => {
+  const where = { uplink: "eth0", networks: ["10.244.0.0/16", "fd00:10:244::/48"] };
+  const ours = { type: "unicast", dst: "10.244.2.0/24", gateway: "192.168.0.2", protocol: "boot", flags: [] };
+  const six = { ...ours, dst: "fd00:10:244:2::/64", gateway: "fd00:10::2", metric: 1024, pref: "medium" };
+
+  it("knows routes into the networks via a gateway, in both families, also while the link is down", () => {
+    const one = { ...ours, dst: "10.244.9.9", flags: ["dead", "linkdown"] };
+    expect(parseDirectRoutes([ours, six, one], where)).toEqual([
+      { subnet: "10.244.2.0/24", via: "192.168.0.2", dev: "eth0" },
+      { subnet: "fd00:10:244:2::/64", via: "fd00:10::2", dev: "eth0" },
+      { subnet: "10.244.9.9/32", via: "192.168.0.2", dev: "eth0" },
+    ]);
+  });
+
+  it.each([
+    ["the kernel's", { protocol: "kernel" }],
+    ["a routing daemon's", { protocol: "bird" }],
+    ["an operator's", { protocol: "static" }],
+    ["another table's", { table: "100" }],
+    ["one outside the networks", { dst: "10.245.2.0/24" }],
+    ["one of the other family", { dst: "fd00:10:245::/64" }],
+    ["one to a whole network", { dst: "10.244.0.0/16" }],
+    ["one to more than a network", { dst: "10.244.0.0/15" }],
+    ["the default route", { dst: "default" }],
+    ["one with a metric", { metric: 100 }],
+    ["one with a source", { prefsrc: "192.168.0.1" }],
+    ["one with an MTU", { metrics: [{ mtu: 1400 }] }],
+    ["one that is onlink", { flags: ["onlink"] }],
+  ])("leaves %s alone", (_what, change) => {
+    expect(parseDirectRoutes([{ ...ours, ...change }], where)).toEqual([]);
+  });
+
+  it("leaves one without gateway alone, and all of them where there is no network", () => {
+    const { gateway: _gateway, ...rest } = ours;
+    expect(parseDirectRoutes([rest], where)).toEqual([]);
+    expect(parseDirectRoutes([ours, six], { ...where, networks: [] })).toEqual([]);
+  });
+});
+
+describe("parseOnLink", () => {
+  const way = { dst: "192.168.0.2", dev: "eth0", prefsrc: "192.168.0.1", flags: [], uid: 0, cache: [] };
+
+  it("takes those that are reached through the uplink without a gateway", () => {
+    const ways = [
+      way,
+      { ...way, dst: "192.168.7.7", gateway: "192.168.0.9" },
+      { ...way, dst: "192.168.7.8", via: { family: "inet6", host: "fe80::1" } },
+      { ...way, dst: "192.168.9.1", dev: "eth1" },
+      { ...way, dst: "192.168.0.1", type: "local", dev: "lo" },
+      { ...way, dst: "192.168.0.255", type: "broadcast" },
+      { ...way, dst: "fd00:10::2", from: "::" },
+    ];
+    const text = `${ways.map((one) => JSON.stringify([one])).join("\n")}\n`;
+    expect(parseOnLink(text, "eth0")).toEqual(new Set(["192.168.0.2", "fd00:10::2"]));
+    expect(parseOnLink("", "eth0")).toEqual(new Set());
+  });
+
+  it("leaves one with several ways to the overlay, as flannel does", () => {
+    expect(parseOnLink(JSON.stringify([way, way]), "eth0")).toEqual(new Set());
+  });
+});
+
 describe("parseNeighbours", () => {
   it("takes permanent ones", () => {
     expect(
@@ -172,8 +236,20 @@ describe("lines for ip -batch", () => {
     ],
     [neighbourLine("flannel.1", { ...neighbour, op: "del" }), "neigh del 10.244.2.0 dev flannel.1"],
     [
-      routeLine("flannel.1", { ...route, op: "replace" }),
+      routeLine("flannel.1", { ...route, op: "add" }),
       "route add 10.244.2.0/24 via 10.244.2.0 dev flannel.1 onlink proto boot",
+    ],
+    [
+      routeLine("flannel.1", { ...route, op: "replace" }),
+      "route replace 10.244.2.0/24 via 10.244.2.0 dev flannel.1 onlink proto boot",
+    ],
+    [
+      routeLine("flannel.1", { ...route, via: "192.168.0.2", dev: "eth0", op: "replace" }),
+      "route replace 10.244.2.0/24 via 192.168.0.2 dev eth0 proto boot",
+    ],
+    [
+      routeLine("flannel.1", { ...route, via: "192.168.0.2", dev: "eth0", op: "del" }),
+      "route del 10.244.2.0/24 via 192.168.0.2 dev eth0 proto boot",
     ],
     [
       routeLine("flannel.1", { ...route, op: "del" }),

@@ -233,7 +233,7 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
     expect(failures).toEqual([
       {
         lease: lease(2),
-        step: { table: "route", op: "replace", subnet: "10.244.2.0/24", via: "10.244.2.0" },
+        step: { table: "route", op: "add", subnet: "10.244.2.0/24", via: "10.244.2.0" },
         reason: "there is a route to 10.244.2.0/24 already, via 192.168.0.2 dev underlay",
       },
     ]);
@@ -291,6 +291,21 @@ describeWith([namespaces(), tun()], "the kernel's tables", () => {
       null,
     ]);
     expect(ip("route", "show", "10.244.3.0/24")).not.toBe("");
+  });
+
+  it("so does each of many, of which a few end the process", async () => {
+    makeTap("multi_queue", "vnet_hdr");
+    await repairLink(DEVICE, OURS, options);
+    const address = (i: number): string => `10.244.${i}.0`;
+    const lines = Array.from({ length: 100 }, (_, i) =>
+      i % 40 === 17
+        ? `neigh del ${address(i)} dev ${DEVICE}`
+        : `neigh replace ${address(i)} lladdr 0e:2a:00:00:00:02 nud permanent dev ${DEVICE}`,
+    );
+    const expected = lines.map((line) => (line.startsWith("neigh del") ? "No such file or directory" : null));
+    expect(await runBatch(lines, options)).toEqual(expected);
+    const there = (await readDevice(DEVICE, options))!.neighbours.map((row) => row.address);
+    expect(new Set(there)).toEqual(new Set(lines.flatMap((_, i) => (i % 40 === 17 ? [] : [address(i)]))));
   });
 
   it("steps for a device that is gone fail, all of them and at once", async () => {
