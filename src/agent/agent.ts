@@ -1,85 +1,65 @@
 /**
  * The agent's life, from configuration to forwarding and back.
  *
- *   start    claim the API socket → open everything and put the peers' rows in place (`forwarding.ts`) → running
+ *   start    claim the API socket → open what forwards over each underlay (`forwardings.ts`) → running
  *   reload   read the configuration again → refuse it whole if anything needs a restart → apply the difference
+ *   update   read it again → apply all of it, opening anew what needs that
  *   keep     every half minute, put right what somebody has changed
- *   reopen   when somebody has deleted a device: close everything, and open it anew with the same MACs and rows
- *   stop     close the API → stop the dataplane → close descriptors; the device stays unless it is ephemeral
+ *   stop     close the API → stop the dataplanes → close descriptors; devices stay unless they are ephemeral
  *
- * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When
- * the dataplane cannot be had again, `failed` resolves and the process ends.
+ * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When a
+ * dataplane cannot be had again, `failed` resolves and the process ends.
  */
-import type { CounterSnapshot } from "../dataplane/counters.ts";
-import type { PortFailure } from "../dataplane/loop.ts";
-import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../dataplane/options.ts";
-import type { Neighbour } from "../fdb/neighbours.ts";
-import { readLinks } from "../host/link.ts";
-import { transmitDrops } from "../host/netdev.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
-import {
-  AgentError,
-  type AgentEvent,
-  type AgentStatus,
-  type AgentView,
-  type ReloadStatus,
-} from "./api/types.ts";
-import { type ConfigDiff, describeDiff, diffConfig } from "./config/diff.ts";
+import type { AgentStatus, ReloadStatus } from "./api/types.ts";
+import { unavailable } from "./choice.ts";
+import { describeDiffs, restartNeeded } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
-import { explainFailure } from "./failure.ts";
-import { checkChange, refused } from "./fdb-change.ts";
-import { Forwarding } from "./forwarding.ts";
+import { Forwardings } from "./forwardings.ts";
 import type { Log } from "./log.ts";
-import type { Running } from "./open.ts";
-import { type Overlay, ownAddress, withQueueDrops } from "./overlay.ts";
+import { look } from "./look.ts";
+import { ownAddress } from "./overlay.ts";
+import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
+import { View } from "./view.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
 const RECONCILE_EVERY = 30_000;
 
-/** Milliseconds for which a status waits for the dataplane: it answers between two batches, in microseconds. */
-const ANSWER_TIMEOUT = 2000;
-
-/**
- * Milliseconds after which a device that is gone is made anew, and after which that is tried again at most. The first
- * wait lets flanneld, which deletes our device to make its own, find the name free.
- */
-const REOPEN_AFTER = { first: 250, most: 5000 } as const;
-
 /** What reading the configuration gives: once at start, again for every reload. */
 export interface Loaded {
-  readonly config: AgentConfig;
+  /** One for each underlay. Of `socket`, `logLevel` and `ephemeral`, which are the process's, the first one's count. */
+  readonly configs: readonly [AgentConfig, ...AgentConfig[]];
   readonly warnings: readonly Problem[];
 }
 
-export class Agent implements AgentView {
+export class Agent {
   /** Resolves when the agent can go on no longer. */
   readonly failed: Promise<Error>;
   readonly #log: Log;
   readonly #load: () => Loaded;
   readonly #startedAt = new Date();
-  #config: AgentConfig;
+  /** Opens, reloads, comparisons and changes, one after the other. */
+  readonly #serial = new Serial();
+  readonly #forwardings: Forwardings;
+  #configs: Loaded["configs"];
   #loadedAt = new Date();
   #lastReload: ReloadStatus | null = null;
   #api: ApiServer | undefined;
-  /** Undefined until it has been opened, and while it is opened again. */
-  #forwarding: Forwarding | undefined;
+  #started = false;
   #stopping = false;
-  /** Ends the wait before the next try to open. */
-  #wake: () => void = () => {};
-  #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
-  /** Reloads and changes, one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(loaded: Loaded, load: () => Loaded, log: Log) {
-    this.#config = loaded.config;
+  private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log) {
+    this.#configs = configs;
     this.#load = load;
     this.#log = log;
+    let fail: (error: Error) => void = () => {};
     this.failed = new Promise((resolve) => {
-      this.#fail = resolve;
+      fail = resolve;
     });
+    this.#forwardings = new Forwardings(configs, { log, serial: this.#serial, fail });
   }
 
   /**
@@ -87,10 +67,10 @@ export class Agent implements AgentView {
    * @throws ConfigError, SocketError, SystemCallError, HostError: nothing is left open then
    */
   static async start(load: () => Loaded, log: Log): Promise<Agent> {
-    const loaded = load();
-    log.setLevel(loaded.config.logLevel);
-    for (const warning of loaded.warnings) log.warn(formatProblem(warning));
-    const agent = new Agent(loaded, load, log);
+    const { configs, warnings } = read(load);
+    log.setLevel(configs[0].logLevel);
+    for (const warning of warnings) log.warn(formatProblem(warning));
+    const agent = new Agent(configs, load, log);
     try {
       await agent.#start();
     } catch (error) {
@@ -102,60 +82,16 @@ export class Agent implements AgentView {
 
   async #start(): Promise<void> {
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
-    this.#api = await startApiServer({ path: this.#config.socket, view: this, onError });
-    await this.#serially(() => this.#open(this.#config));
-    this.#timer = setInterval(() => void this.#serially(() => this.#keep()), RECONCILE_EVERY);
-  }
-
-  async #open(config: AgentConfig): Promise<void> {
-    const forwarding = await Forwarding.open(config, this.#log);
-    this.#forwarding = forwarding;
-    void forwarding.failed.then((failure) => this.#ended(forwarding, failure));
-    forwarding.say(config);
-  }
-
-  /** The dataplane has ended by itself. */
-  async #ended(forwarding: Forwarding, failure: PortFailure | Error): Promise<void> {
-    if (this.#stopping) return;
-    const devices = forwarding.overlays.map(({ device }) => device);
-    const error = explainFailure(failure, devices.map(({ name }) => name).join(" or "));
-    if (!("port" in failure) || failure.port !== "tap") return this.#fail(error);
-    this.#log.warn(error.message);
-    await this.#serially(() => this.#reopen(forwarding));
-  }
-
-  /** Opens everything anew, with the MACs that the peers know. */
-  async #reopen(former: Forwarding): Promise<void> {
-    this.#forwarding = undefined;
-    const macs = new Map(former.overlays.map(({ device }) => [device.name, device.mac]));
-    await former.close();
-    for (let wait: number = REOPEN_AFTER.first; ; wait = Math.min(2 * wait, REOPEN_AFTER.most)) {
-      await this.#pause(wait);
-      if (this.#stopping) return;
-      try {
-        const usurper = await kernelVxlan([...macs.keys()]);
-        if (usurper !== null) return this.#fail(takenOver(usurper));
-        return await this.#open(withMacs(this.#config, macs));
-      } catch (error) {
-        this.#log.error(`it could not be made anew, and is tried again: ${(error as Error).message}`);
-      }
-    }
-  }
-
-  /** Waits, but not for longer than until the agent is told to stop. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const view = new View(() => this.status(), this.#forwardings, this.#serial);
+    this.#api = await startApiServer({ path: this.#configs[0].socket, view, onError });
+    await this.#serial.run(() => this.#forwardings.open());
+    this.#started = true;
+    this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
   }
 
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
   reload(): Promise<ReloadStatus> {
-    return this.#serially(async () => {
+    return this.#serial.run(async () => {
       let refused = true;
       const applied = (): void => {
         refused = false;
@@ -173,46 +109,58 @@ export class Agent implements AgentView {
     });
   }
 
+  /** @param applied called when the configuration is the new one: what fails after that is to be put right, not undone */
+  async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
+    const { configs: next, warnings } = read(this.#load);
+    for (const warning of warnings) this.#log.warn(formatProblem(warning));
+    if (!this.#started) throw unavailable();
+    const refusal = this.#refusalOf(next);
+    if (refusal !== null) return { ok: false, message: refusal };
+    const changes = describeDiffs(this.#configs, next);
+    this.#log.setLevel(next[0].logLevel);
+    await this.#forwardings.setConfigs(next);
+    this.#took(next);
+    applied();
+    // Also where nothing changed: rows that are missing, or that somebody took away, come back.
+    await this.#forwardings.putInPlace();
+    return { ok: true, message: changes };
+  }
+
+  /** @returns why a reload cannot take these over, null when it can */
+  #refusalOf(next: Loaded["configs"]): string | null {
+    const restart = restartNeeded(this.#configs, next);
+    if (restart !== null) return restart;
+    for (const [i, { address }] of this.#forwardings.places.entries()) {
+      const ourselves = address === null ? null : ownAddress(next[i]!.overlays, address);
+      if (ourselves !== null) return `${ourselves}; leave it out`;
+    }
+    return null;
+  }
+
   /**
-   * Reads the configuration again as `reload` does, where it is not a person who asks: what is said about it is the
-   * caller's. @throws Error where it cannot be, or could not all be, put in place
+   * Reads the configuration again, where it is not a person who asks, and applies all of it but `socket`: what cannot
+   * change while packets flow is closed and opened anew, underlay by underlay. What is said about it is the caller's.
+   * @throws Error where it could not be read, or could not all be put in place: then it is tried again
    */
   update(): Promise<void> {
-    return this.#serially(async () => {
-      const { config: next } = this.#load();
-      const diff = diffConfig(this.#config, next);
-      if (diff.restart.length > 0) throw new Error(restartNeeded(diff));
-      await this.#apply(next);
+    return this.#serial.run(async () => {
+      const { socket } = this.#configs[0];
+      const next = withProcess(this.#load().configs, { socket });
+      this.#log.setLevel(next[0].logLevel);
+      this.#took(next);
+      await this.#forwardings.update(next);
     });
   }
 
-  /** @param applied called when the configuration is the new one: what fails after that is to be put right, not undone */
-  async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
-    const { config: next, warnings } = this.#load();
-    for (const warning of warnings) this.#log.warn(formatProblem(warning));
-    const { overlays } = this.#up();
-    const diff = diffConfig(this.#config, next);
-    if (diff.restart.length > 0) return { ok: false, message: restartNeeded(diff) };
-    const ourselves = ownAddress(next.overlays, overlays[0].device.uplink.address);
-    if (ourselves !== null) return { ok: false, message: `${ourselves}; leave it out` };
-    this.#log.setLevel(next.logLevel);
-    await this.#apply(next, applied);
-    return { ok: true, message: describeDiff(diff) };
-  }
-
-  /** Also where nothing changed: rows that are missing, or that somebody took away, come back. */
-  async #apply(next: AgentConfig, applied: () => void = () => {}): Promise<void> {
-    await this.#forwarding?.setConfig(next);
-    this.#config = next;
+  #took(next: Loaded["configs"]): void {
+    this.#configs = next;
     this.#loadedAt = new Date();
-    applied();
-    await this.#forwarding?.putInPlace();
   }
 
   /** What somebody has changed or taken away since we last looked is put right. */
   async #keep(): Promise<void> {
     try {
-      const changed = (await this.#forwarding?.putInPlace()) ?? 0;
+      const changed = await this.#forwardings.putInPlace();
       if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
     } catch (error) {
       this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
@@ -223,17 +171,15 @@ export class Agent implements AgentView {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#wake();
+    this.#forwardings.stop();
     clearInterval(this.#timer);
     await this.#api?.close();
-    await this.#queue.catch(() => {});
-    const forwarding = this.#forwarding;
-    await forwarding?.close();
-    for (const { device } of forwarding?.overlays ?? []) this.#sayLeft(device.name);
+    await this.#serial.idle();
+    for (const name of await this.#forwardings.close()) if (this.#started) this.#sayLeft(name);
   }
 
   #sayLeft(name: string): void {
-    if (this.#config.ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
+    if (this.#configs[0].ephemeral) this.#log.info(`${name} is gone, with its addresses and rows`);
     else {
       this.#log.info(`${name} stays, with its addresses and rows, and forwards nothing until the next start`);
       this.#log.info(`\`poplin cleanup --device ${name}\` removes it`);
@@ -241,137 +187,31 @@ export class Agent implements AgentView {
   }
 
   async status(): Promise<AgentStatus> {
-    const forwarding = this.#forwarding;
-    const running = forwarding?.running;
-    const health = running && (await inTime(running.engine.ask({ type: "health" })).catch(() => null));
-    // Where the dataplane does not answer, its rows cannot be compared either: one such line is enough.
-    const wrong =
-      forwarding && health ? await inTime(forwarding.inspect()).catch(({ message }: Error) => [message]) : [];
+    const carriers = await Promise.all(this.#forwardings.places.map(look));
     return describeStatus({
-      config: this.#config,
+      carriers,
       startedAt: this.#startedAt,
       loadedAt: this.#loadedAt,
       lastReload: this.#lastReload,
+      started: this.#started,
       stopping: this.#stopping,
-      running,
-      paths: forwarding?.paths,
-      health: health ?? null,
-      wrong: this.#stopping ? [] : wrong,
     });
   }
-
-  stats(vni?: number): CounterSnapshot {
-    const { engine, overlays } = this.#up();
-    if (vni !== undefined) return this.#overlay(vni).stats();
-    const drops = transmitDrops();
-    const full = overlays.reduce((sum, { device }) => sum + device.queueDrops(drops), 0);
-    return withQueueDrops(engine.snapshot(), full);
-  }
-
-  async fdb(vni?: number): Promise<readonly FdbRow[]> {
-    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "rows" }));
-    return (await Promise.all(asked)).flat();
-  }
-
-  async why(mac: string, vni?: number): Promise<readonly FdbReason[]> {
-    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "why", mac }));
-    return (await Promise.all(asked)).flat();
-  }
-
-  async flushFdb(vni?: number): Promise<number> {
-    const asked = this.#overlays(vni).map(({ engine }) => engine.ask({ type: "flush" }));
-    return (await Promise.all(asked)).reduce((sum, flushed) => sum + flushed, 0);
-  }
-
-  changeFdb(change: FdbChange, vni?: number): Promise<void> {
-    return this.#serially(async () => {
-      const { device, peers } = this.#overlay(vni);
-      const checked = checkChange(change, { mac: device.mac, address: device.uplink.address });
-      const refusal = await peers.change(checked);
-      if (refusal !== null) throw refused(refusal, checked, this.#config.family);
-    });
-  }
-
-  async neighbours(vni?: number): Promise<readonly Neighbour[]> {
-    const asked = this.#overlays(vni).map(({ neighbours }) => neighbours.rows());
-    return (await Promise.all(asked)).flat();
-  }
-
-  changeNeighbour(change: NeighbourChange, vni?: number): Promise<void> {
-    return this.#serially(() => this.#overlay(vni).neighbours.change(change));
-  }
-
-  listen(heard: (event: AgentEvent) => void): () => void {
-    return this.#up().events.listen(heard);
-  }
-
-  #up(): Running {
-    if (this.#forwarding === undefined) throw new AgentError("UNAVAILABLE", "the dataplane is not up yet");
-    return this.#forwarding.running;
-  }
-
-  /** @returns the overlay of that VNI, all of them without one; @throws AgentError `NO_SUCH_VNI` */
-  #overlays(vni: number | undefined): readonly Overlay[] {
-    return vni === undefined ? this.#up().overlays : [this.#overlay(vni)];
-  }
-
-  /** @returns the overlay of that VNI, the only one without; @throws AgentError `NO_SUCH_VNI`, `WHICH_VNI` */
-  #overlay(vni: number | undefined): Overlay {
-    const { overlays } = this.#up();
-    const vnis = overlays.map(({ config }) => config.vni).join(", ");
-    if (vni === undefined) {
-      if (overlays.length === 1) return overlays[0];
-      throw new AgentError("WHICH_VNI", "the agent has several overlays", `say which by its VNI: ${vnis}`);
-    }
-    const found = overlays.find(({ config }) => config.vni === vni);
-    if (found !== undefined) return found;
-    throw new AgentError("NO_SUCH_VNI", `the agent has no overlay with VNI ${vni}`, `there are: ${vnis}`);
-  }
-
-  /** Runs one thing after the other: two reconciliations at a time would undo each other's rows. */
-  #serially<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(task, task);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
 }
 
-function restartNeeded(diff: ConfigDiff): string {
-  const names = diff.restart.map(({ name }) => name).join(", ");
-  return `${describeDiff(diff)}; restart the agent to change ${names}`;
+/** What reading gives, checked for nothing more. */
+function read(load: () => Loaded): Loaded {
+  const { configs, warnings } = load();
+  return { configs: withProcess(configs), warnings };
 }
 
-/** The same with the MACs that the devices had: they may have been made up at the start. */
-function withMacs(config: AgentConfig, macs: ReadonlyMap<string, string>): AgentConfig {
-  const overlays = config.overlays.map((overlay) => ({
-    ...overlay,
-    vtepMac: macs.get(overlay.device) ?? overlay.vtepMac,
-  }));
-  return { ...config, overlays: overlays as unknown as AgentConfig["overlays"] };
-}
-
-/** @returns the first of these names that a VXLAN device of the kernel's has now; null where none has */
-async function kernelVxlan(names: readonly string[]): Promise<string | null> {
-  const links = await readLinks(names, {});
-  return names.find((name) => links.get(name)?.kind === "vxlan") ?? null;
-}
-
-function takenOver(name: string): Error {
-  return new Error(
-    `${name} is a VXLAN device of the kernel's now: flanneld, or somebody by hand, has taken this node over; ` +
-      "stop that before poplin is started again",
-  );
-}
-
-/** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), ANSWER_TIMEOUT);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** What is the process's is the first one's in all of them, or what is given. */
+function withProcess(
+  configs: Loaded["configs"],
+  given: Partial<Pick<AgentConfig, "socket">> = {},
+): Loaded["configs"] {
+  const { socket, logLevel, ephemeral } = configs[0];
+  const ours = { socket, logLevel, ephemeral, ...given };
+  const [first, ...others] = configs;
+  return [{ ...first, ...ours }, ...others.map((config) => ({ ...config, ...ours }))];
 }

@@ -13,24 +13,24 @@ const LOOK_EVERY = 50;
 type Listener = (event: AgentEvent) => void;
 
 /** Makes an event of a row's words. */
-type Reader = (vni: number, words: Int32Array, at: number, time: string) => AgentEvent;
+type Reader = (of: { vni: number; dev: string }, words: Int32Array, at: number, time: string) => AgentEvent;
 
 const READERS: Readonly<Record<number, Reader>> = {
-  [L2_MISS]: (vni, words, i, at) => ({
+  [L2_MISS]: (of, words, i, at) => ({
     type: "l2miss",
-    vni,
+    ...of,
     mac: formatMacKey(words[i]!, words[i + 1]!),
     at,
   }),
-  [L3_MISS_IPV4]: (vni, words, i, at) => ({
+  [L3_MISS_IPV4]: (of, words, i, at) => ({
     type: "l3miss",
-    vni,
+    ...of,
     address: formatIpv4(bytesOf(words, i, 1), 0),
     at,
   }),
-  [L3_MISS_IPV6]: (vni, words, i, at) => ({
+  [L3_MISS_IPV6]: (of, words, i, at) => ({
     type: "l3miss",
-    vni,
+    ...of,
     address: formatIpv6(bytesOf(words, i, 4), 0),
     at,
   }),
@@ -38,10 +38,13 @@ const READERS: Readonly<Record<number, Reader>> = {
 
 export class EventHub {
   readonly #rings: readonly EventRing[];
+  readonly #devices: ReadonlyMap<number, string>;
   readonly #listeners = new Set<Listener>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(rings: readonly EventRing[]) {
+  /** @param devices by the VNIs of the overlays that the rings are of */
+  constructor(rings: readonly EventRing[], devices: ReadonlyMap<number, string>) {
+    this.#devices = devices;
     this.#rings = rings;
   }
 
@@ -76,7 +79,8 @@ export class EventHub {
     for (const ring of this.#rings) {
       lost += ring.drain(clock(), (kind, vni, words, i) => {
         const read = READERS[kind];
-        if (read !== undefined) this.#tell(read(vni, words, i, at));
+        const dev = this.#devices.get(vni) ?? "";
+        if (read !== undefined) this.#tell(read({ vni, dev }, words, i, at));
       });
     }
     if (lost > 0) this.#tell({ type: "lost", count: lost, at });

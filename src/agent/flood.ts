@@ -9,6 +9,12 @@ import type { Engine } from "./engine/engine.ts";
 /** The MAC that stands for every one without a row. */
 export const ALL_ZEROS = "00:00:00:00:00:00";
 
+/** One VTEP added to the row, or taken out of it. */
+interface Step {
+  readonly op: "append" | "del";
+  readonly target: string;
+}
+
 export class FloodTargets {
   readonly #engine: Engine;
   readonly #port: number;
@@ -32,19 +38,30 @@ export class FloodTargets {
    * @returns how many were added or taken out
    */
   async reconcile(targets: readonly string[]): Promise<number> {
-    const rows = await this.#engine.ask({ type: "rows" });
-    const there = rows.filter(({ mac, port }) => mac === ALL_ZEROS && port === this.#port);
-    const missing = targets.filter((target) => !there.some(({ dst }) => dst === target));
-    const stale = this.#ours.filter(
-      (target) => !targets.includes(target) && there.some(({ dst }) => dst === target),
-    );
+    const steps = await this.#steps(targets);
     this.#ours = targets;
-    const changes = [
-      ...missing.map((target) => appended(target, this.#port)),
-      ...stale.map((target) => ({ ...appended(target, this.#port), op: "del" }) as const),
-    ];
+    const changes = steps.map(({ op, target }) => ({ ...appended(target, this.#port), op }));
     if (changes.length > 0) await this.#engine.ask({ type: "update", changes });
     return changes.length;
+  }
+
+  /** @returns what a comparison would change for the targets of the last one, in the words of `bridge fdb` */
+  async plan(): Promise<string[]> {
+    const steps = await this.#steps(this.#ours);
+    return steps.map(({ op, target }) => `fdb ${op} ${ALL_ZEROS} dst ${target} port ${this.#port}`);
+  }
+
+  async #steps(targets: readonly string[]): Promise<Step[]> {
+    const rows = await this.#engine.ask({ type: "rows" });
+    const there = new Set(
+      rows.filter(({ mac, port }) => mac === ALL_ZEROS && port === this.#port).map(({ dst }) => dst),
+    );
+    const missing = targets.filter((target) => !there.has(target));
+    const stale = this.#ours.filter((target) => !targets.includes(target) && there.has(target));
+    return [
+      ...missing.map((target): Step => ({ op: "append", target })),
+      ...stale.map((target): Step => ({ op: "del", target })),
+    ];
   }
 }
 

@@ -1,16 +1,19 @@
 /**
- * All that forwards, as one thing that can be opened, told what to do, and closed: devices, underlay and dataplane
- * (`open.ts`), the peers' rows, and what looks after them. The agent has one at a time, and opens the next one when the
- * devices of the one before are gone.
+ * All that forwards over one underlay, as one thing that can be opened, told what to do, and closed: devices, socket and
+ * dataplane (`open.ts`), the peers' rows, and what looks after them. `forwardings.ts` has one for each underlay, and opens
+ * the next one when the devices of the one before are gone.
  */
+import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { PortFailure } from "../dataplane/loop.ts";
+import { transmitDrops } from "../host/netdev.ts";
 import { readDevices } from "../host/read.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { lookAfter } from "./device.ts";
 import type { Log } from "./log.ts";
 import { open, type Running } from "./open.ts";
-import { type Overlay, vtepAddresses, whom } from "./overlay.ts";
+import { type Overlay, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
 import { PathWatch } from "./path-mtu/watch.ts";
+import type { OverlayPlan } from "./plan.ts";
 
 /** Milliseconds between two looks for learned rows that are too old. */
 const AGE_EVERY = 1000;
@@ -33,7 +36,8 @@ export class Forwarding {
   }
 
   /**
-   * Opens everything and puts the peers' rows in place. @returns once packets flow
+   * Opens everything and puts the peers' rows in place; devices that it makes are ephemeral until `setEphemeral` says
+   * otherwise, so that they go where something else fails. @returns once packets flow
    * @throws HostError, SystemCallError, and what the underlay throws: nothing is left open then
    */
   static async open(config: AgentConfig, log: Log): Promise<Forwarding> {
@@ -46,9 +50,12 @@ export class Forwarding {
       await (forwarding?.close() ?? close(running));
       throw error;
     }
-    // Only now: a device that we made for a start that failed goes with its descriptor.
-    for (const { device } of running.overlays) device.setEphemeral(config.ephemeral);
     return forwarding;
+  }
+
+  /** Whether devices go with the agent; of all of them, or of those that `which` says. */
+  setEphemeral(ephemeral: boolean, which: (device: string) => boolean = () => true): void {
+    for (const { device } of this.overlays) if (which(device.name)) device.setEphemeral(ephemeral);
   }
 
   get overlays(): Running["overlays"] {
@@ -57,10 +64,8 @@ export class Forwarding {
 
   /** Takes over what a reload changes, but for the rows: `putInPlace` compares those. */
   async setConfig(next: AgentConfig): Promise<void> {
-    for (const [i, overlay] of this.overlays.entries()) {
-      overlay.device.setEphemeral(next.ephemeral);
-      await overlay.setConfig(next.overlays[i]!);
-    }
+    this.setEphemeral(next.ephemeral);
+    for (const [i, overlay] of this.overlays.entries()) await overlay.setConfig(next.overlays[i]!);
     this.paths.update(vtepAddresses(next.overlays), next);
   }
 
@@ -84,11 +89,17 @@ export class Forwarding {
     return changed;
   }
 
-  /** Looks, and changes nothing. @returns what is not as it should be, a sentence each */
-  async inspect(): Promise<string[]> {
+  /** Looks, and changes nothing. @returns for each overlay what is not as it should be */
+  async plan(): Promise<OverlayPlan[]> {
     const states = await readDevices(this.overlays.map(({ device }) => device.name));
-    const looks = this.overlays.map(({ device, peers }) => peers.inspect(states.get(device.name)));
-    return (await Promise.all(looks)).flat();
+    return Promise.all(this.overlays.map((overlay) => overlay.plan(states.get(overlay.device.name))));
+  }
+
+  /** Of all overlays, with what the kernel dropped before us. */
+  stats(): CounterSnapshot {
+    const drops = transmitDrops();
+    const full = this.overlays.reduce((sum, { device }) => sum + device.queueDrops(drops), 0);
+    return withQueueDrops(this.running.engine.snapshot(), full);
   }
 
   /** Says of each overlay what it joins, in a line. */

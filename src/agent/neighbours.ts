@@ -42,19 +42,32 @@ export class Neighbours {
     this.#desired = wanted;
     // An address that the configuration names is no longer somebody's own: when it goes there, it goes here.
     for (const address of wanted.keys()) this.#manual.delete(address);
-    const actual = new Map((await this.rows()).map(({ address, mac }) => [address, mac]));
-    const changes: NeighbourUpdate[] = [];
-    for (const address of actual.keys()) {
-      if (!wanted.has(address) && !this.#manual.has(address)) changes.push(update({ op: "del", address }));
-    }
-    for (const [address, mac] of wanted) {
-      if (actual.get(address) !== mac) changes.push(update({ op: "replace", address, mac }));
-    }
+    const changes = (await this.#steps()).map(update);
     for (let at = 0; at < changes.length; at += CHANGES_AT_ONCE) {
       const piece = changes.slice(at, at + CHANGES_AT_ONCE);
       await this.#engine.ask({ type: "updateNeighbours", changes: piece });
     }
     return changes.length;
+  }
+
+  /** @returns what a comparison would change for the leases and the setting of the last one */
+  async plan(): Promise<string[]> {
+    const steps = await this.#steps();
+    return steps.map(({ op, address, mac }) =>
+      op === "del" ? `proxy neigh del ${address}` : `proxy neigh ${op} ${address} lladdr ${mac}`,
+    );
+  }
+
+  async #steps(): Promise<NeighbourChange[]> {
+    const actual = new Map((await this.rows()).map(({ address, mac }) => [address, mac]));
+    const steps: NeighbourChange[] = [];
+    for (const address of actual.keys()) {
+      if (!this.#desired.has(address) && !this.#manual.has(address)) steps.push({ op: "del", address });
+    }
+    for (const [address, mac] of this.#desired) {
+      if (actual.get(address) !== mac) steps.push({ op: "replace", address, mac });
+    }
+    return steps;
   }
 
   /** Changes one row by hand. @throws AgentError that says why it was not made */

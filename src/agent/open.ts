@@ -88,7 +88,10 @@ async function openOn(
     underlay: { ...underlay, warnings },
     offloads,
     engine,
-    events: new EventHub(engine.events),
+    events: new EventHub(
+      engine.events,
+      new Map(overlays.map(({ config: { vni, device } }) => [vni, device])),
+    ),
   };
 }
 

@@ -3,6 +3,8 @@
  * its own part only (`engineOf`), so that what works on one overlay knows of no other.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
+import type { DeviceState } from "../host/read.ts";
+import { linkRepairs } from "../host/repair.ts";
 import type { OverlayConfig } from "./config/load.ts";
 import type { Device, Found } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -11,6 +13,7 @@ import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { Neighbours } from "./neighbours.ts";
 import { Peers } from "./peers.ts";
+import type { OverlayPlan } from "./plan.ts";
 import { policyOf } from "./policy.ts";
 
 export class Overlay {
@@ -26,7 +29,7 @@ export class Overlay {
   constructor(engine: Engine, place: number, config: OverlayConfig, device: Device, log: Log) {
     this.engine = engineOf(engine, place);
     this.device = device;
-    this.peers = new Peers(this.engine, device, config.port, log);
+    this.peers = new Peers(this.engine, device, config.port, log, config.networks);
     this.#flood = new FloodTargets(this.engine, config.port);
     this.neighbours = new Neighbours(this.engine);
     this.#config = config;
@@ -54,6 +57,18 @@ export class Overlay {
       (await this.#flood.reconcile(floodTargets({ remote, group }))) +
       (await this.peers.reconcile(peers, address, state))
     );
+  }
+
+  /**
+   * Looks, and changes nothing.
+   * @param state of the device; undefined when there is none
+   */
+  async plan(state: DeviceState | undefined): Promise<OverlayPlan> {
+    const { name } = this.device;
+    if (state === undefined) return { device: name, gone: true, link: [], rows: [] };
+    const each = [this.neighbours.plan(), this.#flood.plan(), this.peers.plan(state)];
+    const rows = (await Promise.all(each)).flat();
+    return { device: name, gone: false, link: linkRepairs(state.link, this.device), rows };
   }
 
   /** With what the kernel dropped before us. */

@@ -2,8 +2,8 @@
  * `poplin agent`: the agent as a process in the foreground. SIGHUP reloads the configuration, SIGTERM and SIGINT end
  * the agent; a second one of them ends it without waiting.
  */
-import { Agent } from "./agent.ts";
-import { loadConfig, type Profile } from "./config/load.ts";
+import { Agent, type Loaded } from "./agent.ts";
+import { type ConfigSources, loadConfig, type Profile } from "./config/load.ts";
 import { Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
 
@@ -36,7 +36,7 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
-  agent = await Agent.start(() => loadConfig({ path: file, ...sources }), log);
+  agent = await Agent.start(() => load({ path: file, ...sources }), log);
   if (changed) reload();
   void releaseGarbage();
   const end = await Promise.race([stopped, agent.failed]);
@@ -45,6 +45,12 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   else log.error(end.message);
   await agent.stop();
   return typeof end === "string" ? 0 : 1;
+}
+
+/** One underlay. */
+function load(sources: ConfigSources): Loaded {
+  const { config, warnings } = loadConfig(sources);
+  return { configs: [config], warnings };
 }
 
 /** Resolves with the first of these signals; the next one then ends the process as if nobody listened. */

@@ -99,10 +99,10 @@ export async function openUnderlay(
  * @throws as `openUnderlay`
  */
 export async function checkUnderlay(
-  config: Pick<AgentConfig, "port" | "underlay">,
+  config: Pick<AgentConfig, "port" | "family" | "underlay">,
   ours: readonly string[],
 ): Promise<void> {
-  checkPort(config.port, ours);
+  checkPort(config.port, config.family, ours);
   if (config.underlay === "raw") {
     const { RawSocket } = await import("../io/raw/socket.ts");
     new RawSocket(0).close();

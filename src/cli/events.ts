@@ -32,9 +32,9 @@ async function follow(options: ClientOptions): Promise<void> {
 export function eventLine(event: AgentEvent): string {
   switch (event.type) {
     case "l2miss":
-      return `l2miss lladdr ${event.mac} vni ${event.vni}`;
+      return `l2miss lladdr ${event.mac} vni ${event.vni} dev ${event.dev}`;
     case "l3miss":
-      return `l3miss ${event.address} vni ${event.vni}`;
+      return `l3miss ${event.address} vni ${event.vni} dev ${event.dev}`;
     case "lost":
       return `lost ${event.count}`;
   }

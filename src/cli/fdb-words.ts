@@ -2,7 +2,7 @@
  * The words of `bridge fdb`, as people type and paste them: `<mac> dst <ip> [port <n>] [self] [permanent]`, and its
  * output in text and JSON. Pure.
  */
-import type { AgentStatus, OverlayStatus } from "../agent/api/types.ts";
+import { type AgentStatus, carrierOf, type OverlayStatus } from "../agent/api/types.ts";
 import type { FdbChange, FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { CliError, EXIT } from "./errors.ts";
 
@@ -13,8 +13,10 @@ export interface FdbDevice {
   readonly port: number;
 }
 
-export function deviceOf(status: AgentStatus, { device }: OverlayStatus = status): FdbDevice {
-  return { name: device.name, vni: device.vni, port: status.underlay.port };
+export function deviceOf(status: AgentStatus, overlay: OverlayStatus = status): FdbDevice {
+  const { device } = overlay;
+  const { port } = carrierOf(status, overlay) ?? status.underlay;
+  return { name: device.name, vni: device.vni, port };
 }
 
 /** Words that say what every row here is anyway. */

@@ -1,6 +1,7 @@
 /** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
 import { Command } from "commander";
 import type { ApiClient } from "../agent/api/client.ts";
+import type { OfDevice, OverlayChoice } from "../agent/api/types.ts";
 import { ALL_ZEROS } from "../agent/flood.ts";
 import type { FdbChange, FdbRow } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
@@ -9,9 +10,9 @@ import { type ClientOptions, clientFor, print, printJson, stdoutStyle } from "./
 import { CliError, EXIT } from "./errors.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "./fdb-words.ts";
 import { plural } from "./output.ts";
-import { chosen, type OverlayChoice } from "./overlay-words.ts";
+import { chosen, onlyOverlay } from "./overlay-words.ts";
 import { whyLines } from "./render-why.ts";
-import { askedVni, optionVni, tableCommand, type Verb } from "./table-command.ts";
+import { checked, tableCommand, type Verb } from "./table-command.ts";
 
 const VERBS: readonly Verb<FdbChange["op"]>[] = [
   {
@@ -62,24 +63,26 @@ function whyCommand(): Command {
         "often it has moved.",
     )
     .argument("<mac>")
+    .argument("[words...]")
+    .usage("<mac> [dev <name>]")
     .addHelpText("after", "\nExample:\n  poplin fdb why aa:bb:cc:dd:ee:ff");
-  return why.action(async (text: string) => {
+  return why.action(async (text: string, words: string[]) => {
     const options: ClientOptions = why.optsWithGlobals();
     const client = clientFor(options);
     const mac = canonical(text);
-    const vni = await optionVni(options);
-    const reasons = await client.why(mac, vni);
-    if (reasons.length === 0) throw await noRow(mac, client, vni);
+    const choice = await checked(client, onlyOverlay(words, options.vni));
+    const reasons = await client.why(mac, choice);
+    if (reasons.length === 0) throw await noRow(mac, client, choice);
     if (!options.json) return print(whyLines(reasons, stdoutStyle(), Date.now()));
     const status = await client.status();
-    const device = (row: FdbRow) => deviceOf(status, chosen(status, { vni: row.vni })[0]);
+    const device = ({ dev }: OfDevice<FdbRow>) => deviceOf(status, chosen(status, { dev })[0]);
     printJson(reasons.map(({ row, lesson }) => ({ ...fdbJson([row], device(row))[0], lesson })));
   });
 }
 
 /** Says where frames to a MAC without a row go. */
-async function noRow(mac: string, client: ApiClient, vni: number | undefined): Promise<CliError> {
-  const flooded = mac === ALL_ZEROS ? [] : await client.why(ALL_ZEROS, vni);
+async function noRow(mac: string, client: ApiClient, choice: OverlayChoice): Promise<CliError> {
+  const flooded = mac === ALL_ZEROS ? [] : await client.why(ALL_ZEROS, choice);
   const targets = flooded.map(({ row }) => row.dst).join(", ");
   const fate = targets === "" ? "dropped (NO_TX_TARGET)" : `flooded to ${targets}`;
   const remedy = isGroupMac(mac)
@@ -89,10 +92,14 @@ async function noRow(mac: string, client: ApiClient, vni: number | undefined): P
 }
 
 function flushCommand(): Command {
-  const flush = new Command("flush").description("Forget every learned row; static ones stay.");
-  return flush.action(async () => {
+  const flush = new Command("flush")
+    .description("Forget every learned row; static ones stay.")
+    .argument("[words...]")
+    .usage("[options] [dev <name>]");
+  return flush.action(async (words: string[]) => {
     const options: ClientOptions = flush.optsWithGlobals();
-    const flushed = await clientFor(options).flushFdb(await optionVni(options));
+    const client = clientFor(options);
+    const flushed = await client.flushFdb(await checked(client, onlyOverlay(words, options.vni)));
     if (options.json) printJson({ flushed });
     else print([`${plural(flushed, "learned row")} forgotten`]);
   });
@@ -115,12 +122,11 @@ function isGroupMac(mac: string): boolean {
 /** Silent where it works, as `bridge fdb` is; with -j the row as it is then, and {} for one that has gone. */
 async function changeRow(options: ClientOptions, change: FdbChange, choice: OverlayChoice): Promise<void> {
   const client = clientFor(options);
-  const vni = await askedVni(client, choice);
-  await client.changeFdb(change, vni);
+  await client.changeFdb(change, await checked(client, choice));
   if (!options.json) return;
   if (change.op === "del") return printJson({});
   const mac = canonical(change.mac);
-  const [status, rows] = await Promise.all([client.status(), client.fdb(vni)]);
+  const [status, rows] = await Promise.all([client.status(), client.fdb(choice)]);
   const mine = rows.filter((one) => one.mac === mac);
   const device = deviceOf(status, chosen(status, choice)[0]);
   // Of several VTEPs the one that this was about: the last.
@@ -135,9 +141,7 @@ async function showRows(options: ClientOptions, choice: OverlayChoice): Promise<
   const named = overlays.length > 1;
   const each = overlays.map((overlay) => {
     const device = deviceOf(status, overlay);
-    // All rows of an agent with one overlay are its device's, whatever they say.
-    const own = status.overlays.length === 1 ? rows : rows.filter(({ vni }) => vni === device.vni);
-    return { own, device };
+    return { own: rows.filter(({ dev }) => dev === device.name), device };
   });
   if (options.json) printJson(each.flatMap(({ own, device }) => fdbJson(own, device)));
   else print(each.flatMap(({ own, device }) => fdbLines(own, device, named)));

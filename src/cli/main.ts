@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "show or change the addresses that are answered for (proxy)",
     load: async () => (await import("./neigh.ts")).neighCommand(),
   },
+  reconcile: {
+    about: "put back the rows that somebody has changed, or list them",
+    load: async () => (await import("./reconcile.ts")).reconcileCommand(),
+  },
   events: {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),

@@ -1,10 +1,11 @@
 /** `poplin neigh`: the addresses that the running agent answers for, in the words of `ip neigh`. */
 import type { Command } from "commander";
+import type { OverlayChoice } from "../agent/api/types.ts";
 import type { NeighbourChange } from "../dataplane/options.ts";
 import { type ClientOptions, clientFor, print, printJson } from "./client.ts";
 import { neighbourJson, neighbourLines, parseNeighbourChange } from "./neigh-words.ts";
-import { chosen, type OverlayChoice } from "./overlay-words.ts";
-import { askedVni, tableCommand, type Verb } from "./table-command.ts";
+import { chosen } from "./overlay-words.ts";
+import { checked, tableCommand, type Verb } from "./table-command.ts";
 
 const ROW = "<address> lladdr <mac>";
 
@@ -48,7 +49,7 @@ async function changeRow(
   choice: OverlayChoice,
 ): Promise<void> {
   const client = clientFor(options);
-  await client.changeNeighbour(change, await askedVni(client, choice));
+  await client.changeNeighbour(change, await checked(client, choice));
   if (options.json) printJson(change.op === "del" ? {} : { dst: change.address, lladdr: change.mac });
 }
 
@@ -58,7 +59,7 @@ async function showRows(options: ClientOptions, choice: OverlayChoice): Promise<
   const overlays = chosen(status, choice);
   const each = overlays.map(({ device }) => ({
     name: device.name,
-    own: status.overlays.length === 1 ? rows : rows.filter(({ vni }) => vni === device.vni),
+    own: rows.filter(({ dev }) => dev === device.name),
   }));
   if (options.json) printJson(each.flatMap(({ own, name }) => neighbourJson(own, name)));
   else print(each.flatMap(({ own, name }) => neighbourLines(own, overlays.length > 1 ? name : null)));

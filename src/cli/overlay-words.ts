@@ -1,12 +1,6 @@
 /** Which of an agent's overlays a command means: `dev NAME` or `vni N` among its words, as iproute2 has them, or `--vni N`. */
-import type { AgentStatus, OverlayStatus } from "../agent/api/types.ts";
+import type { AgentStatus, OverlayChoice, OverlayStatus } from "../agent/api/types.ts";
 import { CliError, EXIT } from "./errors.ts";
-
-/** What a command said of it; all of them are meant where it said nothing. */
-export interface OverlayChoice {
-  readonly dev?: string;
-  readonly vni?: number;
-}
 
 /**
  * Takes the words that choose out of those of a command.
@@ -61,8 +55,9 @@ export function chosen({ overlays }: AgentStatus, { dev, vni }: OverlayChoice): 
   );
 }
 
-/** @returns the VNI of the one that is meant, undefined where nothing was said: the agent knows whether that will do */
-export function chosenVni(status: AgentStatus, choice: OverlayChoice): number | undefined {
-  if (choice.dev === undefined && choice.vni === undefined) return undefined;
-  return chosen(status, choice)[0]!.device.vni;
+/** For a command that takes no other words. @throws CliError (usage) for one */
+export function onlyOverlay(words: readonly string[], option?: string): OverlayChoice {
+  const { choice, rest } = chooseOverlay(words, option);
+  if (rest.length === 0) return choice;
+  throw new CliError(EXIT.usage, `unknown word "${rest[0]}"`, "there are: dev <name>, vni <number>");
 }

@@ -5,6 +5,7 @@
 import {
   type AgentStatus,
   type ConfigStatus,
+  carrierOf,
   type DataplaneStatus,
   type FloodStatus,
   failures,
@@ -47,7 +48,7 @@ export function renderStatus(
   style: Style,
   now: number,
 ): string[] {
-  const others = status.overlays.slice(1).flatMap((overlay) => otherOverlay(overlay, style));
+  const others = status.overlays.slice(1).flatMap((overlay) => otherOverlay(overlay, status, style));
   return [
     ...head(status, stats, style, now),
     "",
@@ -58,8 +59,8 @@ export function renderStatus(
   ];
 }
 
-/** An overlay beside the first: what it is, and its peers. */
-function otherOverlay(overlay: OverlayStatus, style: Style): string[] {
+/** An overlay beside the first: what it is, its underlay where there are several, and its peers. */
+function otherOverlay(overlay: OverlayStatus, status: AgentStatus, style: Style): string[] {
   const { device, policy, flooding, learning, proxy } = overlay;
   const { name, vni, mtu, mac, addresses } = device;
   const targets = [flooding.group ?? "", ...flooding.remotes.map(({ address }) => address)];
@@ -74,7 +75,13 @@ function otherOverlay(overlay: OverlayStatus, style: Style): string[] {
     proxy ? "proxy" : "",
     to === "" ? "" : `floods to ${to}`,
   ].filter((word) => word !== "");
-  return ["", ...hang(`${name}: `, known.join(", "), style.width), ...peers(overlay, style)];
+  const carrier = status.underlays.length > 1 ? carrierOf(status, overlay) : undefined;
+  return [
+    "",
+    ...hang(`${name}: `, known.join(", "), style.width),
+    ...(carrier === undefined ? [] : hang("  underlay   ", underlayText(carrier), style.width)),
+    ...peers(overlay, style),
+  ];
 }
 
 /** One line when all is well, the reasons below it when not: for scripts and for people in a hurry. */
@@ -337,7 +344,7 @@ function health(status: AgentStatus, style: Style): string[] {
   const known = new Set(status.health.map((line) => line.message));
   const lines: HealthLine[] = [
     ...status.health,
-    ...status.underlay.warnings
+    ...[...new Set(status.underlays.flatMap(({ warnings }) => warnings))]
       .filter((message) => !known.has(message))
       .map((message): HealthLine => ({ level: "warning", message, remedy: null })),
   ];

@@ -6,12 +6,13 @@ import { fromHex } from "../wire/bytes.ts";
 import { ago, duration, hang, paint, plural, type Style } from "./output.ts";
 
 /**
- * @param reasons of one MAC, at least one: several where it has several VTEPs
+ * @param reasons of one MAC, at least one: several where it has several VTEPs, or rows in several overlays
  * @param now milliseconds since 1970
  */
 export function whyLines(reasons: readonly FdbReasonJson[], style: Style, now: number): string[] {
+  const several = new Set(reasons.map(({ row }) => row.dev)).size > 1;
   return reasons.flatMap(({ row, lesson }) => [
-    `${paint(style, "bold", row.mac)} is behind ${row.dst}, port ${row.port}: ${row.state}`,
+    `${paint(style, "bold", row.mac)}${several ? ` dev ${row.dev}` : ""} is behind ${row.dst}, port ${row.port}: ${row.state}`,
     ...(row.learned === undefined ? STATIC : history(row.learned)).flatMap((text) =>
       hang("  ", text, style.width),
     ),

@@ -10,7 +10,7 @@ import {
   withSocket,
   withVni,
 } from "./client.ts";
-import { chooseOverlay } from "./overlay-words.ts";
+import { onlyOverlay } from "./overlay-words.ts";
 import { renderStats } from "./render-stats.ts";
 
 export function statsCommand(): Command {
@@ -18,8 +18,9 @@ export function statsCommand(): Command {
     "Show traffic, batch sizes and drops by reason since the agent's start. " +
       "tx is overlay to underlay (encapsulated here), rx is underlay to overlay.",
   );
-  withVni(withJson(withSocket(command))).action(async (options: ClientOptions) => {
-    const stats = await clientFor(options).stats(chooseOverlay([], options.vni).choice.vni);
+  command.argument("[words...]").usage("[options] [dev <name>]");
+  withVni(withJson(withSocket(command))).action(async (words: string[], options: ClientOptions) => {
+    const stats = await clientFor(options).stats(onlyOverlay(words, options.vni));
     if (options.json) printJson(stats);
     else print(renderStats(stats, stdoutStyle()));
   });

@@ -4,9 +4,10 @@
  */
 import { Command } from "commander";
 import type { ApiClient } from "../agent/api/client.ts";
-import { type ClientOptions, clientFor, withJson, withSocket, withVni } from "./client.ts";
+import type { OverlayChoice } from "../agent/api/types.ts";
+import { type ClientOptions, withJson, withSocket, withVni } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
-import { chooseOverlay, chosenVni, type OverlayChoice } from "./overlay-words.ts";
+import { chooseOverlay, chosen } from "./overlay-words.ts";
 
 /** A verb that changes one row. */
 export interface Verb<Op extends string> {
@@ -82,13 +83,11 @@ function unknownWord(
   );
 }
 
-/** @returns the VNI that was asked for; undefined, and the agent not asked, where nothing was said of one */
-export async function askedVni(client: ApiClient, choice: OverlayChoice): Promise<number | undefined> {
-  const said = choice.dev !== undefined || choice.vni !== undefined;
-  return said ? chosenVni(await client.status(), choice) : undefined;
-}
-
-/** What `--vni` says. @param options of a verb that takes no other words for it */
-export function optionVni(options: ClientOptions): Promise<number | undefined> {
-  return askedVni(clientFor(options), chooseOverlay([], options.vni).choice);
+/**
+ * Looks whether the agent has what was chosen; it is not asked where nothing was.
+ * @returns the choice; @throws CliError (usage) when it has no such overlay
+ */
+export async function checked(client: ApiClient, choice: OverlayChoice): Promise<OverlayChoice> {
+  if (choice.dev !== undefined || choice.vni !== undefined) chosen(await client.status(), choice);
+  return choice;
 }

@@ -10,7 +10,7 @@ afterEach(() => vi.useRealTimers());
 function hub() {
   vi.useFakeTimers();
   const rings = [new EventRing(), new EventRing()];
-  return { rings, hub: new EventHub(rings), heard: [] as AgentEvent[] };
+  return { rings, hub: new EventHub(rings, new Map([[1, "flannel.1"]])), heard: [] as AgentEvent[] };
 }
 
 describe("the event hub", () => {
@@ -23,9 +23,9 @@ describe("the event hub", () => {
     vi.advanceTimersByTime(100);
     const at = expect.stringMatching(/^\d{4}-.*Z$/);
     expect(heard).toEqual([
-      { type: "l2miss", vni: 1, mac: "02:00:00:00:00:05", at },
-      { type: "l3miss", vni: 1, address: "10.0.0.5", at },
-      { type: "l3miss", vni: 1, address: "fd99::5", at },
+      { type: "l2miss", vni: 1, dev: "flannel.1", mac: "02:00:00:00:00:05", at },
+      { type: "l3miss", vni: 1, dev: "flannel.1", address: "10.0.0.5", at },
+      { type: "l3miss", vni: 1, dev: "flannel.1", address: "fd99::5", at },
     ]);
   });
 

@@ -34,6 +34,23 @@ describe("the table of neighbours", () => {
     expect(await rows()).toEqual([]);
   });
 
+  it("says what a comparison would change, and changes nothing", async () => {
+    const { neighbours, rows } = table();
+    await neighbours.reconcile([LEASE], []);
+    expect(await neighbours.plan()).toEqual([]);
+    await neighbours.change({ op: "del", address: "10.244.2.0" });
+    await neighbours.change({ op: "replace", address: "fd00:244:2::", mac: "02:00:00:00:00:06" });
+    await neighbours.change({ op: "add", address: "10.0.0.7", mac: "02:00:00:00:00:07" });
+    const before = await rows();
+    expect(await neighbours.plan()).toEqual([
+      "proxy neigh replace 10.244.2.0 lladdr 0e:2a:00:00:00:02",
+      "proxy neigh replace fd00:244:2:: lladdr 0e:2a:00:00:00:02",
+    ]);
+    expect(await rows()).toEqual(before);
+    expect(await neighbours.reconcile([LEASE], [])).toBe(2);
+    expect(await neighbours.plan()).toEqual([]);
+  });
+
   it("keeps what was added by hand until the configuration takes the address over", async () => {
     const { neighbours, rows } = table();
     await neighbours.change({ op: "add", address: "10.0.0.7", mac: "02-00-00-00-00-07" });

@@ -91,6 +91,7 @@ describe("without an agent", () => {
       "stats",
       "fdb",
       "neigh",
+      "reconcile",
       "events",
       "capture",
       "agent",
@@ -114,6 +115,7 @@ describe("without an agent", () => {
       "fdb why",
       "fdb flush",
       "neigh",
+      "reconcile",
       "events",
       "capture",
     ],
@@ -292,18 +294,61 @@ describe("with an agent", () => {
     expect((await poplin("fdb del 00:00:00:00:00:00 dst 192.0.2.1")).code).toBe(0);
     const learned = { idle: 1, age: 60, moved: null, moves: 0 };
     for (const mac of ["02:00:00:00:00:01", "02:00:00:00:00:02"]) {
-      agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "learned", learned });
+      agent.rows.set(mac, {
+        mac,
+        dev: "flannel.1",
+        vni: 1,
+        dst: "192.0.2.1",
+        port: 8472,
+        state: "learned",
+        learned,
+      });
     }
     expect((await poplin("fdb")).stdout.split("\n")[0]).toBe("02:00:00:00:00:01 dst 192.0.2.1 self learned");
     expect((await poplin("fdb flush")).stdout).toBe("2 learned rows forgotten\n");
     expect(JSON.parse((await poplin("fdb flush -j")).stdout)).toEqual({ flushed: 0 });
   });
 
+  it("reconcile says how many rows were changed; with --dry-run the steps, and exit code 1", async () => {
+    agent.steps = ["flannel.1: link set up", "flannel.1: neigh replace 10.244.2.0 lladdr aa:bb:cc:00:00:03"];
+    await startAgent();
+    const dry = await poplin("reconcile --dry-run");
+    expect(dry).toEqual({ code: 1, stdout: `${agent.steps.join("\n")}\n`, stderr: "" });
+    const json = await poplin("reconcile --dry-run -j");
+    expect([json.code, JSON.parse(json.stdout)]).toEqual([1, { steps: agent.steps }]);
+    expect(await poplin("reconcile")).toEqual({ code: 0, stdout: "2 rows changed\n", stderr: "" });
+    expect(await poplin("reconcile")).toEqual({ code: 0, stdout: "no row had to be changed\n", stderr: "" });
+    expect(JSON.parse((await poplin("-j reconcile")).stdout)).toEqual({ changed: 0 });
+    const nothing = await poplin("reconcile --dry-run");
+    expect(nothing).toEqual({ code: 0, stdout: "everything is in place\n", stderr: "" });
+  });
+
+  it("stats and fdb flush take `dev NAME`, and no other word", async () => {
+    await startAgent();
+    expect((await poplin("stats dev flannel-v6.1")).code).toBe(0);
+    expect(agent.choice).toEqual({ dev: "flannel-v6.1" });
+    expect((await poplin("stats --vni 1")).code).toBe(0);
+    expect(agent.choice).toEqual({ vni: 1 });
+    expect((await poplin("fdb flush dev flannel.1")).stdout).toBe("0 learned rows forgotten\n");
+    const missing = await poplin("fdb flush dev flannel-v6.1");
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("there are: flannel.1")]);
+    const wrong = await poplin("stats flannel.1");
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('unknown word "flannel.1"')]);
+  });
+
   it("fdb why tells the packet, the time and the moves; of a MAC without a row where its frames go", async () => {
     await startAgent();
     const mac = "02:00:00:00:00:0a";
     const learned = { idle: 0, age: 3700, moved: 65, moves: 2 };
-    agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "learned", learned });
+    agent.rows.set(mac, {
+      mac,
+      dev: "flannel.1",
+      vni: 1,
+      dst: "192.0.2.1",
+      port: 8472,
+      state: "learned",
+      learned,
+    });
     const arp = fromHex(
       "ffffffffffff02000000000a0806" + "0001080006040001" + "02000000000a0a090001" + "0000000000000a090002",
     );
@@ -320,12 +365,19 @@ describe("with an agent", () => {
         "",
       ],
     ]);
-    agent.rows.set(mac, { mac, vni: 1, dst: "192.0.2.1", port: 8472, state: "permanent" });
+    agent.rows.set(mac, { mac, dev: "flannel.1", vni: 1, dst: "192.0.2.1", port: 8472, state: "permanent" });
     expect((await poplin(`fdb why ${mac}`)).stdout).toContain("from the configuration or by `poplin fdb`");
     const nobody = await poplin("fdb why 02:00:00:00:00:99");
     expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining("NO_TX_TARGET")]);
     const zeros = "00:00:00:00:00:00";
-    agent.rows.set(zeros, { mac: zeros, vni: 1, dst: "192.0.2.7", port: 8472, state: "permanent" });
+    agent.rows.set(zeros, {
+      mac: zeros,
+      dev: "flannel.1",
+      vni: 1,
+      dst: "192.0.2.7",
+      port: 8472,
+      state: "permanent",
+    });
     const flooded = await poplin("fdb why 02:00:00:00:00:99");
     expect([flooded.code, flooded.stderr]).toEqual([1, expect.stringContaining("flooded to 192.0.2.7")]);
     expect((await poplin("fdb why nonsense")).code).toBe(2);

@@ -53,10 +53,14 @@ describe("what is shown", () => {
   it("events, a line each", () => {
     const at = "2026-11-20T00:00:00.000Z";
     const lines = [
-      eventLine({ type: "l2miss", vni: 1, mac: MAC, at }),
-      eventLine({ type: "l3miss", vni: 1, address: "10.0.0.5", at }),
+      eventLine({ type: "l2miss", vni: 1, dev: "flannel.1", mac: MAC, at }),
+      eventLine({ type: "l3miss", vni: 1, dev: "flannel.1", address: "10.0.0.5", at }),
       eventLine({ type: "lost", count: 3, at }),
     ];
-    expect(lines).toEqual([`l2miss lladdr ${MAC} vni 1`, "l3miss 10.0.0.5 vni 1", "lost 3"]);
+    expect(lines).toEqual([
+      `l2miss lladdr ${MAC} vni 1 dev flannel.1`,
+      "l3miss 10.0.0.5 vni 1 dev flannel.1",
+      "lost 3",
+    ]);
   });
 });

@@ -138,11 +138,11 @@ describeWith([lab(), tool("ping"), tool("tc")], "a thousand VNIs in one agent", 
     const received = await Promise.all(SPOKEN.map((vni) => ping(node.host, vni)));
     expect(received).toEqual(SPOKEN.map(() => 3));
     for (const vni of SPOKEN) {
-      expect((await node.client.stats(vni)).rxFrames).toBeGreaterThanOrEqual(3);
-      const learned = (await node.client.fdb(vni)).filter(({ state }) => state !== "permanent");
+      expect((await node.client.stats({ vni })).rxFrames).toBeGreaterThanOrEqual(3);
+      const learned = (await node.client.fdb({ vni })).filter(({ state }) => state !== "permanent");
       expect(learned).toHaveLength(1);
     }
-    expect((await node.client.stats(FIRST + 1)).rxFrames).toBe(0);
+    expect((await node.client.stats({ vni: FIRST + 1 })).rxFrames).toBe(0);
   });
 
   it("a reload puts right what somebody has changed, and asks about all of them at once", async () => {

@@ -50,13 +50,13 @@ export async function directPeers() {
     const routes = shown.trim().split(/ *\n/).filter(Boolean);
     const state = (await readDevice(NAME))!;
     const neighbours = state.neighbours.map(({ address }) => address);
-    return { changed, fdb, routes, neighbours, wrong: await peers.inspect(state) };
+    return { changed, fdb, routes, neighbours, wrong: await peers.plan(state) };
   };
   const mixed = [lease(2, true), lease(3, false)];
   const first = await turn(mixed);
   const same = await turn(mixed);
   ip("route del 10.244.2.0/24");
-  const wrong = await peers.inspect((await readDevice(NAME))!);
+  const wrong = await peers.plan((await readDevice(NAME))!);
   const repaired = await turn(mixed);
   const overlay = await turn([lease(2, false), lease(3, false)]);
   const none = await turn([]);

@@ -87,7 +87,7 @@ describeWith([lab(), tool("ping"), tool("bridge")], "three VNIs in one agent", (
   it("keeps tenants with the same addresses apart", async () => {
     expect(await Promise.all(VNIS.map((vni) => ping(stations.get(vni)!)))).toEqual([3, 3, 3]);
     for (const vni of VNIS) {
-      const learned = (await node.client.fdb(vni)).filter(({ state }) => state !== "permanent");
+      const learned = (await node.client.fdb({ vni })).filter(({ state }) => state !== "permanent");
       expect(learned.map((row) => [row.vni, row.mac, row.dst])).toContainEqual([vni, mac("k", vni), remote]);
       const own = VNIS.filter((other) => other !== vni).map((other) => mac("k", other));
       expect(learned.filter((row) => own.includes(row.mac))).toEqual([]);
@@ -108,13 +108,13 @@ describeWith([lab(), tool("ping"), tool("bridge")], "three VNIs in one agent", (
   });
 
   it("counts each by itself, and all together", async () => {
-    const [before, all] = [await node.client.stats(200), await node.client.stats()];
-    const silent = await node.client.stats(300);
+    const [before, all] = [await node.client.stats({ vni: 200 }), await node.client.stats()];
+    const silent = await node.client.stats({ vni: 300 });
     await ping(stations.get(200)!, 5);
-    const after = await node.client.stats(200);
+    const after = await node.client.stats({ vni: 200 });
     expect(after.rxFrames - before.rxFrames).toBeGreaterThanOrEqual(5);
     expect((await node.client.stats()).rxFrames - all.rxFrames).toBeGreaterThanOrEqual(5);
-    expect((await node.client.stats(300)).rxFrames - silent.rxFrames).toBeLessThan(5);
+    expect((await node.client.stats({ vni: 300 })).rxFrames - silent.rxFrames).toBeLessThan(5);
   });
 
   it("drops and counts what has a VNI that is none of them", async () => {
@@ -125,11 +125,11 @@ describeWith([lab(), tool("ping"), tool("bridge")], "three VNIs in one agent", (
   });
 
   it("refuses a VNI that it does not have, and a change that does not say whose it is", async () => {
-    await expect(node.client.fdb(UNKNOWN)).rejects.toMatchObject({ reason: "NO_SUCH_VNI" });
+    await expect(node.client.fdb({ vni: UNKNOWN })).rejects.toMatchObject({ reason: "NO_SUCH_VNI" });
     const row = { op: "add", mac: "02:99:00:00:00:99", dst: remote } as const;
     await expect(node.client.changeFdb(row)).rejects.toMatchObject({ reason: "WHICH_VNI" });
-    await node.client.changeFdb(row, 300);
-    const has = async (vni: number) => (await node.client.fdb(vni)).some((one) => one.mac === row.mac);
+    await node.client.changeFdb(row, { vni: 300 });
+    const has = async (vni: number) => (await node.client.fdb({ vni })).some((one) => one.mac === row.mac);
     expect([await has(200), await has(300)]).toEqual([false, true]);
   });
 
@@ -169,7 +169,7 @@ describeWith([lab(), tool("ping"), tool("bridge")], "three VNIs in one agent", (
       ok: true,
       message: `VNI 200 remote: ${remote} → none; VNI 200 learning: true → false`,
     });
-    await node.client.flushFdb(200);
+    await node.client.flushFdb({ vni: 200 });
     expect(await Promise.all(VNIS.map((vni) => ping(stations.get(vni)!)))).toEqual([3, 0, 3]);
     node.config = { ...node.config, overlays: [...overlays(), { vni: UNKNOWN }] };
     expect(await reload(node)).toMatchObject({

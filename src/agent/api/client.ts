@@ -14,6 +14,10 @@ import {
   type FdbReasonJson,
   type FlushAnswer,
   type NeighbourAnswer,
+  type OfDevice,
+  type OverlayChoice,
+  type PlanAnswer,
+  type ReconcileAnswer,
   type StatsAnswer,
   type WhyAnswer,
 } from "./types.ts";
@@ -72,34 +76,44 @@ export class ApiClient {
     return this.#ask("GET", "/v1/status");
   }
 
-  stats(vni?: number): Promise<StatsAnswer> {
-    return this.#ask("GET", withVni("/v1/stats", vni));
+  stats(choice?: OverlayChoice): Promise<StatsAnswer> {
+    return this.#ask("GET", withChoice("/v1/stats", choice));
   }
 
-  async fdb(vni?: number): Promise<readonly FdbRow[]> {
-    return (await this.#ask<FdbAnswer>("GET", withVni("/v1/fdb", vni))).rows;
+  async fdb(choice?: OverlayChoice): Promise<readonly OfDevice<FdbRow>[]> {
+    return (await this.#ask<FdbAnswer>("GET", withChoice("/v1/fdb", choice))).rows;
   }
 
-  async why(mac: string, vni?: number): Promise<readonly FdbReasonJson[]> {
-    const url = withVni(`/v1/fdb/why?mac=${encodeURIComponent(mac)}`, vni);
+  async why(mac: string, choice?: OverlayChoice): Promise<readonly FdbReasonJson[]> {
+    const url = withChoice(`/v1/fdb/why?mac=${encodeURIComponent(mac)}`, choice);
     return (await this.#ask<WhyAnswer>("GET", url)).reasons;
   }
 
   /** @returns how many learned rows are gone */
-  async flushFdb(vni?: number): Promise<number> {
-    return (await this.#ask<FlushAnswer>("POST", withVni("/v1/fdb/flush", vni))).flushed;
+  async flushFdb(choice?: OverlayChoice): Promise<number> {
+    return (await this.#ask<FlushAnswer>("POST", withChoice("/v1/fdb/flush", choice))).flushed;
   }
 
-  async changeFdb(change: FdbChange, vni?: number): Promise<void> {
-    await this.#ask("POST", withVni("/v1/fdb", vni), change);
+  async changeFdb(change: FdbChange, choice?: OverlayChoice): Promise<void> {
+    await this.#ask("POST", withChoice("/v1/fdb", choice), change);
   }
 
-  async neighbours(vni?: number): Promise<readonly Neighbour[]> {
-    return (await this.#ask<NeighbourAnswer>("GET", withVni("/v1/neigh", vni))).rows;
+  async neighbours(choice?: OverlayChoice): Promise<readonly OfDevice<Neighbour>[]> {
+    return (await this.#ask<NeighbourAnswer>("GET", withChoice("/v1/neigh", choice))).rows;
   }
 
-  async changeNeighbour(change: NeighbourChange, vni?: number): Promise<void> {
-    await this.#ask("POST", withVni("/v1/neigh", vni), change);
+  async changeNeighbour(change: NeighbourChange, choice?: OverlayChoice): Promise<void> {
+    await this.#ask("POST", withChoice("/v1/neigh", choice), change);
+  }
+
+  /** @returns what the next comparison would change, a step each */
+  async plan(): Promise<readonly string[]> {
+    return (await this.#ask<PlanAnswer>("GET", "/v1/plan")).steps;
+  }
+
+  /** Has the agent compare now. @returns how many rows it changed */
+  async reconcile(): Promise<number> {
+    return (await this.#ask<ReconcileAnswer>("POST", "/v1/reconcile")).changed;
   }
 
   /**
@@ -235,9 +249,13 @@ export class ApiClient {
   }
 }
 
-/** @returns the URL that asks for one overlay; for all of them, or the only one, without a VNI */
-function withVni(url: string, vni: number | undefined): string {
-  return vni === undefined ? url : `${url}${url.includes("?") ? "&" : "?"}vni=${vni}`;
+/** @returns the URL that asks for the overlays that are meant; for all of them, or the only one, where none is named */
+function withChoice(url: string, { vni, dev }: OverlayChoice = {}): string {
+  const words = [
+    ...(vni === undefined ? [] : [`vni=${vni}`]),
+    ...(dev === undefined ? [] : [`dev=${encodeURIComponent(dev)}`]),
+  ];
+  return words.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${words.join("&")}`;
 }
 
 /** The lines of a stream, each an event. Its end ends them, whoever brought it about. */

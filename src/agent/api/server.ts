@@ -15,6 +15,7 @@ import {
   type AgentView,
   type ErrorAnswer,
   type FdbReasonJson,
+  type OverlayChoice,
   REFUSALS,
   type RefusalCode,
   SCHEMA,
@@ -47,11 +48,11 @@ type Handler = (view: AgentView, request: IncomingMessage) => Promise<unknown>;
 
 const ROUTES: Record<string, Record<string, Handler>> = {
   "/v1/status": { GET: (view) => view.status() },
-  "/v1/stats": { GET: async (view, request) => ({ schema: SCHEMA, ...view.stats(vniOf(request)) }) },
+  "/v1/stats": { GET: async (view, request) => ({ schema: SCHEMA, ...view.stats(choiceOf(request)) }) },
   "/v1/fdb": {
-    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.fdb(vniOf(request)) }),
+    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.fdb(choiceOf(request)) }),
     POST: async (view, request) => {
-      await view.changeFdb(readFdbChange(await readBody(request)), vniOf(request));
+      await view.changeFdb(readFdbChange(await readBody(request)), choiceOf(request));
       return { schema: SCHEMA };
     },
   },
@@ -59,15 +60,17 @@ const ROUTES: Record<string, Record<string, Handler>> = {
     GET: async (view, request) => ({ schema: SCHEMA, reasons: await why(view, request) }),
   },
   "/v1/fdb/flush": {
-    POST: async (view, request) => ({ schema: SCHEMA, flushed: await view.flushFdb(vniOf(request)) }),
+    POST: async (view, request) => ({ schema: SCHEMA, flushed: await view.flushFdb(choiceOf(request)) }),
   },
   "/v1/neigh": {
-    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.neighbours(vniOf(request)) }),
+    GET: async (view, request) => ({ schema: SCHEMA, rows: await view.neighbours(choiceOf(request)) }),
     POST: async (view, request) => {
-      await view.changeNeighbour(readNeighbourChange(await readBody(request)), vniOf(request));
+      await view.changeNeighbour(readNeighbourChange(await readBody(request)), choiceOf(request));
       return { schema: SCHEMA };
     },
   },
+  "/v1/plan": { GET: async (view) => ({ schema: SCHEMA, steps: await view.plan() }) },
+  "/v1/reconcile": { POST: async (view) => ({ schema: SCHEMA, changed: await view.reconcile() }) },
   "/v1/events": { GET: async () => STREAM },
 };
 
@@ -78,14 +81,15 @@ function queryOf(request: IncomingMessage): URLSearchParams {
   return new URLSearchParams((request.url ?? "").split("?", 2)[1] ?? "");
 }
 
-/** @returns the overlay that `?vni=` names, undefined where none is named */
-function vniOf(request: IncomingMessage): number | undefined {
-  const text = queryOf(request).get("vni");
-  return text === null ? undefined : readVni(text);
+/** @returns the overlay that `?vni=` and `?dev=` name */
+function choiceOf(request: IncomingMessage): OverlayChoice {
+  const query = queryOf(request);
+  const [vni, dev] = [query.get("vni"), query.get("dev")];
+  return { ...(vni === null ? {} : { vni: readVni(vni) }), ...(dev === null ? {} : { dev }) };
 }
 
 async function why(view: AgentView, request: IncomingMessage): Promise<FdbReasonJson[]> {
-  const reasons = await view.why(readMac(queryOf(request).get("mac")), vniOf(request));
+  const reasons = await view.why(readMac(queryOf(request).get("mac")), choiceOf(request));
   return reasons.map(({ row, lesson }) => ({
     row,
     lesson: lesson && { ...lesson, at: new Date(lesson.at).toISOString(), frame: hex(lesson.frame) },

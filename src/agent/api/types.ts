@@ -179,7 +179,16 @@ export interface OverlayStatus {
   readonly proxy: boolean;
 }
 
-/** Everything that `poplin status` shows. What is one overlay's is that of the first. */
+/** One underlay: its socket, the threads that move packets over it, and whose packets they are. */
+export interface CarrierStatus extends UnderlayStatus {
+  /** Devices of the overlays that it carries. */
+  readonly devices: readonly string[];
+  readonly dataplane: DataplaneStatus;
+  /** At this moment; all off until the dataplane is up. */
+  readonly offloads: Readonly<Record<OffloadName, OffloadStatus>>;
+}
+
+/** Everything that `poplin status` shows. What is one overlay's, or one underlay's, is that of the first. */
 export interface AgentStatus extends OverlayStatus {
   readonly schema: typeof SCHEMA;
   /** poplin's version. */
@@ -196,27 +205,47 @@ export interface AgentStatus extends OverlayStatus {
   readonly dataplane: DataplaneStatus;
   /** At this moment; all off until the dataplane is up. */
   readonly offloads: Readonly<Record<OffloadName, OffloadStatus>>;
+  /** All of them, the first included: one, or with dual stack one for each address family. */
+  readonly underlays: readonly CarrierStatus[];
   readonly config: ConfigStatus;
   readonly health: readonly HealthLine[];
 }
 
+/** Which overlay is meant. Two may have one VNI, each over an underlay of its own; devices have different names. */
+export interface OverlayChoice {
+  readonly vni?: number;
+  readonly dev?: string;
+}
+
+/** What belongs to an overlay, with the name of its device. */
+export type OfDevice<T> = T & { readonly dev: string };
+
+/** Why a row is as it is. */
+export interface DeviceFdbReason extends FdbReason {
+  readonly row: OfDevice<FdbRow>;
+}
+
 /**
- * The agent, as the API server sees it. `vni` says which overlay is meant; without it all are, and of a change the only
- * one. @throws AgentError `NO_SUCH_VNI`, and for a change `WHICH_VNI`
+ * The agent, as the API server sees it. A choice that names nothing means all overlays, and of a change the only one.
+ * @throws AgentError `NO_SUCH_VNI`, `NO_SUCH_DEVICE`, `UNAVAILABLE`, and for a change `WHICH_VNI`
  */
 export interface AgentView {
   status(): Promise<AgentStatus>;
-  stats(vni?: number): CounterSnapshot;
-  fdb(vni?: number): Promise<readonly FdbRow[]>;
+  stats(choice?: OverlayChoice): CounterSnapshot;
+  fdb(choice?: OverlayChoice): Promise<readonly OfDevice<FdbRow>[]>;
   /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
-  changeFdb(change: FdbChange, vni?: number): Promise<void>;
+  changeFdb(change: FdbChange, choice?: OverlayChoice): Promise<void>;
   /** Why the rows of a MAC are as they are; none where it has none. @throws as `changeFdb` */
-  why(mac: string, vni?: number): Promise<readonly FdbReason[]>;
+  why(mac: string, choice?: OverlayChoice): Promise<readonly DeviceFdbReason[]>;
   /** Forgets what was learned. @returns how many rows that were */
-  flushFdb(vni?: number): Promise<number>;
-  neighbours(vni?: number): Promise<readonly Neighbour[]>;
+  flushFdb(choice?: OverlayChoice): Promise<number>;
+  neighbours(choice?: OverlayChoice): Promise<readonly OfDevice<Neighbour>[]>;
   /** @throws as `changeFdb` */
-  changeNeighbour(change: NeighbourChange, vni?: number): Promise<void>;
+  changeNeighbour(change: NeighbourChange, choice?: OverlayChoice): Promise<void>;
+  /** What the next comparison would change, a step each, in the words of iproute2; none when all is in place. */
+  plan(): Promise<readonly string[]>;
+  /** Compares, and puts right what is not in place. @returns how many rows were changed */
+  reconcile(): Promise<number>;
   /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
   listen(heard: (event: AgentEvent) => void): () => void;
 }
@@ -224,9 +253,9 @@ export interface AgentView {
 /** What is told while it happens: GET /v1/events, a line of JSON each. `at` is when the agent heard of it. */
 export type AgentEvent =
   /** There is no row for a unicast destination MAC (the setting `l2miss`). */
-  | { readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }
+  | OfDevice<{ readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }>
   /** Somebody asked for an address that is not in the table of neighbours (the setting `l3miss`). */
-  | { readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }
+  | OfDevice<{ readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }>
   /** So many came faster than they could be told. */
   | { readonly type: "lost"; readonly count: number; readonly at: string };
 
@@ -241,6 +270,8 @@ export const REFUSALS = {
   NO_SUCH_ROW: 404,
   /** No overlay of the agent has this VNI. */
   NO_SUCH_VNI: 404,
+  /** No overlay of the agent has this device. */
+  NO_SUCH_DEVICE: 404,
   /** It has several, and the change does not say which is meant. */
   WHICH_VNI: 400,
   ROW_EXISTS: 409,
@@ -274,10 +305,10 @@ export type StatsAnswer = CounterSnapshot & { readonly schema: typeof SCHEMA };
 /** GET /v1/fdb. */
 export interface FdbAnswer {
   readonly schema: typeof SCHEMA;
-  readonly rows: readonly FdbRow[];
+  readonly rows: readonly OfDevice<FdbRow>[];
 }
 
-/** GET /v1/fdb/why?mac=… */
+/** GET /v1/fdb/why?mac=…, and as all that is about overlays `vni=` or `dev=` */
 export interface WhyAnswer {
   readonly schema: typeof SCHEMA;
   readonly reasons: readonly FdbReasonJson[];
@@ -285,7 +316,7 @@ export interface WhyAnswer {
 
 /** A row, with the packet that it was learned from. */
 export interface FdbReasonJson {
-  readonly row: FdbRow;
+  readonly row: OfDevice<FdbRow>;
   /** Null for a static row, and where the packet is no longer remembered. */
   readonly lesson: {
     readonly at: string;
@@ -308,12 +339,30 @@ export interface FlushAnswer {
 /** GET /v1/neigh. */
 export interface NeighbourAnswer {
   readonly schema: typeof SCHEMA;
-  readonly rows: readonly Neighbour[];
+  readonly rows: readonly OfDevice<Neighbour>[];
+}
+
+/** GET /v1/plan. */
+export interface PlanAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly steps: readonly string[];
+}
+
+/** POST /v1/reconcile. */
+export interface ReconcileAnswer {
+  readonly schema: typeof SCHEMA;
+  /** Rows that were not in place, and are now. */
+  readonly changed: number;
 }
 
 /** What every answer with a status of 400 and above holds. */
 export interface ErrorAnswer {
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string | null };
+}
+
+/** @returns the underlay that carries this overlay */
+export function carrierOf({ underlays }: AgentStatus, { device }: OverlayStatus): CarrierStatus | undefined {
+  return underlays.find(({ devices }) => devices.includes(device.name));
 }
 
 /**

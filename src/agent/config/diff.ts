@@ -101,6 +101,28 @@ export function describeDiff(diff: ConfigDiff): string {
   return [...settings, ...(counts.length > 0 ? [`${total}: ${counts.join(", ")}`] : [])].join("; ");
 }
 
+/** The same of an agent with several underlays, each with its first device's name. @param next as many as `old` */
+export function describeDiffs(old: readonly AgentConfig[], next: readonly AgentConfig[]): string {
+  const texts = old.flatMap((before, i) => {
+    const diff = diffConfig(before, next[i]!);
+    return diff.same ? [] : [`${old.length === 1 ? "" : `${before.device}: `}${describeDiff(diff)}`];
+  });
+  return texts.length === 0 ? "nothing changed" : texts.join("; ");
+}
+
+/**
+ * @param old one for each underlay
+ * @returns what of `next` needs a restart, and what else it changes, in a line; null where nothing does
+ */
+export function restartNeeded(old: readonly AgentConfig[], next: readonly AgentConfig[]): string | null {
+  if (old.length !== next.length) {
+    return `underlays: ${old.length} → ${next.length}; restart the agent to change their number`;
+  }
+  const names = old.flatMap((config, i) => diffConfig(config, next[i]!).restart.map(({ name }) => name));
+  if (names.length === 0) return null;
+  return `${describeDiffs(old, next)}; restart the agent to change ${[...new Set(names)].join(", ")}`;
+}
+
 function valueText(name: SettingChange["name"], value: unknown): string {
   return name === OVERLAYS ? String(value) : settingOf(name).format(value);
 }

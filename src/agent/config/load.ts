@@ -26,6 +26,8 @@ export interface OverlayConfig extends Settings {
   readonly peers: readonly Lease[];
   /** Family of the underlay. */
   readonly family: Family;
+  /** Networks in which direct routes through the uplink are ours; none but for a node of a flannel cluster. */
+  readonly networks: readonly string[];
   /** The file it came from; null without one. */
   readonly file: string | null;
   /** Where each value came from. */
@@ -39,14 +41,16 @@ export interface AgentConfig extends OverlayConfig {
 }
 
 /**
- * Whose defaults count where nobody says anything: those of a flannel node, or of a VXLAN device as
- * `ip link add type vxlan` makes it.
+ * Whose defaults count where nobody says anything: those of a node whose peers stand in its file, of a VXLAN device as
+ * `ip link add type vxlan` makes it, or of a node that finds its peers in a flannel cluster's store. There the sender
+ * check looks at the inner MAC: flannel nodes may send from another address than the one that they publish.
  */
-export type Profile = "agent" | "vtep";
+export type Profile = "agent" | "vtep" | "flannel";
 
 const PROFILES: Readonly<Record<Profile, { prefix: string; defaults: Partial<Settings> }>> = {
   agent: { prefix: "flannel.", defaults: {} },
   vtep: { prefix: "vxlan", defaults: { learning: true } },
+  flannel: { prefix: "flannel.", defaults: { senderCheck: "mac" } },
 };
 
 /** @returns what help says of a setting's default */
@@ -182,6 +186,7 @@ function overlayOf(draft: Draft, file: string | null, devicePrefix: string): Ove
     senderCheck: settings.senderCheck ?? (settings.group === null ? "strict" : "off"),
     peers: leases,
     family: familyOfDraft(draft),
+    networks: [],
     file,
     origins: Object.fromEntries(origins) as Record<SettingName, Place>,
   };

@@ -18,13 +18,20 @@ export interface PortHolders {
   readonly processes: readonly ProcessName[];
 }
 
-/** Looks for who is bound to a UDP port in this network namespace. */
-export function portHolders(port: number): PortHolders {
-  const inodes = ["udp", "udp6"].flatMap((file) => socketsOnPort(read(`/proc/net/${file}`), port));
-  const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
+/**
+ * Looks for who is bound to a UDP port in this network namespace, and in the way of a socket of this address family. An
+ * IPv6 socket is in the way of IPv4, too, unless it is IPV6_V6ONLY, which only its owner knows: ours are.
+ */
+export function portHolders(port: number, family: 4 | 6): PortHolders {
+  const targets = (file: string): Set<string> =>
+    new Set(socketsOnPort(read(`/proc/net/${file}`), port).map((inode) => `socket:[${inode}]`));
+  const same = targets(family === 4 ? "udp" : "udp6");
+  const other = family === 4 ? targets("udp6") : new Set<string>();
+  const holds = (target: string, pid: number): boolean =>
+    same.has(target) || (other.has(target) && pid !== process.pid);
   return {
-    devices: vxlanDevicesOnPort(listVxlan(), port),
-    processes: wanted.size === 0 ? [] : processesWith((target) => wanted.has(target)),
+    devices: vxlanDevicesOnPort(listVxlan(), port, family),
+    processes: same.size + other.size === 0 ? [] : processesWith(holds),
   };
 }
 
@@ -46,10 +53,11 @@ export function holdersOfTaps(): (name: string) => readonly ProcessName[] {
 }
 
 /**
- * The names in what `ip -json -details link show type vxlan` printed that hold a UDP port. A device that is down
- * holds none (the kernel binds in vxlan_open).
+ * The names in what `ip -json -details link show type vxlan` printed that hold a UDP port over an address family. A
+ * device that is down holds none (the kernel binds in vxlan_open); one that is up has a socket of IPv6 where it has an
+ * address of it, of both where it is `external`, else of IPv4 (vxlan_sock_add).
  */
-export function vxlanDevicesOnPort(json: string, port: number): string[] {
+export function vxlanDevicesOnPort(json: string, port: number, family: 4 | 6): string[] {
   let links: unknown;
   try {
     links = JSON.parse(json);
@@ -59,7 +67,12 @@ export function vxlanDevicesOnPort(json: string, port: number): string[] {
   if (!Array.isArray(links)) return [];
   return links
     .filter((link) => link?.flags?.includes("UP") && link.linkinfo?.info_data?.port === port)
+    .filter(({ linkinfo: { info_data: data } }) => data.external || isOverIpv6(data) === (family === 6))
     .map((link) => String(link.ifname));
+}
+
+function isOverIpv6(data: Readonly<Record<string, unknown>>): boolean {
+  return ["local6", "remote6", "group6"].some((name) => name in data);
 }
 
 /** The inode numbers of the sockets bound to `port` in the text of /proc/net/udp or udp6. */
@@ -108,9 +121,9 @@ function readTapHolders(): Map<string, ProcessName[]> {
   return byName;
 }
 
-function processesWith(holds: (target: string) => boolean): ProcessName[] {
+function processesWith(holds: (target: string, pid: number) => boolean): ProcessName[] {
   return pids()
-    .filter((pid) => descriptors(pid).some(({ target }) => holds(target)))
+    .filter((pid) => descriptors(pid).some(({ target }) => holds(target, pid)))
     .map(processOf);
 }
 

@@ -52,7 +52,7 @@ export function explainUdp(
   const { address, family, port } = options;
   switch (cause.errno) {
     case EADDRINUSE:
-      return portTaken(port, cause);
+      return portTaken(port, family, cause);
     case EADDRNOTAVAIL:
       return new AddressNotLocalError(
         `no interface of this machine has the address ${address}`,
@@ -77,18 +77,18 @@ export function explainGroup(group: string, device: string, cause: SystemCallFai
 }
 
 /**
- * Looks whether a port is free but for one kernel VXLAN device, which is about to go.
+ * Looks whether a port is free for a socket of this family but for one kernel VXLAN device, which is about to go.
  * @throws PortTakenError
  */
-export function checkPort(port: number, ours: readonly string[]): void {
-  const { devices, processes } = portHolders(port);
+export function checkPort(port: number, family: 4 | 6, ours: readonly string[]): void {
+  const { devices, processes } = portHolders(port, family);
   if (processes.length === 0 && devices.every((name) => ours.includes(name))) return;
-  throw portTaken(port, { code: "EADDRINUSE", errno: EADDRINUSE, syscall: "bind" });
+  throw portTaken(port, family, { code: "EADDRINUSE", errno: EADDRINUSE, syscall: "bind" });
 }
 
 /** Names the holder: the kernel's VXLAN device first, since that is whom one meets on a node that ran flannel. */
-function portTaken(port: number, cause: SystemCallFailure): PortTakenError {
-  const { devices, processes } = portHolders(port);
+function portTaken(port: number, family: 4 | 6, cause: SystemCallFailure): PortTakenError {
+  const { devices, processes } = portHolders(port, family);
   const [device] = devices;
   if (device !== undefined) {
     return new PortTakenError(

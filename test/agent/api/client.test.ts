@@ -62,8 +62,33 @@ describe("with an agent", () => {
     expect((await client.stats()).rxFrames).toBe(5);
     await client.changeFdb({ op: "add", mac: "aa:bb:cc:dd:ee:ff", dst: "192.0.2.1" });
     expect(await client.fdb()).toEqual([
-      { mac: "aa:bb:cc:dd:ee:ff", vni: 1, dst: "192.0.2.1", port: 8472, state: "permanent" },
+      {
+        mac: "aa:bb:cc:dd:ee:ff",
+        dev: "flannel.1",
+        vni: 1,
+        dst: "192.0.2.1",
+        port: 8472,
+        state: "permanent",
+      },
     ]);
+  });
+
+  it("names the overlay that is meant by its VNI, its device, or both", async () => {
+    const agent = await startFake();
+    const client = new ApiClient(path);
+    for (const choice of [{}, { vni: 7 }, { dev: "flannel-v6.1" }, { vni: 1, dev: "a&vni=2" }]) {
+      await client.fdb(choice);
+      expect(agent.choice).toEqual(choice);
+    }
+  });
+
+  it("reads what a comparison would change, and has it made", async () => {
+    const agent = await startFake();
+    agent.steps = ["flannel.1: addr replace 10.244.1.0/32"];
+    const client = new ApiClient(path);
+    expect(await client.plan()).toEqual(agent.steps);
+    expect(await client.reconcile()).toBe(1);
+    expect(await client.plan()).toEqual([]);
   });
 
   it("reads an answer of thousands of rows", async () => {

@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 function miss(n: number): AgentEvent {
-  return { type: "l3miss", vni: 1, address: `10.0.0.${n}`, at: "2026-11-20T00:00:00.000Z" };
+  return { type: "l3miss", vni: 1, dev: "flannel.1", address: `10.0.0.${n}`, at: "2026-11-20T00:00:00.000Z" };
 }
 
 async function take(events: AsyncIterable<AgentEvent>, count: number): Promise<AgentEvent[]> {
@@ -48,11 +48,11 @@ async function until(what: () => boolean): Promise<void> {
 
 describe("GET /v1/events", () => {
   it("tells each client what happens from then on, longer than a request may take", async () => {
-    const quick = new ApiClient(path, 100);
+    const quick = new ApiClient(path, 1000);
     const streams = await Promise.all([client, quick].map((one) => one.events(ends.signal)));
     const heard = streams.map((stream) => take(stream, 2));
     agent.tell(miss(1));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     agent.tell(miss(2));
     for (const each of heard) expect(await each).toEqual([miss(1), miss(2)]);
     await until(() => agent.listeners.size === 0);
@@ -113,7 +113,7 @@ describe("/v1/neigh", () => {
   it("shows, adds and deletes", async () => {
     const mac = "02:00:00:00:00:05";
     await client.changeNeighbour({ op: "add", address: "10.0.0.5", mac });
-    expect(await client.neighbours()).toEqual([{ vni: 1, address: "10.0.0.5", mac }]);
+    expect(await client.neighbours()).toEqual([{ vni: 1, dev: "flannel.1", address: "10.0.0.5", mac }]);
     await client.changeNeighbour({ op: "del", address: "10.0.0.5" });
     expect(await client.neighbours()).toEqual([]);
     const again = client.changeNeighbour({ op: "del", address: "10.0.0.5" });

@@ -4,17 +4,20 @@ import {
   type AgentEvent,
   type AgentStatus,
   type AgentView,
+  type DeviceFdbReason,
+  type OfDevice,
+  type OverlayChoice,
   SCHEMA,
 } from "../../../src/agent/api/types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import type { Lesson } from "../../../src/dataplane/lessons.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
-import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../../src/dataplane/options.ts";
+import type { FdbChange, FdbRow, NeighbourChange } from "../../../src/dataplane/options.ts";
 import type { Neighbour } from "../../../src/fdb/neighbours.ts";
 
 /** A healthy agent of two peers, as the study has it. */
 export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
-  const status: Omit<AgentStatus, "overlays"> = {
+  const status: Omit<AgentStatus, "overlays" | "underlays"> = {
     schema: SCHEMA,
     version: "0.1.0",
     pid: 4711,
@@ -94,8 +97,10 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
     health: [],
     ...changes,
   };
-  const { device, policy, peers, flooding, learning, proxy } = status;
-  return { overlays: [{ device, policy, peers, flooding, learning, proxy }], ...status };
+  const { device, policy, peers, flooding, learning, proxy, underlay, dataplane, offloads } = status;
+  const overlays = changes.overlays ?? [{ device, policy, peers, flooding, learning, proxy }];
+  const devices = overlays.map((overlay) => overlay.device.name);
+  return { overlays, underlays: [{ ...underlay, devices, dataplane, offloads }], ...status };
 }
 
 /** The usual ones on but these, each with its reason. */
@@ -107,10 +112,14 @@ export function offloadsWithout(without: Partial<Record<OffloadName, string>>): 
 
 export class FakeAgent implements AgentView {
   readonly counters = new Counters();
-  readonly rows = new Map<string, FdbRow>();
+  readonly rows = new Map<string, OfDevice<FdbRow>>();
   /** What every row was learned from. */
   lesson: Lesson | null = null;
-  readonly neighbourRows = new Map<string, Neighbour>();
+  readonly neighbourRows = new Map<string, OfDevice<Neighbour>>();
+  /** What a comparison would change. */
+  steps: string[] = [];
+  /** What the last request chose. */
+  choice: OverlayChoice | undefined;
   readonly listeners = new Set<(event: AgentEvent) => void>();
   /** What `status` answers; replace it to bend it. */
   answer: () => Promise<AgentStatus> = async () => healthyStatus();
@@ -119,11 +128,13 @@ export class FakeAgent implements AgentView {
     return this.answer();
   }
 
-  stats() {
+  stats(choice?: OverlayChoice) {
+    this.choice = choice;
     return this.counters.snapshot();
   }
 
-  async fdb(): Promise<FdbRow[]> {
+  async fdb(choice?: OverlayChoice): Promise<OfDevice<FdbRow>[]> {
+    this.choice = choice;
     return [...this.rows.values()];
   }
 
@@ -136,10 +147,10 @@ export class FakeAgent implements AgentView {
     if (op === "add" && known)
       throw new AgentError("ROW_EXISTS", `${mac} has a row`, "use `poplin fdb replace`");
     if (op === "del") this.rows.delete(mac);
-    else this.rows.set(mac, { mac, vni: 1, dst: dst!, port, state: "permanent" });
+    else this.rows.set(mac, { mac, dev: "flannel.1", vni: 1, dst: dst!, port, state: "permanent" });
   }
 
-  async why(mac: string): Promise<FdbReason[]> {
+  async why(mac: string): Promise<DeviceFdbReason[]> {
     const row = this.rows.get(mac);
     return row === undefined ? [] : [{ row, lesson: this.lesson }];
   }
@@ -150,7 +161,7 @@ export class FakeAgent implements AgentView {
     return learned.length;
   }
 
-  async neighbours(): Promise<Neighbour[]> {
+  async neighbours(): Promise<OfDevice<Neighbour>[]> {
     return [...this.neighbourRows.values()];
   }
 
@@ -158,7 +169,15 @@ export class FakeAgent implements AgentView {
     if (op === "del" && !this.neighbourRows.delete(address)) {
       throw new AgentError("NO_SUCH_ROW", `${address} has no row`);
     }
-    if (op !== "del") this.neighbourRows.set(address, { vni: 1, address, mac: mac! });
+    if (op !== "del") this.neighbourRows.set(address, { dev: "flannel.1", vni: 1, address, mac: mac! });
+  }
+
+  async plan(): Promise<readonly string[]> {
+    return this.steps;
+  }
+
+  async reconcile(): Promise<number> {
+    return this.steps.splice(0).length;
   }
 
   listen(heard: (event: AgentEvent) => void): () => void {

@@ -199,8 +199,33 @@ describe("GET", () => {
     await start();
     expect((await ask("GET", "/v1/fdb?x=1")).json).toEqual({
       schema: 1,
-      rows: [{ mac: "aa:bb:cc:dd:ee:ff", vni: 1, dst: "192.0.2.7", port: 8472, state: "permanent" }],
+      rows: [
+        {
+          mac: "aa:bb:cc:dd:ee:ff",
+          dev: "flannel.1",
+          vni: 1,
+          dst: "192.0.2.7",
+          port: 8472,
+          state: "permanent",
+        },
+      ],
     });
+  });
+
+  it("answers /v1/plan with the steps, and /v1/reconcile with how many rows were changed", async () => {
+    agent.steps = ["flannel.1: neigh replace 10.244.2.0 lladdr aa:bb:cc:00:00:03"];
+    await start();
+    expect((await ask("GET", "/v1/plan")).json).toEqual({ schema: 1, steps: agent.steps });
+    expect((await ask("GET", "/v1/reconcile")).status).toBe(405);
+    expect((await ask("POST", "/v1/reconcile")).json).toEqual({ schema: 1, changed: 1 });
+  });
+
+  it("hands the choice of an overlay on, and refuses what is no VNI", async () => {
+    await start();
+    await ask("GET", "/v1/fdb?vni=7&dev=flannel-v6.1");
+    expect(agent.choice).toEqual({ vni: 7, dev: "flannel-v6.1" });
+    const { status, json } = await ask("GET", "/v1/fdb?vni=x");
+    expect([status, json.error.code]).toEqual([400, "BAD_VNI"]);
   });
 
   it("answers many at once, each with its own", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describeDiff, diffConfig } from "../../../src/agent/config/diff.ts";
+import { describeDiff, describeDiffs, diffConfig, restartNeeded } from "../../../src/agent/config/diff.ts";
 import { type AgentConfig, resolveConfig } from "../../../src/agent/config/load.ts";
 import { SETTINGS } from "../../../src/agent/config/schema.ts";
 
@@ -145,5 +145,33 @@ describe("diffConfig", () => {
     const six = peer(2).replace("192.168.0.2", "fd00::2");
     const { restart } = diffConfig(config(`peers:\n${peer(2)}`), config(`peers:\n${six}`));
     expect(restart).toEqual([{ name: "local", from: "IPv4", to: "IPv6" }]);
+  });
+});
+
+describe("two underlays", () => {
+  const dual = (four = "", six = "", name = "f") => [
+    config(`device: flannel.1\n${four}`, name),
+    config(`device: flannel-v6.1\nlocal: fd00::1\n${six}`, name),
+  ];
+
+  it("say whose a change is", () => {
+    expect(describeDiffs(dual(), dual("", "", "g"))).toBe("nothing changed");
+    expect(describeDiffs(dual(), dual("learning: true", "ageing: 20"))).toBe(
+      "flannel.1: learning: false → true; flannel-v6.1: ageing: 300 → 20",
+    );
+    expect(restartNeeded(dual(), dual("learning: true"))).toBeNull();
+  });
+
+  it("need a restart where one of them does, or where there are more or fewer", () => {
+    expect(restartNeeded(dual(), dual("learning: true", "port: 4789"))).toBe(
+      "flannel.1: learning: false → true; flannel-v6.1: port: 8472 → 4789; restart the agent to change port",
+    );
+    expect(restartNeeded(dual(), dual().slice(1))).toBe(
+      "underlays: 2 → 1; restart the agent to change their number",
+    );
+  });
+
+  it("one alone is not named", () => {
+    expect(describeDiffs([config()], [config("ageing: 20")])).toBe("ageing: 300 → 20");
   });
 });

@@ -19,14 +19,29 @@ const LINKS = JSON.stringify([
 
 describe("vxlanDevicesOnPort", () => {
   it("names the devices that are up on the port", () => {
-    expect(vxlanDevicesOnPort(LINKS, 8472)).toEqual(["flannel.1"]);
-    expect(vxlanDevicesOnPort(LINKS, 4789)).toEqual(["vx4789"]);
-    expect(vxlanDevicesOnPort(LINKS, 9)).toEqual([]);
+    expect(vxlanDevicesOnPort(LINKS, 8472, 4)).toEqual(["flannel.1"]);
+    expect(vxlanDevicesOnPort(LINKS, 4789, 4)).toEqual(["vx4789"]);
+    expect(vxlanDevicesOnPort(LINKS, 9, 4)).toEqual([]);
+  });
+
+  it("leaves out those of the other address family; an external one has both", () => {
+    const link = (ifname: string, data: object) => ({
+      ifname,
+      flags: ["UP"],
+      linkinfo: { info_kind: "vxlan", info_data: { port: 8472, ...data } },
+    });
+    const dual = JSON.stringify([
+      link("flannel.1", { id: 1, local: "10.0.0.1" }),
+      link("flannel-v6.1", { id: 1, local6: "fd00::1" }),
+      link("any0", { external: true }),
+    ]);
+    expect(vxlanDevicesOnPort(dual, 8472, 4)).toEqual(["flannel.1", "any0"]);
+    expect(vxlanDevicesOnPort(dual, 8472, 6)).toEqual(["flannel-v6.1", "any0"]);
   });
 
   it.each(["", "[]", "null", "{}", "[null]", '[{"flags":["UP"]}]', "Device does not exist"])(
     "finds nothing in %j",
-    (text) => expect(vxlanDevicesOnPort(text, 8472)).toEqual([]),
+    (text) => expect(vxlanDevicesOnPort(text, 8472, 4)).toEqual([]),
   );
 });
 
