@@ -1,4 +1,4 @@
-/* A network device by its name: switching it on, and sending from a socket through it alone. netdevice(7), socket(7). */
+/* A network device by its name: its index, switching it on, and sending from a socket through it alone. netdevice(7), socket(7). */
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
@@ -20,6 +20,15 @@ napi_value link_up(napi_env env, napi_callback_info info) {
   if (!err && ioctl(fd, SIOCSIFFLAGS, &request) < 0) err = errno;
   close(fd);
   return err ? throw_errno(env, err, "ioctl(SIOCSIFFLAGS)") : make_undefined(env);
+}
+
+napi_value link_index(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  char name[IFNAMSIZ];
+  if (!args_get(env, info, 1, argv, NULL) || !arg_text(env, argv[0], "name", name, sizeof name)) return NULL;
+  unsigned index = if_nametoindex(name);
+  if (!index && errno != ENODEV) return throw_errno(env, errno, "if_nametoindex");
+  return make_int(env, index);
 }
 
 napi_value bind_device(napi_env env, napi_callback_info info) {

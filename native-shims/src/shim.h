@@ -16,6 +16,7 @@ napi_value tap_offload(napi_env env, napi_callback_info info);
 
 /* link.c */
 napi_value link_up(napi_env env, napi_callback_info info);
+napi_value link_index(napi_env env, napi_callback_info info);
 napi_value bind_device(napi_env env, napi_callback_info info);
 
 /* udp.c */
@@ -60,6 +61,10 @@ napi_value watch_open(napi_env env, napi_callback_info info);
 napi_value epoll_open(napi_env env, napi_callback_info info);
 napi_value epoll_add(napi_env env, napi_callback_info info);
 napi_value epoll_ready(napi_env env, napi_callback_info info);
+
+/* netlink.c */
+napi_value netlink_open(napi_env env, napi_callback_info info);
+napi_value attach_filter(napi_env env, napi_callback_info info);
 
 /* packet.c */
 napi_value packet_drops(napi_env env, napi_callback_info info);

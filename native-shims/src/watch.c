@@ -94,6 +94,14 @@ static napi_value watch_update(napi_env env, napi_callback_info info) {
   return status < 0 ? throw_errno(env, -status, "uv_poll_start") : make_undefined(env);
 }
 
+static napi_value watch_unref(napi_env env, napi_callback_info info) {
+  size_t count = 0;
+  struct watch *w = this_watch(env, info, &count, NULL);
+  if (!w) return NULL;
+  if (!w->stopped) uv_unref((uv_handle_t *)&w->handle);
+  return make_undefined(env);
+}
+
 static napi_value watch_stop(napi_env env, napi_callback_info info) {
   size_t count = 0;
   struct watch *w = this_watch(env, info, &count, NULL);
@@ -107,6 +115,7 @@ static napi_value wrap(napi_env env, struct watch *w) {
   napi_value object;
   const napi_property_descriptor methods[] = {
       {"update", NULL, watch_update, NULL, NULL, NULL, napi_default_method, NULL},
+      {"unref", NULL, watch_unref, NULL, NULL, NULL, napi_default_method, NULL},
       {"stop", NULL, watch_stop, NULL, NULL, NULL, napi_default_method, NULL},
   };
   if (napi_create_object(env, &object) != napi_ok ||

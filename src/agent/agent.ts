@@ -4,7 +4,7 @@
  *   start    claim the API socket → open what forwards over each underlay (`forwardings.ts`) → running
  *   reload   read the configuration again → refuse it whole if anything needs a restart → apply the difference
  *   update   read it again → apply all of it, opening anew what needs that
- *   keep     every half minute, put right what somebody has changed
+ *   keep     when the kernel tells of a change (`monitor.ts`), and every half minute: put right what is not as it should be
  *   stop     close the API → stop the dataplanes → close descriptors; devices stay unless they are ephemeral
  *
  * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When a
@@ -19,6 +19,7 @@ import { formatProblem, type Problem } from "./config/problems.ts";
 import { Forwardings } from "./forwardings.ts";
 import type { Log } from "./log.ts";
 import { look } from "./look.ts";
+import { HostMonitor } from "./monitor.ts";
 import { ownAddress } from "./overlay.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
@@ -50,6 +51,7 @@ export class Agent {
   #started = false;
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
+  #monitor: HostMonitor | undefined;
 
   private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log) {
     this.#configs = configs;
@@ -87,6 +89,27 @@ export class Agent {
     await this.#serial.run(() => this.#forwardings.open());
     this.#started = true;
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
+    this.#monitor = this.#watchHost();
+  }
+
+  /** Hears from the kernel when something has been changed behind our back. */
+  #watchHost(): HostMonitor | undefined {
+    const devices = (): string[] =>
+      this.#configs.flatMap(({ overlays }) => overlays.map(({ device }) => device));
+    const uplink = (): string | null =>
+      this.#forwardings.running[0]?.overlays[0].device.uplink.device ?? null;
+    const look = async (why: string): Promise<void> => {
+      this.#log.debug(`a look at what is in place: ${why}`);
+      await this.#serial.run(() => this.#keep());
+    };
+    try {
+      return new HostMonitor({ devices, uplink, look });
+    } catch (error) {
+      const { message } = error as Error;
+      const every = RECONCILE_EVERY / 1000;
+      this.#log.warn(`the kernel's changes are not heard, only looked for each ${every} seconds: ${message}`);
+      return undefined;
+    }
   }
 
   /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
@@ -173,6 +196,7 @@ export class Agent {
     this.#stopping = true;
     this.#forwardings.stop();
     clearInterval(this.#timer);
+    this.#monitor?.close();
     await this.#api?.close();
     await this.#serial.idle();
     for (const name of await this.#forwardings.close()) if (this.#started) this.#sayLeft(name);

@@ -89,6 +89,8 @@ export interface Shim {
   tapPersist(fd: number, persistent: boolean): void;
   /** TUNSETOFFLOAD: what the kernel may leave to whoever reads the device. */
   tapOffload(fd: number, offloads: number): void;
+  /** if_nametoindex(3): the index of a network device, 0 when there is none of that name. */
+  linkIndex(name: string): number;
   /** Switches a network device on. */
   linkUp(name: string): void;
   /** SO_BINDTODEVICE: what the socket sends goes out of that device. Takes CAP_NET_RAW before kernel 5.7. */
@@ -209,6 +211,14 @@ export interface Shim {
   epollAdd(epoll: number, fd: number, key: number): void;
   /** epoll_wait(2) without waiting. @returns how many keys were written to `out`, at most 64 */
   epollReady(epoll: number, out: Int32Array): number;
+  /**
+   * A NETLINK_ROUTE socket bound to multicast groups, to be read with `receiveFrom`: −ENOBUFS when something was missed.
+   * @param groups bit n−1 for RTNLGRP n
+   * @param receiveBuffer bytes; SO_RCVBUFFORCE, else what SO_RCVBUF grants
+   */
+  netlinkOpen(groups: number, receiveBuffer: number): number;
+  /** SO_ATTACH_FILTER, in place of a filter before. @param program instructions of classic BPF, 8 bytes each */
+  attachFilter(fd: number, program: Uint8Array): void;
   /** PACKET_STATISTICS of a packet(7) socket: packets its full ring has lost since the last time somebody asked. */
   packetDrops(fd: number): number;
   /**
@@ -236,6 +246,8 @@ export interface Shim {
 export interface Watch {
   /** Waits for these events from now on, 0 for none. Nothing after `stop`. */
   update(events: number): void;
+  /** From now on it does not keep the event loop alive. */
+  unref(): void;
   /** Ends the watch. Safe to call twice. */
   stop(): void;
 }

@@ -141,6 +141,26 @@ describe("arguments that make no sense", () => {
   );
 });
 
+describe("a filter", () => {
+  it("is of whole instructions, at most 4096, of which the last returns", () => {
+    const { fd } = udp();
+    const all = Uint8Array.of(6, 0, 0, 0, 255, 255, 255, 255);
+    shim.attachFilter(fd, all);
+    expect(() => shim.attachFilter(fd, all.subarray(1))).toThrow(RangeError);
+    expect(() => shim.attachFilter(fd, new Uint8Array(4097 * 8))).toThrow(RangeError);
+    for (const program of [new Uint8Array(0), new Uint8Array(8)])
+      expect(() => shim.attachFilter(fd, program)).toThrow(expect.objectContaining({ code: "EINVAL" }));
+  });
+});
+
+describe("linkIndex", () => {
+  it("is 0 for a name that no device has, and refuses what is none", () => {
+    expect(shim.linkIndex("lo")).toBeGreaterThan(0);
+    expect(shim.linkIndex("poplin-none")).toBe(0);
+    expect(() => shim.linkIndex("a123456789012345")).toThrow(RangeError);
+  });
+});
+
 describe("what the kernel refuses", () => {
   it("is an Error with code, errno and syscall", () => {
     expect(() => shim.close(-1)).toThrow(
@@ -166,8 +186,9 @@ describe("every descriptor", () => {
   it("is non-blocking, and not a child's", () => {
     const fds = [udp().fd, udp({ family: 6 }).fd];
     const event = shim.eventOpen();
-    open.push(event);
-    for (const fd of [...fds, event]) {
+    const netlink = shim.netlinkOpen(1, 1 << 20);
+    open.push(event, netlink);
+    for (const fd of [...fds, event, netlink]) {
       const flags = Number.parseInt(
         /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))![1]!,
         8,

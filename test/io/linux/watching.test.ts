@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -124,5 +125,26 @@ describe("watch", () => {
     const worker = new Worker(script, { eval: true });
     const [error] = await once(worker, "error");
     expect(error).toMatchObject({ name: "TypeError", message: "from the callback" });
+  });
+});
+
+describe("Watch", () => {
+  it("keeps its process alive until it is stopped, unless it is told not to", () => {
+    const ends = (say: string): boolean => {
+      const script = `
+        const shim = require("node-gyp-build")("native-shims");
+        const watch = shim.watch(shim.eventOpen(), () => {});
+        watch.update(${POLLIN});
+        ${say}
+        setTimeout(() => { console.log("still there"); process.exit(0); }, 200).unref();
+        process.on("exit", () => console.log("end"));`;
+      const root = fileURLToPath(new URL("../../..", import.meta.url));
+      const { stdout } = spawnSync(process.execPath, ["-e", script], { cwd: root, encoding: "utf8" });
+      return stdout === "end\n";
+    };
+    expect(ends("")).toBe(false);
+    expect(ends("watch.stop();")).toBe(true);
+    expect(ends("watch.unref();")).toBe(true);
+    expect(ends("watch.unref(); watch.stop(); watch.unref();")).toBe(true);
   });
 });
