@@ -15,6 +15,7 @@ const FLOORS = new Map(
 const LESS: Readonly<Record<string, (file: string) => boolean>> = {
   control: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
   host: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
+  stores: (file) => roomOf(file) === "control",
   teach: (file) =>
     ["wire", "fdb", "dataplane"].includes(roomOf(file)!) ||
     /^src\/io\/(memory(\.ts|\/)|pcapng\.ts|capture-reader\.ts)/.test(file),
@@ -49,7 +50,7 @@ describe("import direction", () => {
     expect(upwards.map(show)).toEqual([]);
   });
 
-  it("control, host and teach know less than their floor allows", () => {
+  it("control, host, stores and teach know less than their floor allows", () => {
     const curious = inner.filter(({ from, to }) => {
       const here = roomOf(from)!;
       return here !== roomOf(to) && LESS[here] !== undefined && !LESS[here](to);
@@ -97,18 +98,32 @@ describe("what the package needs", () => {
     Record<string, string>
   >;
 
-  it("has four dependencies, and two optional ones that are bound to a Node ABI", () => {
+  it("has four dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
     expect(Object.keys(manifest.dependencies!).sort()).toEqual([
       "commander",
       "ip-num",
       "node-gyp-build",
       "yaml",
     ]);
-    expect(Object.keys(manifest.optionalDependencies!).sort()).toEqual(["cap", "raw-socket"]);
+    expect(Object.keys(manifest.optionalDependencies!).sort()).toEqual([
+      "@kubernetes/client-node",
+      "cap",
+      "etcd3",
+      "raw-socket",
+    ]);
   });
 
-  it("allows exactly those to run scripts when they are installed", () => {
-    expect(manifest.allowScripts).toEqual({ cap: true, "raw-socket": true });
+  it("allows exactly those bound to an ABI to run scripts when they are installed", () => {
+    // What protobufjs would run, which etcd3 brings, only compares versions.
+    expect(manifest.allowScripts).toEqual({ cap: true, protobufjs: false, "raw-socket": true });
+  });
+
+  it("loads etcd3 only when an etcd store is opened: no file imports it but as a type", () => {
+    const loading = imports
+      .filter(({ to }) => to === "etcd3")
+      .map(({ from }) => from)
+      .filter((file) => /^import (?!type)[^;]*from "etcd3"/m.test(readFileSync(join(ROOT, file), "utf8")));
+    expect(loading).toEqual([]);
   });
 
   it("imports nothing else", () => {

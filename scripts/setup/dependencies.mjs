@@ -113,9 +113,10 @@ function npm(...args) {
   return run(path, args, { env });
 }
 
-/** Names of the optional dependencies; all of them have a native part. */
+/** Names of the optional dependencies with a native part: those that may run a script to build it. */
 function optional() {
-  return Object.keys(JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).optionalDependencies ?? {});
+  const { optionalDependencies, allowScripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  return Object.keys(optionalDependencies).filter((name) => allowScripts[name]);
 }
 
 /** Those of them that are built. */

@@ -18,15 +18,21 @@ const PACKAGES = {
   tcpdump: program("tcpdump"),
   tshark: program("tshark"),
   ethtool: program("ethtool"),
+  iptables: program("iptables", "ip6tables"),
+  nftables: program("nft"),
+  "etcd-server": program("etcd"),
+  "etcd-client": program("etcdctl"),
 };
 
 const LAB = ["iproute2", "iputils-ping", "iperf3"];
+const TEST = ["ethtool", "tcpdump", "tshark", "iptables", "nftables"];
 const BY_PURPOSE = {
   demo: LAB,
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.
   bench: [...LAB, "ethtool"],
-  test: [...LAB, "ethtool", "tcpdump", "tshark"],
-  ci: [...LAB, "ethtool", "tcpdump", "tshark"],
+  test: [...LAB, ...TEST],
+  // etcd's package starts a service: nothing for somebody's machine.
+  ci: [...LAB, ...TEST, "etcd-server", "etcd-client"],
 };
 
 /** Whether the compiler and headers that optional dependencies want are there: when that changes, they get another try. */

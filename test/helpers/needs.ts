@@ -77,8 +77,8 @@ export function lab(): Need {
 
 let upToDate = false;
 
-/** dist/ as of src/. @throws with the compiler's output when it does not compile */
-function built(): Need {
+/** dist/ as of src/, for tests that start processes. @throws with the compiler's output when it does not compile */
+export function built(): Need {
   if (!upToDate) execFileSync(process.execPath, [join(ROOT, "scripts/setup.mjs"), "--only", "build"]);
   upToDate = true;
   return null;

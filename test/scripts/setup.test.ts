@@ -100,7 +100,7 @@ async function setup(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "poplin-setup-"));
   cpSync(join(ROOT, "scripts"), join(root, "scripts"), { recursive: true });
-  write("package.json", JSON.stringify({ optionalDependencies: { cap: "1" } }));
+  write("package.json", JSON.stringify({ optionalDependencies: { cap: "1" }, allowScripts: { cap: true } }));
   write("package-lock.json", "{}");
   write("tsconfig.json", "{}");
   write("src/cli/main.ts", "");

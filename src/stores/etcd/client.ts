@@ -1,0 +1,196 @@
+/**
+ * Calls to etcd, one endpoint at a time: the one that answered last is asked first, and where it does not answer in time
+ * the next one is. The npm package etcd3 knows the protocol; its own retries, circuit breakers and watches are not used:
+ * they hide for how long nobody has answered, and from which revision a watch goes on.
+ *
+ * The package is loaded when a store is opened, and not before: it costs some 30 MB and half a second.
+ */
+import type {
+  Etcd3,
+  ILeaseGrantResponse,
+  IRangeRequest,
+  IRangeResponse,
+  ITxnRequest,
+  ITxnResponse,
+  IWatchCreateRequest,
+  IWatchResponse,
+} from "etcd3";
+import { StoreError } from "../store.ts";
+import { clientOptions, requireLeader } from "./connect.ts";
+import {
+  Compacted,
+  type Explanation,
+  explain,
+  isCompacted,
+  loginTrouble,
+  refused,
+  unreachable,
+} from "./errors.ts";
+import type { EtcdEndpoint, EtcdSettings } from "./options.ts";
+
+/** A watch that is open. */
+export interface EtcdWatch {
+  close(): void;
+}
+
+/** What a watch tells. After `ended` it tells nothing. */
+export interface EtcdWatchListener {
+  response(response: IWatchResponse): void;
+  ended(error: StoreError): void;
+}
+
+interface Member {
+  readonly endpoint: EtcdEndpoint;
+  /** As our user; as nobody where etcd's authentication is off, which refuses users then. */
+  client: Etcd3;
+}
+
+/** etcd, behind whichever of its endpoints answers. */
+export class EtcdClient {
+  readonly #connect: (endpoint: EtcdEndpoint, asUser: boolean) => Etcd3;
+  readonly #members: readonly Member[];
+  readonly #hasUser: boolean;
+  #current = 0;
+  #closed = false;
+
+  private constructor(module: typeof import("etcd3"), settings: EtcdSettings) {
+    this.#connect = (endpoint, asUser) => new module.Etcd3(clientOptions(endpoint, settings, asUser));
+    this.#hasUser = settings.user !== null;
+    this.#members = settings.endpoints.map((endpoint) => ({
+      endpoint,
+      client: this.#connect(endpoint, this.#hasUser),
+    }));
+  }
+
+  /** Loads the package. Connects to nobody yet. @throws StoreError where it is not installed, or key and certificate differ */
+  static async open(settings: EtcdSettings): Promise<EtcdClient> {
+    const module = await import("etcd3").catch((error: Error) => {
+      const reason = error.message.split("\n")[0];
+      const remedy = "install it: npm install etcd3@1.1.2";
+      throw new StoreError(
+        "STORE_BAD_OPTION",
+        `the npm package etcd3 does not load: ${reason}`,
+        remedy,
+        false,
+        error,
+      );
+    });
+    try {
+      return new EtcdClient(module, settings);
+    } catch (error) {
+      // OpenSSL looks at them here: "error:05800074:x509 certificate routines::key values mismatch".
+      const reason = (error as Error).message.split(":").at(-1);
+      const remedy = "see --etcd-keyfile, --etcd-certfile and --etcd-cafile";
+      throw new StoreError(
+        "STORE_BAD_OPTION",
+        `the TLS files for etcd do not suit: ${reason}`,
+        remedy,
+        false,
+        error,
+      );
+    }
+  }
+
+  /** The URL of the endpoint that answered last. */
+  get endpoint(): string {
+    return this.#member.endpoint.url;
+  }
+
+  get #member(): Member {
+    return this.#members[this.#current]!;
+  }
+
+  /** @throws StoreError, Compacted */
+  range(request: IRangeRequest): Promise<IRangeResponse> {
+    return this.#call((client) => client.kv.range(request));
+  }
+
+  /** @throws StoreError */
+  txn(request: ITxnRequest): Promise<ITxnResponse> {
+    return this.#call((client) => client.kv.txn(request));
+  }
+
+  /** @param ttl seconds. @throws StoreError */
+  grant(ttl: number): Promise<ILeaseGrantResponse> {
+    return this.#call((client) => client.leaseClient.leaseGrant({ TTL: ttl }));
+  }
+
+  /** Ends an etcd lease, and with it the keys that have it. @throws StoreError */
+  async revoke(id: string): Promise<void> {
+    await this.#call((client) => client.leaseClient.leaseRevoke({ ID: id }));
+  }
+
+  /** Opens a watch at the endpoint that answered last. @throws StoreError */
+  async watch(request: IWatchCreateRequest, listener: EtcdWatchListener): Promise<EtcdWatch> {
+    const { client, endpoint } = this.#member;
+    const failed = (error: unknown): StoreError => unreachable([{ ...explain(error), url: endpoint.url }]);
+    let open = true;
+    const end = (error: unknown): void => {
+      if (open) listener.ended(failed(error));
+      open = false;
+    };
+    const opening = client.watchClient.watch({ interceptors: [requireLeader] });
+    const stream = await opening.catch((error: unknown) => {
+      throw failed(error);
+    });
+    stream.on("data", (response: IWatchResponse) => {
+      if (open) listener.response(response);
+    });
+    stream.on("error", end);
+    stream.on("end", () => end(new Error("it has ended the watch")));
+    stream.write({ create_request: request });
+    return {
+      close: () => {
+        open = false;
+        // The package takes the end of a stream that can be written to for the end of the connection.
+        stream.end();
+        stream.cancel();
+      },
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { client } of this.#members) client.close();
+  }
+
+  /** One round through the endpoints. */
+  async #call<T>(work: (client: Etcd3) => Promise<T>): Promise<T> {
+    const failures: (Explanation & { url: string })[] = [];
+    const first = this.#current;
+    for (let turn = 0; turn < this.#members.length && !this.#closed; turn++) {
+      const index = (first + turn) % this.#members.length;
+      const member = this.#members[index]!;
+      try {
+        const result = await this.#ask(member, work);
+        this.#current = index;
+        return result;
+      } catch (error) {
+        if (isCompacted(error)) throw new Compacted();
+        const { url } = member.endpoint;
+        const why = explain(error);
+        if (!why.unanswered) throw refused(url, why, error);
+        failures.push({ ...why, url });
+      }
+    }
+    // In the order in which they were written.
+    throw unreachable([...failures.slice(-first), ...failures.slice(0, -first)]);
+  }
+
+  /** Logs in again where that may help: etcd forgets a token after five minutes in which nobody used it. */
+  async #ask<T>(member: Member, work: (client: Etcd3) => Promise<T>): Promise<T> {
+    const { client } = member;
+    try {
+      return await work(client);
+    } catch (error) {
+      const trouble = this.#hasUser && !this.#closed ? loginTrouble(error) : null;
+      if (trouble === null) throw error;
+      // Another call may have done it already.
+      if (member.client === client) {
+        client.close();
+        member.client = this.#connect(member.endpoint, trouble !== "off");
+      }
+      return work(member.client);
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The files of the folder as leases. Whatever is there has an entry: a file whose name names a subnet and whose content is
+ * no lease keeps that subnet from being picked, which makes an empty file a reservation.
+ */
+import { join } from "node:path";
+import { cidrsOverlap, parseCidr } from "../../control/address.ts";
+import {
+  type LeaseAttributes,
+  type NodeLease,
+  type NodeSubnets,
+  parseAttributes,
+  parseSubnetKey,
+} from "../../control/flannel/node-lease.ts";
+import type { Directory } from "./directory.ts";
+import { type About, type Content, lookAt, readSmall } from "./small-file.ts";
+
+export interface Entry {
+  readonly key: string;
+  readonly stamp: string;
+  /** Milliseconds, by the filesystem's clock. */
+  readonly writtenAt: number;
+  /** Null where its name names none. */
+  readonly subnets: NodeSubnets | null;
+  readonly lease: NodeLease | null;
+  /** Why it is no lease; null where it is one, and where that has been seen only once. */
+  readonly reason: string | null;
+  /** What it will be if it looks the same next time; null where it is settled. */
+  readonly next: Entry | null;
+}
+
+/** All there is, by key. */
+export type Entries = ReadonlyMap<string, Entry>;
+
+export const NO_ENTRIES: Entries = new Map();
+
+/** Milliseconds without renewal after which a lease ends: flannel's 24 hours. */
+const TTL = 24 * 3600_000;
+/** Files that are read at the same time: each read is some trips to a thread of libuv's, and they cost most of the time. */
+const AT_ONCE = 16;
+/** Milliseconds: a filesystem's times may go on in ticks that long (FAT: 2 s). */
+const TICK = 2000;
+
+/**
+ * Reads what is in the folder.
+ * @param before what was there: not read again where the file is the same
+ * @param doubt whether a file may have changed and look the same: one written in the tick of the last look
+ * @throws Error of the filesystem, for the folder; that a file cannot be read is said in its entry
+ */
+export async function readEntries(
+  directory: Directory,
+  before: Entries = NO_ENTRIES,
+  doubt = false,
+): Promise<Entries> {
+  // A folder that changes while it is listed may be listed without a name that is there all the time.
+  const keys = [...new Set([...(await directory.names()), ...before.keys()])].sort();
+  const recent = doubt ? newestOf(before) - TICK : Number.POSITIVE_INFINITY;
+  const read: (Entry | null)[] = new Array(keys.length).fill(null);
+  let at = 0;
+  const reader = async (): Promise<void> => {
+    while (at < keys.length) {
+      const i = at++;
+      const key = keys[i]!;
+      read[i] = await readEntry(directory.leases, key, before.get(key) ?? null, recent);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, reader));
+  return new Map(read.filter((entry) => entry !== null).map((entry) => [entry.key, entry]));
+}
+
+function newestOf(entries: Entries): number {
+  let newest = 0;
+  for (const { writtenAt } of entries.values()) newest = Math.max(newest, writtenAt);
+  return newest;
+}
+
+async function readEntry(
+  folder: string,
+  key: string,
+  before: Entry | null,
+  recent: number,
+): Promise<Entry | null> {
+  const path = join(folder, key);
+  const about = await lookAt(path);
+  if (about === null) return null;
+  if (before !== null && before.stamp === about.stamp && before.writtenAt < recent)
+    return before.next ?? before;
+  const content = await readSmall(path, about);
+  if (content === null) return null;
+  const entry = entryOf(key, about, content);
+  if (entry.lease !== null || before === null || before.lease === null) return entry;
+  if (before.next?.stamp === entry.stamp) return entry;
+  // Somebody may be writing it in place, and it is empty for a moment: until then it says what it said.
+  return { ...entry, lease: before.lease, reason: null, next: entry };
+}
+
+function entryOf(key: string, { stamp, writtenAt }: About, { text, reason }: Content): Entry {
+  const subnets = parseSubnetKey(key);
+  const entry = { key, stamp, writtenAt, subnets, lease: null, next: null };
+  if (subnets === null) return { ...entry, reason: "its name names no subnet, as 10.244.1.0-24 does" };
+  if (text === null) return { ...entry, reason };
+  if (text.trim() === "") return { ...entry, reason: "it is empty: its subnet is kept free" };
+  try {
+    const lease = { key, subnets, attributes: parseAttributes(text) };
+    return { ...entry, lease, reason: null };
+  } catch (error) {
+    return { ...entry, reason: `its content is no lease: ${(error as Error).message}` };
+  }
+}
+
+/** What a file publishes that is no lease. */
+const NOBODY: LeaseAttributes = {
+  publicIp: null,
+  publicIpv6: null,
+  backendType: "",
+  backendData: null,
+  backendV6Data: null,
+};
+
+/** @returns leases, and as leases of nobody what keeps a subnet without being one */
+export function claimsIn(entries: Iterable<Entry>): NodeLease[] {
+  const claims: NodeLease[] = [];
+  for (const { key, subnets, lease } of entries) {
+    if (lease !== null) claims.push(lease);
+    else if (subnets !== null) claims.push({ key, subnets, attributes: NOBODY });
+  }
+  return claims;
+}
+
+/**
+ * @param now by the filesystem's clock, milliseconds
+ * @returns the leases that nobody has renewed in time
+ */
+export function endedIn(entries: Entries, now: number): Entry[] {
+  return [...entries.values()].filter(({ lease, writtenAt }) => lease !== null && now - writtenAt > TTL);
+}
+
+/** @returns whether two nodes cannot have these at the same time */
+export function subnetsOverlap(a: NodeSubnets, b: NodeSubnets): boolean {
+  const overlap = (one: string | null, other: string | null): boolean =>
+    one !== null && other !== null && cidrsOverlap(parseCidr(one), parseCidr(other));
+  return overlap(a.ipv4, b.ipv4) || overlap(a.ipv6, b.ipv6);
+}

@@ -1,0 +1,93 @@
+/** A watcher that writes down what a store tells, and checks that it tells each thing once. */
+import assert from "node:assert/strict";
+import type { LeaseChange } from "../../src/control/flannel/mirror.ts";
+import type { NodeLease } from "../../src/control/flannel/node-lease.ts";
+import type { Store, Watcher } from "../../src/stores/store.ts";
+
+/** Milliseconds after which what has not come will not come: long, for machines that are busy. */
+const PATIENCE = 20_000;
+
+/** Waits until `condition` holds. @throws AssertionError saying `what` did not happen */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE;
+  while (!(await condition())) {
+    assert.ok(performance.now() < end, `waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export class Heard implements Watcher {
+  /** How often `changed` was called: 0 until the store has told what there is. */
+  calls = 0;
+  /** All changes in their order. */
+  readonly changes: LeaseChange[] = [];
+  /** What there is after them. */
+  readonly leases = new Map<string, NodeLease>();
+  /** What is no lease, and why. */
+  readonly badNow = new Map<string, string>();
+  /** All that was said of bad entries, and of the store itself. */
+  readonly badSaid: [key: string, reason: string | null][] = [];
+  readonly troubles: (string | null)[] = [];
+  /** What a store must not do: assertions inside of a callback would be lost. */
+  readonly faults: string[] = [];
+
+  /** Begins to listen. @returns once all there is has been told */
+  static async all(store: Store): Promise<Heard> {
+    const heard = new Heard();
+    store.watch(heard);
+    await until("a watcher hears what there is", () => heard.calls > 0);
+    return heard;
+  }
+
+  changed(changes: readonly LeaseChange[]): void {
+    if (this.calls++ > 0 && changes.length === 0) this.faults.push("told of no changes");
+    for (const change of changes) {
+      const { kind, lease } = change;
+      const before = this.leases.get(lease.key);
+      if ((kind === "added") !== (before === undefined)) this.faults.push(`${kind}: ${lease.key}`);
+      if (kind === "changed" && isSame(before, lease)) this.faults.push(`unchanged: ${lease.key}`);
+      if (kind === "removed" && !isSame(before, lease)) this.faults.push(`removed another: ${lease.key}`);
+      if (kind === "removed") this.leases.delete(lease.key);
+      else this.leases.set(lease.key, lease);
+      this.changes.push(change);
+    }
+  }
+
+  bad(key: string, reason: string | null): void {
+    if ((this.badNow.get(key) ?? null) === reason) this.faults.push(`told twice: ${key} ${reason}`);
+    if (reason === null) this.badNow.delete(key);
+    else this.badNow.set(key, reason);
+    this.badSaid.push([key, reason]);
+  }
+
+  heard(trouble: string | null): void {
+    const before = this.troubles.at(-1) ?? null;
+    if ((before === null) === (trouble === null)) this.faults.push(`heard(${trouble}) after ${before}`);
+    this.troubles.push(trouble);
+  }
+
+  /** Waits until the leases are exactly these. */
+  async has(...leases: readonly NodeLease[]): Promise<void> {
+    const wanted = new Map(leases.map((lease) => [lease.key, lease]));
+    await until(
+      `a watcher knows ${[...wanted.keys()].join(", ") || "no lease"}`,
+      () =>
+        this.leases.size === wanted.size &&
+        [...wanted].every(([key, lease]) => isSame(this.leases.get(key), lease)),
+    );
+  }
+
+  /** What was told of one lease, in its order. */
+  kinds(key: string): string[] {
+    return this.changes.filter(({ lease }) => lease.key === key).map(({ kind }) => kind);
+  }
+}
+
+function isSame(a: NodeLease | undefined, b: NodeLease): boolean {
+  try {
+    assert.deepEqual(a, b);
+    return true;
+  } catch {
+    return false;
+  }
+}
