@@ -11,7 +11,7 @@
  * dataplane cannot be had again, `failed` resolves and the process ends.
  */
 import { type ApiServer, startApiServer } from "./api/server.ts";
-import type { AgentStatus, ReloadStatus } from "./api/types.ts";
+import type { AgentStatus, ClusterView, ReloadStatus } from "./api/types.ts";
 import { unavailable } from "./choice.ts";
 import { describeDiffs, restartNeeded } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
@@ -40,6 +40,7 @@ export class Agent {
   readonly failed: Promise<Error>;
   readonly #log: Log;
   readonly #load: () => Loaded;
+  readonly #cluster: ClusterView | null;
   readonly #startedAt = new Date();
   /** Opens, reloads, comparisons and changes, one after the other. */
   readonly #serial = new Serial();
@@ -53,8 +54,9 @@ export class Agent {
   #timer: NodeJS.Timeout | undefined;
   #monitor: HostMonitor | undefined;
 
-  private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log) {
+  private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log, cluster: ClusterView | null) {
     this.#configs = configs;
+    this.#cluster = cluster;
     this.#load = load;
     this.#log = log;
     let fail: (error: Error) => void = () => {};
@@ -66,13 +68,14 @@ export class Agent {
 
   /**
    * Starts the agent. @returns once packets flow
+   * @param cluster where the peers are a flannel cluster's
    * @throws ConfigError, SocketError, SystemCallError, HostError: nothing is left open then
    */
-  static async start(load: () => Loaded, log: Log): Promise<Agent> {
+  static async start(load: () => Loaded, log: Log, cluster: ClusterView | null = null): Promise<Agent> {
     const { configs, warnings } = read(load);
     log.setLevel(configs[0].logLevel);
     for (const warning of warnings) log.warn(formatProblem(warning));
-    const agent = new Agent(configs, load, log);
+    const agent = new Agent(configs, load, log, cluster);
     try {
       await agent.#start();
     } catch (error) {
@@ -84,7 +87,7 @@ export class Agent {
 
   async #start(): Promise<void> {
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
-    const view = new View(() => this.status(), this.#forwardings, this.#serial);
+    const view = new View(() => this.status(), this.#forwardings, this.#serial, this.#cluster);
     this.#api = await startApiServer({ path: this.#configs[0].socket, view, onError });
     await this.#serial.run(() => this.#forwardings.open());
     this.#started = true;
@@ -101,9 +104,10 @@ export class Agent {
     const look = async (why: string): Promise<void> => {
       this.#log.debug(`a look at what is in place: ${why}`);
       await this.#serial.run(() => this.#keep());
+      this.#cluster?.hostChanged();
     };
     try {
-      return new HostMonitor({ devices, uplink, look });
+      return new HostMonitor({ devices, uplink, routes: this.#cluster?.routesMatter ?? false, look });
     } catch (error) {
       const { message } = error as Error;
       const every = RECONCILE_EVERY / 1000;
@@ -219,6 +223,7 @@ export class Agent {
       lastReload: this.#lastReload,
       started: this.#started,
       stopping: this.#stopping,
+      cluster: this.#cluster,
     });
   }
 }

@@ -54,7 +54,7 @@ function load(sources: ConfigSources): Loaded {
 }
 
 /** Resolves with the first of these signals; the next one then ends the process as if nobody listened. */
-function signalled(signals: readonly NodeJS.Signals[]): Promise<string> {
+export function signalled(signals: readonly NodeJS.Signals[]): Promise<string> {
   return new Promise((resolve) => {
     const heard = (signal: NodeJS.Signals): void => {
       for (const each of signals) process.off(each, heard);

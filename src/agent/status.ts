@@ -4,12 +4,15 @@ import {
   type AgentState,
   type AgentStatus,
   type CarrierStatus,
+  type ClusterView,
   type OffloadStatus,
   type OverlayStatus,
   type PathMtuStatus,
+  type PeerStatus,
   SCHEMA,
   type UnderlayStatus,
 } from "./api/types.ts";
+import { clusterLines, leasesByMac } from "./cluster.ts";
 import type { AgentConfig, OverlayConfig } from "./config/load.ts";
 import { type HealthParts, healthLines } from "./health.ts";
 import type { CarrierParts } from "./look.ts";
@@ -23,17 +26,21 @@ import { version } from "./version.ts";
 export interface StatusParts extends HealthParts {
   readonly startedAt: Date;
   readonly loadedAt: Date;
+  /** Null where the peers are not a flannel cluster's. */
+  readonly cluster: ClusterView | null;
 }
 
 export function describeStatus(parts: StatusParts): AgentStatus {
   const { carriers, lastReload } = parts;
+  const cluster = parts.cluster?.status() ?? null;
+  const leases = leasesByMac(parts.cluster?.leases() ?? []);
   const { config } = carriers[0]!;
   const underlays = carriers.map(carrierOf);
   const each = carriers.map((carrier) =>
-    carrier.config.overlays.map((one, i) => overlayOf(carrier, one, carrier.running?.overlays[i])),
+    carrier.config.overlays.map((one, i) => overlayOf(carrier, one, carrier.running?.overlays[i], leases)),
   );
   const overlays = each.flat();
-  const lines = healthLines(parts, each);
+  const lines = [...healthLines(parts, each), ...clusterLines(cluster)];
   const failing = overlays.some(({ peers }) => peers.some(({ state }) => state !== "ok"));
   const wrong = lines.some(({ level }) => level === "error") || failing;
   const { devices: _devices, dataplane, offloads, ...underlay } = underlays[0]!;
@@ -53,6 +60,7 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     underlays,
     config: { file: config.file, loadedAt: parts.loadedAt.toISOString(), lastReload },
     health: lines,
+    cluster,
   };
 }
 
@@ -76,6 +84,7 @@ function overlayOf(
   { paths }: CarrierParts,
   config: OverlayConfig,
   overlay: Overlay | undefined,
+  leases: ReadonlyMap<string, PeerStatus["lease"]>,
 ): OverlayStatus {
   const pathOf = (address: string): PathMtuStatus | null => paths?.statusOf(address) ?? null;
   return {
@@ -90,7 +99,8 @@ function overlayOf(
     peers: config.peers.map((peer) => {
       const { publicIp, vtepMac, subnets } = peer;
       const state = overlay?.peers.stateOf(peer) ?? "not in place yet";
-      return { publicIp, vtepMac, subnets, state, pathMtu: pathOf(publicIp) };
+      const lease = leases.get(vtepMac) ?? null;
+      return { publicIp, vtepMac, subnets, state, pathMtu: pathOf(publicIp), lease };
     }),
     flooding: {
       group: config.group,

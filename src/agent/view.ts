@@ -2,13 +2,16 @@
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { FdbChange, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
-import type {
-  AgentEvent,
-  AgentStatus,
-  AgentView,
-  DeviceFdbReason,
-  OfDevice,
-  OverlayChoice,
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentStatus,
+  type AgentView,
+  type ClusterView,
+  type DeviceFdbReason,
+  type LeaseStatus,
+  type OfDevice,
+  type OverlayChoice,
 } from "./api/types.ts";
 import { allOf, oneOf, unavailable } from "./choice.ts";
 import { addSnapshots } from "./engine/queues.ts";
@@ -21,9 +24,17 @@ export class View implements AgentView {
   readonly status: () => Promise<AgentStatus>;
   readonly #forwardings: Forwardings;
   readonly #serial: Serial;
+  readonly #cluster: ClusterView | null;
 
-  constructor(status: () => Promise<AgentStatus>, forwardings: Forwardings, serial: Serial) {
+  /** @param cluster where the peers are a flannel cluster's */
+  constructor(
+    status: () => Promise<AgentStatus>,
+    forwardings: Forwardings,
+    serial: Serial,
+    cluster: ClusterView | null,
+  ) {
     this.status = status;
+    this.#cluster = cluster;
     this.#forwardings = forwardings;
     this.#serial = serial;
   }
@@ -70,6 +81,16 @@ export class View implements AgentView {
 
   changeNeighbour(change: NeighbourChange, choice?: OverlayChoice): Promise<void> {
     return this.#serial.run(() => oneOf(this.#forwardings.candidates, choice).neighbours.change(change));
+  }
+
+  leases(): readonly LeaseStatus[] {
+    if (this.#cluster !== null) return this.#cluster.leases();
+    const remedy = "`poplin flanneld` runs a node of a flannel cluster";
+    throw new AgentError(
+      "NO_CLUSTER",
+      "the peers of this agent stand in its file, and are no leases",
+      remedy,
+    );
   }
 
   plan(): Promise<readonly string[]> {

@@ -1,15 +1,21 @@
 /**
  * `poplin cleanup`: removes the TAP that a stopped agent left, and with it its addresses, neighbours and routes, which
- * the kernel drops with their device. It touches nothing that is no TAP, and no TAP that a process holds.
+ * the kernel drops with their device; of a node of a flannel cluster also what it left beside (`cleanup-node.ts`). It
+ * touches nothing that is no TAP, and no TAP that a process holds.
  */
 import { setTimeout } from "node:timers/promises";
 import { Command } from "commander";
 import { loadDeviceNames } from "../agent/config/device-name.ts";
+import { FLANNELD_FLAGS } from "../agent/flannel/flag-table.ts";
 import { deleteLink, type Link } from "../host/link.ts";
 import { type DeviceState, readDevice } from "../host/read.ts";
 import { tapHolders } from "../io/linux/holders.ts";
+import { cleanUpNode } from "./cleanup-node.ts";
 import { print } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
+
+/** Where flanneld writes it. */
+const SUBNET_FILE = FLANNELD_FLAGS["subnet-file"].fallback;
 
 /** Milliseconds that a process gets to end, and between two looks whether it has. */
 const END_TIMEOUT = 10_000;
@@ -19,18 +25,22 @@ interface CleanupOptions {
   readonly config?: string;
   readonly device?: string;
   readonly force?: boolean;
+  readonly subnetFile?: string;
 }
 
 export function cleanupCommand(): Command {
   return new Command("cleanup")
     .description(
       "Remove the device that a stopped agent left, with its addresses, neighbours and routes. Until then the " +
-        "device keeps them for the next start. Nothing to remove is no failure.\n\n" +
+        "device keeps them for the next start. Of a node of a flannel cluster also its device for IPv6, its firewall " +
+        "rules, its routes past the overlay, and subnet.env. Nothing to remove is no failure.\n\n" +
         "Which device: --device, else POPLIN_DEVICE, else what the file says, else flannel.VNI with the VNI of " +
-        "POPLIN_VNI or the file: flannel.1; with a list of overlays in the file, all of theirs. A mistake elsewhere in the configuration does not matter here.",
+        "POPLIN_VNI or the file: flannel.1; with a list of overlays in the file, all of theirs. A mistake elsewhere in " +
+        "the configuration does not matter here.",
     )
     .option("-c, --config <FILE>", "the agent's configuration file, which may name the device")
     .option("-d, --device <NAME>", "the device itself")
+    .option("--subnet-file <FILE>", `of a flannel node (or FLANNELD_SUBNET_FILE; default ${SUBNET_FILE})`)
     .option("-f, --force", "even while an agent runs on it, which is ended first")
     .action(cleanup);
 }
@@ -39,6 +49,16 @@ async function cleanup(options: CleanupOptions): Promise<void> {
   const { config = null, device: name } = options;
   const devices = loadDeviceNames({ path: config, env: process.env, flags: { device: name } });
   for (const device of devices) await cleanUp(device, options);
+  const flannels = devices.filter((device) => device.startsWith("flannel."));
+  for (const device of flannels) await cleanUpIpv6(device, options);
+  const { subnetFile = process.env.FLANNELD_SUBNET_FILE || SUBNET_FILE } = options;
+  if (flannels.length > 0) print(await cleanUpNode(subnetFile));
+}
+
+/** With dual stack a node has a second device. */
+async function cleanUpIpv6(device: string, options: CleanupOptions): Promise<void> {
+  const name = device.replace("flannel.", "flannel-v6.");
+  if ((await readDevice(name)) !== null) await cleanUp(name, options);
 }
 
 async function cleanUp(device: string, options: CleanupOptions): Promise<void> {

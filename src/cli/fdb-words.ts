@@ -2,7 +2,7 @@
  * The words of `bridge fdb`, as people type and paste them: `<mac> dst <ip> [port <n>] [self] [permanent]`, and its
  * output in text and JSON. Pure.
  */
-import { type AgentStatus, carrierOf, type OverlayStatus } from "../agent/api/types.ts";
+import { type AgentStatus, carrierOf, type OverlayStatus, type PeerStatus } from "../agent/api/types.ts";
 import type { FdbChange, FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { CliError, EXIT } from "./errors.ts";
 
@@ -11,12 +11,18 @@ export interface FdbDevice {
   readonly name: string;
   readonly vni: number;
   readonly port: number;
+  /** In a flannel cluster the leases that rows are there for, by the row's MAC. */
+  readonly leases: ReadonlyMap<string, RowLease>;
 }
 
+/** The lease of a peer, and since when it is known. */
+export type RowLease = NonNullable<PeerStatus["lease"]>;
+
 export function deviceOf(status: AgentStatus, overlay: OverlayStatus = status): FdbDevice {
-  const { device } = overlay;
+  const { device, peers } = overlay;
   const { port } = carrierOf(status, overlay) ?? status.underlay;
-  return { name: device.name, vni: device.vni, port };
+  const leases = peers.flatMap(({ vtepMac, lease }) => (lease === null ? [] : [[vtepMac, lease] as const]));
+  return { name: device.name, vni: device.vni, port, leases: new Map(leases) };
 }
 
 /** Words that say what every row here is anyway. */
@@ -35,6 +41,7 @@ export function parseChange(op: FdbChange["op"], words: readonly string[]): FdbC
     const word = rest[i]!;
     if (IMPLIED.has(word)) continue;
     const value = rest[++i];
+    if (word === "lease") continue; // of a line that was pasted: whose row it is, is for the store to say
     if (word !== "dst" && word !== "port") throw usage(op, `unknown word "${word}"`);
     if (value === undefined) throw usage(op, `"${word}" needs a value`);
     if (word === "dst") dst = value;
@@ -59,7 +66,8 @@ function usage(op: FdbChange["op"], message: string): CliError {
 }
 
 /**
- * One line per row, by MAC; VNI and port only where they are not the device's, as `bridge fdb show dev` does.
+ * One line per row, by MAC; VNI and port only where they are not the device's, as `bridge fdb show dev` does; behind all
+ * that the lease that the row is there for.
  * @param named whether each line names the device, as `bridge fdb show` without one does
  */
 export function fdbLines(rows: readonly FdbRow[], device: FdbDevice, named = false): string[] {
@@ -67,7 +75,8 @@ export function fdbLines(rows: readonly FdbRow[], device: FdbDevice, named = fal
     const words = [row.mac, ...(named ? ["dev", device.name] : []), "dst", row.dst];
     if (row.port !== device.port) words.push("port", String(row.port));
     if (row.vni !== device.vni) words.push("vni", String(row.vni));
-    return [...words, "self", row.state].join(" ");
+    const lease = device.leases.get(row.mac);
+    return [...words, "self", row.state, ...(lease === undefined ? [] : ["lease", lease.key])].join(" ");
   });
 }
 
@@ -82,19 +91,24 @@ export interface FdbJson {
   readonly state: string;
   /** Of a learned row: how old it is, in seconds, and how often it has moved. */
   readonly learned?: LearnedRow;
+  readonly lease?: RowLease;
 }
 
 export function fdbJson(rows: readonly FdbRow[], device: FdbDevice): FdbJson[] {
-  return sorted(rows).map((row) => ({
-    mac: row.mac,
-    ifname: device.name,
-    dst: row.dst,
-    port: row.port,
-    vni: row.vni,
-    flags: ["self"],
-    state: row.state,
-    ...(row.learned === undefined ? {} : { learned: row.learned }),
-  }));
+  return sorted(rows).map((row) => {
+    const lease = device.leases.get(row.mac);
+    return {
+      mac: row.mac,
+      ifname: device.name,
+      dst: row.dst,
+      port: row.port,
+      vni: row.vni,
+      flags: ["self"],
+      state: row.state,
+      ...(row.learned === undefined ? {} : { learned: row.learned }),
+      ...(lease === undefined ? {} : { lease }),
+    };
+  });
 }
 
 function sorted(rows: readonly FdbRow[]): FdbRow[] {

@@ -73,9 +73,12 @@ function whyCommand(): Command {
     const choice = await checked(client, onlyOverlay(words, options.vni));
     const reasons = await client.why(mac, choice);
     if (reasons.length === 0) throw await noRow(mac, client, choice);
-    if (!options.json) return print(whyLines(reasons, stdoutStyle(), Date.now()));
     const status = await client.status();
     const device = ({ dev }: OfDevice<FdbRow>) => deviceOf(status, chosen(status, { dev })[0]);
+    if (!options.json) {
+      const leaseOf = (row: OfDevice<FdbRow>) => device(row).leases.get(row.mac);
+      return print(whyLines(reasons, leaseOf, stdoutStyle(), Date.now()));
+    }
     printJson(reasons.map(({ row, lesson }) => ({ ...fdbJson([row], device(row))[0], lesson })));
   });
 }

@@ -5,6 +5,7 @@
  *
  *   arguments → which command → its module → commander → exit code (errors.ts)
  */
+import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError, type Option } from "commander";
 import { version } from "../agent/version.ts";
@@ -33,6 +34,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "show or change the addresses that are answered for (proxy)",
     load: async () => (await import("./neigh.ts")).neighCommand(),
   },
+  lease: {
+    about: "show the leases of the flannel cluster",
+    load: async () => (await import("./lease.ts")).leaseCommand(),
+  },
   reconcile: {
     about: "put back the rows that somebody has changed, or list them",
     load: async () => (await import("./reconcile.ts")).reconcileCommand(),
@@ -58,6 +63,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
       keepYoungGenerationSmall();
       return (await import("./vtep.ts")).vtepCommand();
     },
+  },
+  flanneld: {
+    about: "run a node of a flannel cluster, with flanneld's flags",
+    load: async () => (await import("./flanneld.ts")).flanneldCommand(),
   },
   cleanup: {
     about: "remove the device that a stopped agent left",
@@ -143,6 +152,21 @@ function inherit(command: Command, parent: Command): void {
   for (const child of command.commands) inherit(child, command);
 }
 
+/**
+ * What flanneld is given, whose line is read by Go's rules: behind `poplin flanneld`, and all there is where the program is
+ * called flanneld, as by a link in a DaemonSet's image. @returns null where another command is meant
+ */
+function flanneldArguments(argv: readonly string[]): readonly string[] | null {
+  if (basename(process.argv[1] ?? "") === "flanneld") return argv;
+  return argv[0] === "flanneld" ? argv.slice(1) : null;
+}
+
+async function runFlanneld(args: readonly string[]): Promise<void> {
+  keepYoungGenerationSmall();
+  const { flanneld } = await import("./flanneld.ts");
+  await flanneld(args);
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   // `poplin stats | head -1`: who has read enough closes the pipe, and that is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -151,6 +175,8 @@ async function main(argv: readonly string[]): Promise<void> {
   });
   const json = argv.some((word) => word === "-j" || word === "--json");
   try {
+    const flannelds = flanneldArguments(argv);
+    if (flannelds !== null) return await runFlanneld(flannelds);
     const args = normalize(argv);
     await (await build(args, json)).parseAsync(args, { from: "user" });
   } catch (error) {

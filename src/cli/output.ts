@@ -99,6 +99,11 @@ export function duration(seconds: number): string {
   return parts.join(", ") || "0 seconds";
 }
 
+/** 3723 → "1 hour": the largest unit alone, for tables. */
+export function roughly(seconds: number): string {
+  return duration(seconds).split(",", 1)[0]!;
+}
+
 /** "1 minute ago"; "just now" within a second, or for a clock that went backwards. */
 export function ago(at: string, now: number): string {
   const seconds = (now - Date.parse(at)) / 1000;

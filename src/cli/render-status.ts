@@ -7,12 +7,9 @@ import {
   type ConfigStatus,
   carrierOf,
   type DataplaneStatus,
-  type FloodStatus,
   failures,
   type HealthLine,
   type OverlayStatus,
-  type PathMtuStatus,
-  type PeerStatus,
   type PolicyStatus,
   type StatsAnswer,
   type UnderlayStatus,
@@ -20,19 +17,9 @@ import {
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF, usualOffloads } from "../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";
-import {
-  ago,
-  bytes,
-  count,
-  duration,
-  hang,
-  paint,
-  plural,
-  type Style,
-  table,
-  widthOf,
-  wrap,
-} from "./output.ts";
+import { ago, bytes, count, duration, hang, paint, plural, type Style, wrap } from "./output.ts";
+import { clusterRows } from "./render-cluster.ts";
+import { peerLines } from "./render-peers.ts";
 import { totalDrops } from "./render-stats.ts";
 
 const STATE_COLOR = { running: "green", starting: "yellow", degraded: "yellow", stopping: "yellow" } as const;
@@ -48,11 +35,11 @@ export function renderStatus(
   style: Style,
   now: number,
 ): string[] {
-  const others = status.overlays.slice(1).flatMap((overlay) => otherOverlay(overlay, status, style));
+  const others = status.overlays.slice(1).flatMap((overlay) => otherOverlay(overlay, status, style, now));
   return [
     ...head(status, stats, style, now),
     "",
-    ...peers(status, style),
+    ...peerLines(status, style, now),
     ...others,
     "",
     ...health(status, style),
@@ -60,7 +47,7 @@ export function renderStatus(
 }
 
 /** An overlay beside the first: what it is, its underlay where there are several, and its peers. */
-function otherOverlay(overlay: OverlayStatus, status: AgentStatus, style: Style): string[] {
+function otherOverlay(overlay: OverlayStatus, status: AgentStatus, style: Style, now: number): string[] {
   const { device, policy, flooding, learning, proxy } = overlay;
   const { name, vni, mtu, mac, addresses } = device;
   const targets = [flooding.group ?? "", ...flooding.remotes.map(({ address }) => address)];
@@ -80,7 +67,7 @@ function otherOverlay(overlay: OverlayStatus, status: AgentStatus, style: Style)
     "",
     ...hang(`${name}: `, known.join(", "), style.width),
     ...(carrier === undefined ? [] : hang("  underlay   ", underlayText(carrier), style.width)),
-    ...peers(overlay, style),
+    ...peerLines(overlay, style, now),
   ];
 }
 
@@ -104,6 +91,7 @@ function head(status: AgentStatus, stats: StatsAnswer | null, style: Style, now:
   const title = paint(style, "bold", `poplin ${status.version}`);
   const rows = [
     ...deviceRows(status),
+    ...clusterRows(status.cluster),
     ...policyRows(status.policy, status.dataplane.lastGroup),
     ...learningRows(status),
     ...offloadRows(status),
@@ -266,78 +254,6 @@ function trafficText(stats: StatsAnswer): string {
     `${bytes(stats.rxBytes)} in ${plural(stats.rxFrames, "frame")} received, ${count(dropped)} dropped` +
     (dropped > 0 ? " (`poplin stats` says why)" : "")
   );
-}
-
-const IP = { title: "PUBLIC IP" };
-const MAC = { title: "VTEP MAC" };
-const SUBNET = { title: "SUBNET" };
-const STATE = { title: "STATE" };
-
-function peers({ peers: all, flooding }: Pick<OverlayStatus, "peers" | "flooding">, style: Style): string[] {
-  const flooded = remotes(flooding, style);
-  if (all.length === 0 && (flooded.length > 0 || flooding.group !== null)) return flooded;
-  if (all.length === 0)
-    return ["no peers: nothing is forwarded but what rows by hand say (`poplin fdb show`)"];
-  const inner = { ...style, width: style.width - 2 };
-  const wide = peerTable(all, inner);
-  const lines = wide.some((line) => widthOf(line) > inner.width) ? narrowPeerTable(all, inner) : wide;
-  return [plural(all.length, "peer"), ...lines.map((line) => `  ${line}`), ...flooded];
-}
-
-/** The VTEPs that get what is flooded, and what is wrong with their paths. */
-function remotes({ remotes: all }: FloodStatus, style: Style): string[] {
-  if (all.length === 0) return [];
-  const addresses = all.map(({ address }) => address).join(", ");
-  return [
-    ...hang(`${plural(all.length, "remote")}: `, addresses, style.width),
-    ...all.flatMap(({ address, pathMtu }) => narrow(pathMtu, `${address}: `, style)),
-  ];
-}
-
-/** A line per subnet, the first beside its peer. */
-function peerTable(all: readonly PeerStatus[], style: Style): string[] {
-  const rows = all.flatMap((peer) => {
-    const [first = "none", ...more] = peer.subnets;
-    return [
-      [peer.publicIp, peer.vtepMac, first, verdict(peer, style)],
-      ...more.map((subnet) => ["", "", subnet]),
-    ];
-  });
-  const [titles, ...lines] = table([IP, MAC, SUBNET, STATE], rows, style);
-  return [
-    titles!,
-    ...all.flatMap((peer) => [...lines.splice(0, peer.subnets.length || 1), ...trouble(peer, style)]),
-  ];
-}
-
-/** What a pair of long IPv6 addresses leaves no room for goes below. */
-function narrowPeerTable(all: readonly PeerStatus[], style: Style): string[] {
-  const rows = all.map((peer) => [peer.publicIp, peer.vtepMac, verdict(peer, style)]);
-  const [titles, ...lines] = table([IP, MAC, STATE], rows, style);
-  return [
-    titles!,
-    ...all.flatMap((peer, i) => [
-      lines[i]!,
-      ...hang("    ", peer.subnets.join(", "), style.width),
-      ...trouble(peer, style),
-    ]),
-  ];
-}
-
-function verdict(peer: PeerStatus, style: Style): string {
-  return peer.state === "ok" ? paint(style, "green", "ok") : paint(style, "red", "failed");
-}
-
-function trouble(peer: PeerStatus, style: Style): string[] {
-  const { state, pathMtu } = peer;
-  const failed = state === "ok" ? [] : hang("    ", state, style.width);
-  return [...failed, ...narrow(pathMtu, "", style)];
-}
-
-function narrow(pathMtu: PathMtuStatus | null, whose: string, style: Style): string[] {
-  if (pathMtu === null || pathMtu.bytes >= pathMtu.needed) return [];
-  const { bytes, needed, how } = pathMtu;
-  return hang("    ", `${whose}path MTU ${bytes} (${how}), ${needed} needed`, style.width);
 }
 
 function health(status: AgentStatus, style: Style): string[] {

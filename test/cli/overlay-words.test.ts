@@ -117,15 +117,20 @@ describe("two underlays", () => {
   });
 
   it("rows have the port of their own underlay as the one that is not said", () => {
-    expect(deviceOf(status)).toEqual({ name: "flannel.1", vni: 1, port: 8472 });
-    expect(deviceOf(status, status.overlays[1])).toEqual({ name: "flannel-v6.1", vni: 1, port: 4789 });
+    expect(deviceOf(status)).toEqual({ name: "flannel.1", vni: 1, port: 8472, leases: new Map() });
+    expect(deviceOf(status, status.overlays[1])).toEqual({
+      name: "flannel-v6.1",
+      vni: 1,
+      port: 4789,
+      leases: new Map(),
+    });
   });
 
   it("`fdb why` says whose a row is where it is in several", () => {
     const row = (dev: string) => ({ dev, mac: "02:00:00:00:00:01", dst: "::1", port: 8472, vni: 1 });
     const reason = (dev: string) => ({ row: { ...row(dev), state: "permanent" as const }, lesson: null });
     const first = (...devs: string[]) =>
-      whyLines(devs.map(reason), STYLE, 0).filter((line) => line.startsWith("02:"));
+      whyLines(devs.map(reason), () => undefined, STYLE, 0).filter((line) => line.startsWith("02:"));
     expect(first("flannel.1", "flannel-v6.1")).toEqual([
       "02:00:00:00:00:01 dev flannel.1 is behind ::1, port 8472: permanent",
       "02:00:00:00:00:01 dev flannel-v6.1 is behind ::1, port 8472: permanent",

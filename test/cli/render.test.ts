@@ -27,6 +27,7 @@ function sickStatus(): AgentStatus {
         subnets: ["fd00:1234:5678:9abc::/64", "10.244.2.0/24"],
         state: "ok",
         pathMtu: null,
+        lease: null,
       },
       {
         publicIp: "172.19.0.4",
@@ -35,6 +36,7 @@ function sickStatus(): AgentStatus {
         state:
           "the kernel refused the route 10.244.3.0/24 via flannel.1: RTNETLINK answers: Network is unreachable",
         pathMtu: { bytes: 1400, needed: 1500, how: "probe", at: "2026-11-20T00:00:00.000Z" },
+        lease: null,
       },
     ],
     underlay: {

@@ -4,10 +4,11 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import type { CounterSnapshot } from "../../src/dataplane/counters.ts";
 import type { DropReason } from "../../src/dataplane/drops.ts";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import type { ExecResult, Host } from "../../src/lab/host.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import type { NodePlan } from "../../src/lab/plan.ts";
-import { POPLIN, type PoplinNode } from "../../src/lab/poplin-node.ts";
+import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

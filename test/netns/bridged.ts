@@ -12,11 +12,11 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiClient } from "../../src/agent/api/client.ts";
 import type { FdbRow } from "../../src/dataplane/options.ts";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { type Network, switchNetwork } from "../../src/lab/network.ts";
 import { type NodePlan, planNode } from "../../src/lab/plan.ts";
-import { POPLIN } from "../../src/lab/poplin-node.ts";
 import { until } from "./agents.ts";
 import { ready } from "./stress/traffic.ts";
 

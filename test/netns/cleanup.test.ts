@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { Lab } from "../../src/lab/lab.ts";
-import { POPLIN } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab as labNeeds } from "../helpers/needs.ts";
 
 const DEVICE = "flannel.7";

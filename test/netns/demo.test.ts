@@ -3,8 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import { listNamespaces } from "../../src/lab/netns.ts";
-import { POPLIN } from "../../src/lab/poplin-node.ts";
 import { demolish, folderOf, records } from "../../src/lab/registry.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 

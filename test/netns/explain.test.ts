@@ -1,8 +1,8 @@
 /** What `poplin vtep --explain` prints, run as it is: the kernel makes the device that it says. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { Lab } from "../../src/lab/lab.ts";
-import { POPLIN } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab as labNeeds, tool } from "../helpers/needs.ts";
 
 describeWith([labNeeds(), tool("bridge")], "--explain", () => {

@@ -8,10 +8,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentEvent } from "../../src/agent/api/types.ts";
 import { EventHub } from "../../src/agent/events.ts";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
-import { POPLIN } from "../../src/lab/poplin-node.ts";
 import { fromHex, hex, parseMac } from "../../src/wire/bytes.ts";
 import { IP_OWNER, IP6_OWNER, OWNER, OWNER_MAC } from "../dataplane/questions.ts";
 import { Stages } from "../dataplane/stages.ts";

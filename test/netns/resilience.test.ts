@@ -1,9 +1,10 @@
 /** What goes wrong around an agent must not end it, nor make it say what is not so. */
 import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import { DEVICE } from "../../src/lab/node.ts";
-import { POPLIN, type PoplinNode } from "../../src/lab/poplin-node.ts";
+import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 import { failingAgent, reload, rowsFor, rowsOf, until } from "./agents.ts";
 

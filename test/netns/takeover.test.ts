@@ -3,9 +3,10 @@
  * else's it leaves alone, and says whose it is. Whoever is refused leaves nothing behind and disturbs nobody.
  */
 import { afterEach, expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
-import { POPLIN, type PoplinNode } from "../../src/lab/poplin-node.ts";
+import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { failingAgent, hasDevice, rowsFor, rowsOf } from "./agents.ts";
 import { Pinger } from "./traffic/ping.ts";

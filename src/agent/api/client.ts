@@ -13,6 +13,8 @@ import {
   type FdbAnswer,
   type FdbReasonJson,
   type FlushAnswer,
+  type LeaseAnswer,
+  type LeaseStatus,
   type NeighbourAnswer,
   type OfDevice,
   type OverlayChoice,
@@ -96,6 +98,11 @@ export class ApiClient {
 
   async changeFdb(change: FdbChange, choice?: OverlayChoice): Promise<void> {
     await this.#ask("POST", withChoice("/v1/fdb", choice), change);
+  }
+
+  /** The leases of the flannel cluster. @throws ApiClientError, `REFUSED` where the agent is in none */
+  async leases(): Promise<readonly LeaseStatus[]> {
+    return (await this.#ask<LeaseAnswer>("GET", "/v1/leases")).leases;
   }
 
   async neighbours(choice?: OverlayChoice): Promise<readonly OfDevice<Neighbour>[]> {

@@ -69,6 +69,7 @@ const ROUTES: Record<string, Record<string, Handler>> = {
       return { schema: SCHEMA };
     },
   },
+  "/v1/leases": { GET: async (view) => ({ schema: SCHEMA, leases: view.leases() }) },
   "/v1/plan": { GET: async (view) => ({ schema: SCHEMA, steps: await view.plan() }) },
   "/v1/reconcile": { POST: async (view) => ({ schema: SCHEMA, changed: await view.reconcile() }) },
   "/v1/events": { GET: async () => STREAM },

@@ -79,6 +79,8 @@ export interface PeerStatus {
   readonly state: string;
   /** Null while nothing is known. */
   readonly pathMtu: PathMtuStatus | null;
+  /** The lease that it came from, and since when it is known; null for one that stands in the file. */
+  readonly lease: { readonly key: string; readonly since: string } | null;
 }
 
 /** How large a packet may be on its way through the underlay to a peer. */
@@ -168,6 +170,44 @@ export interface HealthLine {
   readonly remedy: string | null;
 }
 
+/** A lease in the store of a flannel cluster: this node's, another's, or what should be one and is none. */
+export interface LeaseStatus {
+  /** The store's name for it: the subnet as in etcd's key ("10.244.1.0-24"), the node's name in Kubernetes. */
+  readonly key: string;
+  /** Whether it is this node's. */
+  readonly own: boolean;
+  readonly subnets: readonly string[];
+  readonly publicIps: readonly string[];
+  readonly backendType: string;
+  /** As they stand there, checked or not. */
+  readonly vtepMacs: readonly string[];
+  /** When we first heard of it; null for what is no lease. */
+  readonly since: string | null;
+  /** Why it makes no peer, with what to do; null where nothing is wrong. */
+  readonly problem: string | null;
+}
+
+/** This node as one of a flannel cluster. */
+export interface ClusterStatus {
+  /** The store, in words: "etcd at http://127.0.0.1:2379". */
+  readonly store: string;
+  /** Why it is not heard at this moment; null where it is. Leases that are known stay in force. */
+  readonly trouble: string | null;
+  /** The key of this node's lease. */
+  readonly lease: string;
+  readonly networks: readonly string[];
+  readonly subnets: readonly string[];
+  readonly publicIps: readonly string[];
+  readonly subnetFile: string;
+  readonly firewall: {
+    readonly kind: "iptables" | "nftables";
+    /** Why its rules are not in place; null where they are. */
+    readonly trouble: string | null;
+  };
+  /** How many leases the store has, this node's among them, and how many make no peer. */
+  readonly leases: { readonly count: number; readonly bad: number };
+}
+
 /** One overlay: a VNI with its device, peers and rows. */
 export interface OverlayStatus {
   readonly device: DeviceStatus;
@@ -209,6 +249,18 @@ export interface AgentStatus extends OverlayStatus {
   readonly underlays: readonly CarrierStatus[];
   readonly config: ConfigStatus;
   readonly health: readonly HealthLine[];
+  /** Null where the peers are not a flannel cluster's. */
+  readonly cluster: ClusterStatus | null;
+}
+
+/** What a node of a flannel cluster says beside its agent. */
+export interface ClusterView {
+  /** Whether a route of the underlay may decide how a peer is reached (flannel's DirectRouting). */
+  readonly routesMatter: boolean;
+  /** Told when something has changed in this node's kernel that may concern it. */
+  hostChanged(): void;
+  status(): ClusterStatus;
+  leases(): readonly LeaseStatus[];
 }
 
 /** Which overlay is meant. Two may have one VNI, each over an underlay of its own; devices have different names. */
@@ -242,6 +294,8 @@ export interface AgentView {
   neighbours(choice?: OverlayChoice): Promise<readonly OfDevice<Neighbour>[]>;
   /** @throws as `changeFdb` */
   changeNeighbour(change: NeighbourChange, choice?: OverlayChoice): Promise<void>;
+  /** All leases of the cluster's store. @throws AgentError `NO_CLUSTER` */
+  leases(): readonly LeaseStatus[];
   /** What the next comparison would change, a step each, in the words of iproute2; none when all is in place. */
   plan(): Promise<readonly string[]>;
   /** Compares, and puts right what is not in place. @returns how many rows were changed */
@@ -270,6 +324,8 @@ export const REFUSALS = {
   NO_SUCH_ROW: 404,
   /** No overlay of the agent has this VNI. */
   NO_SUCH_VNI: 404,
+  /** The peers of this agent stand in its file. */
+  NO_CLUSTER: 404,
   /** No overlay of the agent has this device. */
   NO_SUCH_DEVICE: 404,
   /** It has several, and the change does not say which is meant. */
@@ -334,6 +390,12 @@ export interface FlushAnswer {
   readonly schema: typeof SCHEMA;
   /** Learned rows that are gone. */
   readonly flushed: number;
+}
+
+/** GET /v1/leases. */
+export interface LeaseAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly leases: readonly LeaseStatus[];
 }
 
 /** GET /v1/neigh. */

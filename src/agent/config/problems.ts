@@ -9,6 +9,8 @@ export type Place =
   | { readonly source: "environment"; readonly variable: string }
   /** Lines and columns count from 1; line 0 is the file as a whole. */
   | { readonly source: "file"; readonly file: string; readonly line: number; readonly column: number }
+  /** What all nodes of a flannel cluster agree on, or this node's lease there: "net-conf.json", "the lease". */
+  | { readonly source: "cluster"; readonly from: string }
   | { readonly source: "default" };
 
 export interface Problem {
@@ -30,6 +32,8 @@ export function formatPlace(place: Place): string {
       return place.variable;
     case "file":
       return place.line === 0 ? place.file : `${place.file}:${place.line}:${place.column}`;
+    case "cluster":
+      return place.from;
     case "default":
       return "default";
   }

@@ -2,9 +2,9 @@
 import type { ChildProcess } from "node:child_process";
 import { readCapture } from "../../io/capture-reader.ts";
 import { decodePacket } from "../../wire/index.ts";
+import { POPLIN } from "../agent-process.ts";
 import type { Host } from "../host.ts";
 import { VXLAN_PORT } from "../node.ts";
-import { POPLIN } from "../poplin-node.ts";
 
 /** Milliseconds for a capture to start, and for the packet to be in it. */
 const START_TIMEOUT = 10_000;

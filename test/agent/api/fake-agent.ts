@@ -5,6 +5,7 @@ import {
   type AgentStatus,
   type AgentView,
   type DeviceFdbReason,
+  type LeaseStatus,
   type OfDevice,
   type OverlayChoice,
   SCHEMA,
@@ -72,6 +73,7 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
         subnets: ["10.244.2.0/24"],
         state: "ok",
         pathMtu: null,
+        lease: null,
       },
       {
         publicIp: "172.19.0.4",
@@ -79,6 +81,7 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
         subnets: ["10.244.3.0/24", "10.244.4.0/24"],
         state: "ok",
         pathMtu: null,
+        lease: null,
       },
     ],
     flooding: { group: null, remotes: [], rate: 0 },
@@ -95,6 +98,7 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
     offloads: offloadsWithout({}),
     config: { file: "/etc/poplin/node.yaml", loadedAt: "2026-11-20T00:00:00.000Z", lastReload: null },
     health: [],
+    cluster: null,
     ...changes,
   };
   const { device, policy, peers, flooding, learning, proxy, underlay, dataplane, offloads } = status;
@@ -126,6 +130,13 @@ export class FakeAgent implements AgentView {
 
   status(): Promise<AgentStatus> {
     return this.answer();
+  }
+
+  /** What `leases` answers. */
+  leaseRows: readonly LeaseStatus[] = [];
+
+  leases() {
+    return this.leaseRows;
   }
 
   stats(choice?: OverlayChoice) {

@@ -1,0 +1,100 @@
+/**
+ * A node of a flannel cluster that finds everything by itself: poplin, run as flanneld is run, and a pod behind a bridge
+ * with the subnet that subnet.env says, as flannel's CNI plugin would set it up.
+ *
+ *   pod eth0 ── veth ── cni0 ── forwarding ── flannel.1 (poplin) ── eth0 ── network
+ */
+import { readFileSync } from "node:fs";
+import type { AgentStatus } from "../agent/api/types.ts";
+import { parseSubnetEnv } from "../host/subnet-env.ts";
+import { AgentProcess } from "./agent-process.ts";
+import type { Host } from "./host.ts";
+import type { Lab } from "./lab.ts";
+import type { Network } from "./network.ts";
+import { type NodePlan, planNode } from "./plan.ts";
+
+export interface FlannelNodeOptions {
+  /** Flags of `poplin flanneld` that say where the store is, and all others. */
+  readonly flags: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** A command that the agent is run under. */
+  readonly wrapper?: readonly string[];
+}
+
+export class FlannelNode extends AgentProcess {
+  readonly plan: NodePlan;
+  readonly subnetFile: string;
+  /** Flags of the next start. */
+  options: FlannelNodeOptions;
+  readonly #lab: Lab;
+  #pod: Host | undefined;
+
+  /** @param index the node's number, from 0: it decides its addresses in the network */
+  constructor(lab: Lab, network: Network, name: string, index: number, options: FlannelNodeOptions) {
+    const files = { socket: lab.file(`${name}.sock`), log: lab.file(`${name}.log`) };
+    super(lab.addHost(name), files);
+    this.plan = planNode(name, index);
+    this.subnetFile = lab.file(`${name}.env`);
+    this.options = options;
+    this.#lab = lab;
+    this.host.forwarding();
+    network.attach(this.host, this.plan);
+  }
+
+  /** Starts poplin, and does not wait until it forwards. */
+  launch(): void {
+    const { flags, env, wrapper } = this.options;
+    const socket = this.#lab.file(`${this.host.name}.sock`);
+    const own = ["--iface", "eth0", "--subnet-file", this.subnetFile];
+    this.spawn(["flanneld", ...own, ...flags], { POPLIN_SOCKET: socket, ...env }, wrapper);
+  }
+
+  /** Starts poplin, and sets up the pod when it forwards. */
+  async start(): Promise<void> {
+    this.launch();
+    await this.ready();
+    await this.#subnetWritten();
+    this.#pod ??= this.#addPod();
+  }
+
+  async #subnetWritten(): Promise<void> {
+    while (this.subnetEnv().size === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** The variables of subnet.env; none while it is not written. */
+  subnetEnv(): ReadonlyMap<string, string> {
+    try {
+      return parseSubnetEnv(readFileSync(this.subnetFile, "utf8"));
+    } catch {
+      return new Map();
+    }
+  }
+
+  get pod(): Host {
+    return this.#pod!;
+  }
+
+  /** The pod's address. */
+  get podIp(): string {
+    return this.subnetEnv()
+      .get("FLANNEL_SUBNET")!
+      .replace(/1\/\d+$/, "2");
+  }
+
+  #addPod(): Host {
+    const env = this.subnetEnv();
+    const gateway = env.get("FLANNEL_SUBNET")!;
+    const mtu = Number(env.get("FLANNEL_MTU"));
+    const pod = this.#lab.addHost(`${this.host.name}-pod`);
+    this.host.ip("link add cni0 type bridge", "link set cni0 up", `addr add ${gateway} dev cni0`);
+    this.#lab.cable({ host: this.host, name: "veth2" }, { host: pod, name: "eth0" }, mtu);
+    this.host.ip("link set veth2 master cni0");
+    const [address, length] = gateway.split("/");
+    pod.ip(`addr add ${this.podIp}/${length} dev eth0`, `route add default via ${address}`);
+    return pod;
+  }
+
+  status(): Promise<AgentStatus> {
+    return this.client.status();
+  }
+}
