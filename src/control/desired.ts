@@ -31,7 +31,16 @@ export function desiredRows(leases: readonly Lease[], addresses: readonly string
   return { leases: leases.map(rowsOf), addresses };
 }
 
+/** What was made of leases: each comparison asks for all of them, and to read addresses is what takes the time. */
+const made = new WeakMap<Lease, LeaseRows>();
+
 function rowsOf(lease: Lease): LeaseRows {
+  const rows = made.get(lease) ?? read(lease);
+  made.set(lease, rows);
+  return rows;
+}
+
+function read(lease: Lease): LeaseRows {
   const { publicIp, port, vtepMac, subnets, direct } = lease;
   const fdb = { mac: vtepMac, dst: publicIp, port };
   if (direct !== undefined) {

@@ -29,12 +29,17 @@ export interface LeaseRequest {
   readonly previous: NodeSubnets | null;
 }
 
-/** What the store itself says of how this node is reached. */
+/** What the store itself says of this node. */
 export interface NodeHints {
   /** Taken for --public-ip and --public-ipv6 (annotations node-public-ip, node-public-ipv6); null: nothing. */
   readonly publicIp: string | null;
   readonly publicIpv6: string | null;
+  /** What stands in the node's own entry since it was here last, so that it can keep its MACs. */
+  readonly lease: NodeLease | null;
 }
+
+/** Of a store in which a node has no entry but its lease: whose that is only the public IP says, and two may have one. */
+export const NO_HINTS: NodeHints = { publicIp: null, publicIpv6: null, lease: null };
 
 /** A lease that cannot be kept: somebody removed it, or it ended while the store was out of reach. */
 export class LeaseLost extends Error {
@@ -83,13 +88,8 @@ export interface Store {
   readonly subnets: SubnetSource;
   /** The text of net-conf.json. @throws StoreError */
   readNetConf(): Promise<string>;
-  /** What the store says of this node's addresses; nothing but where its entry is made by others. @throws StoreError */
+  /** What the store says of this node before it has a lease: `NO_HINTS` where its entry is not made by others. @throws StoreError */
   readHints(): Promise<NodeHints>;
-  /**
-   * The lease that this node has in the store, so that it can keep its MAC; null without one.
-   * @param publicIps by which flannel knows a node in etcd
-   */
-  findOwn(publicIps: readonly string[]): Promise<NodeLease | null>;
   /**
    * Gets this node its lease. Called again, it keeps the subnets and publishes the new attributes: that is how a changed
    * public IP or MAC is told.

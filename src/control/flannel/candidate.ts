@@ -15,6 +15,8 @@ export interface Ours {
   readonly key: string;
   readonly subnet: string;
   readonly publicIp: string;
+  /** What we send from, where that is another address: behind a router that has the public IP. */
+  readonly local?: string;
   /** Lower case, with colons. */
   readonly vtepMac: string;
 }

@@ -12,11 +12,14 @@ export class Claims {
   readonly #hosts = new Ranges();
 
   /** This node has what it has before all others. */
-  constructor({ family, subnet, publicIp, vtepMac }: Ours) {
+  constructor({ family, subnet, publicIp, local = publicIp, vtepMac }: Ours) {
     this.#macs.set(vtepMac, US);
-    const [range, host] = [rangeOf(subnet, family), hostOf(publicIp, family)];
+    const range = rangeOf(subnet, family);
     if (range !== null) this.#subnets.add(range, US);
-    if (host !== null) this.#hosts.add(host, US);
+    for (const address of new Set([publicIp, local])) {
+      const host = hostOf(address, family);
+      if (host !== null) this.#hosts.add(host, US);
+    }
   }
 
   /** @returns null, or why the peer cannot have what it wants; then it has nothing of it */

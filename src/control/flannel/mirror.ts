@@ -21,7 +21,7 @@ export class LeaseMirror {
   /** @returns the change; null where the lease says what it said before */
   set(lease: NodeLease): LeaseChange | null {
     const before = this.#leases.get(lease.key);
-    if (before !== undefined && isSame(before, lease)) return null;
+    if (before !== undefined && (before === lease || isSame(before, lease))) return null;
     this.#leases.set(lease.key, lease);
     return { kind: before === undefined ? "added" : "changed", lease };
   }

@@ -46,6 +46,7 @@ export function readEntry(key: string, kv: IKeyValue): Entry | BadEntry {
   if (kv.value.length > MOST_BYTES) {
     return { key, reason: `it has ${kv.value.length} bytes, and a lease some two hundred` };
   }
+  if (kv.value.length === 0) return { key, reason: "it is empty: its subnet is kept free" };
   try {
     const lease = { key, subnets, attributes: parseAttributes(kv.value.toString()) };
     return { lease, etcdLease: kv.lease, modRevision: kv.mod_revision };

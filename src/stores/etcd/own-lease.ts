@@ -82,7 +82,11 @@ export class OwnLease {
     if (choice.create !== null) return this.#registry.create(choice.create, attributes, this.#timings.ttl);
     const remedy =
       "make Network larger or SubnetLen longer in its config, or remove leases of nodes that are gone";
-    throw new StoreError("STORE_NO_SUBNET", `all subnets in ${this.#store} are taken`, remedy);
+    throw new StoreError(
+      "STORE_NO_SUBNET",
+      `all subnets in ${this.#store} are taken: ${choice.exhausted}`,
+      remedy,
+    );
   }
 
   /** Renews from now on, and looks after the lease when told to. */

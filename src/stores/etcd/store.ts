@@ -7,10 +7,11 @@
  *
  *   `registry.ts` keys ⇄ leases · `own-lease.ts` ours · `feed.ts` everybody's · `client.ts` calls · `errors.ts` words
  */
-import type { LeaseAttributes, NodeLease } from "../../control/flannel/node-lease.ts";
+import type { NodeLease } from "../../control/flannel/node-lease.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
+  NO_HINTS,
   type NodeHints,
   type Store,
   StoreError,
@@ -67,14 +68,7 @@ export class EtcdStore implements Store {
   }
 
   async readHints(): Promise<NodeHints> {
-    return { publicIp: null, publicIpv6: null };
-  }
-
-  async findOwn(publicIps: readonly string[]): Promise<NodeLease | null> {
-    const { entries } = await this.#registry.list();
-    const isOurs = ({ publicIp, publicIpv6 }: LeaseAttributes): boolean =>
-      [publicIp, publicIpv6].some((address) => address !== null && publicIps.includes(address));
-    return entries.find(({ lease }) => isOurs(lease.attributes))?.lease ?? null;
+    return NO_HINTS;
   }
 
   async acquire(request: LeaseRequest): Promise<NodeLease> {
@@ -94,6 +88,8 @@ export class EtcdStore implements Store {
       },
       heard: () => {},
     });
+    // Of what has happened to it since we got it nobody tells us.
+    this.#own.verify();
   }
 
   watch(watcher: Watcher): void {

@@ -28,7 +28,7 @@ export async function acquireLease(
 ): Promise<NodeLease> {
   const { attributes } = request;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { drop, reuse, create } = await choose(directory, request, own, now);
+    const { drop, reuse, create, exhausted } = await choose(directory, request, own, now);
     for (const { key } of drop) await remove(join(directory.leases, key));
     if (reuse !== null) {
       await directory.replace(join(directory.leases, reuse.key), formatAttributes(attributes));
@@ -37,7 +37,11 @@ export async function acquireLease(
     if (create === null) {
       const remedy =
         "make Network larger or SubnetLen longer in its config, or remove leases of nodes that are gone";
-      throw new StoreError("STORE_NO_SUBNET", `all subnets in ${directory.leases} are taken`, remedy);
+      throw new StoreError(
+        "STORE_NO_SUBNET",
+        `all subnets in ${directory.leases} are taken: ${exhausted}`,
+        remedy,
+      );
     }
     const lease = { key: subnetKey(create), subnets: create, attributes };
     if (await make(directory, lease)) return lease;

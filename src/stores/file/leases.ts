@@ -26,6 +26,9 @@ export interface Entry {
   readonly reason: string | null;
   /** What it will be if it looks the same next time; null where it is settled. */
   readonly next: Entry | null;
+  /** When a file that looks like this was first seen, and when it was read last: of `performance.now`. */
+  readonly seenAt: number;
+  readonly readAt: number;
 }
 
 /** All there is, by key. */
@@ -41,59 +44,54 @@ const AT_ONCE = 16;
 const TICK = 2000;
 
 /**
- * Reads what is in the folder.
+ * Reads what is in the folder. A file that was written in the tick in which it was read may have changed since and look the
+ * same: it is read once more when that tick is over.
  * @param before what was there: not read again where the file is the same
- * @param doubt whether a file may have changed and look the same: one written in the tick of the last look
  * @throws Error of the filesystem, for the folder; that a file cannot be read is said in its entry
  */
-export async function readEntries(
-  directory: Directory,
-  before: Entries = NO_ENTRIES,
-  doubt = false,
-): Promise<Entries> {
+export async function readEntries(directory: Directory, before: Entries = NO_ENTRIES): Promise<Entries> {
   // A folder that changes while it is listed may be listed without a name that is there all the time.
   const keys = [...new Set([...(await directory.names()), ...before.keys()])].sort();
-  const recent = doubt ? newestOf(before) - TICK : Number.POSITIVE_INFINITY;
   const read: (Entry | null)[] = new Array(keys.length).fill(null);
   let at = 0;
   const reader = async (): Promise<void> => {
     while (at < keys.length) {
       const i = at++;
       const key = keys[i]!;
-      read[i] = await readEntry(directory.leases, key, before.get(key) ?? null, recent);
+      read[i] = await readEntry(directory.leases, key, before.get(key) ?? null);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, reader));
   return new Map(read.filter((entry) => entry !== null).map((entry) => [entry.key, entry]));
 }
 
-function newestOf(entries: Entries): number {
-  let newest = 0;
-  for (const { writtenAt } of entries.values()) newest = Math.max(newest, writtenAt);
-  return newest;
-}
-
-async function readEntry(
-  folder: string,
-  key: string,
-  before: Entry | null,
-  recent: number,
-): Promise<Entry | null> {
+async function readEntry(folder: string, key: string, before: Entry | null): Promise<Entry | null> {
   const path = join(folder, key);
   const about = await lookAt(path);
   if (about === null) return null;
-  if (before !== null && before.stamp === about.stamp && before.writtenAt < recent)
-    return before.next ?? before;
+  const known = before !== null && before.stamp === about.stamp ? (before.next ?? before) : null;
+  const now = performance.now();
+  // Until the tick is over the file may change again and look the same: one look after that will do.
+  if (known !== null && (isSettled(known) || now - known.seenAt < TICK)) return known;
   const content = await readSmall(path, about);
   if (content === null) return null;
-  const entry = entryOf(key, about, content);
+  const entry = { ...entryOf(key, about, content), seenAt: known?.seenAt ?? now, readAt: now };
   if (entry.lease !== null || before === null || before.lease === null) return entry;
   if (before.next?.stamp === entry.stamp) return entry;
   // Somebody may be writing it in place, and it is empty for a moment: until then it says what it said.
   return { ...entry, lease: before.lease, reason: null, next: entry };
 }
 
-function entryOf(key: string, { stamp, writtenAt }: About, { text, reason }: Content): Entry {
+/** @returns whether nothing can have changed since it was read and look the same */
+export function isSettled({ seenAt, readAt }: Entry): boolean {
+  return readAt - seenAt >= TICK;
+}
+
+function entryOf(
+  key: string,
+  { stamp, writtenAt }: About,
+  { text, reason }: Content,
+): Omit<Entry, "seenAt" | "readAt"> {
   const subnets = parseSubnetKey(key);
   const entry = { key, stamp, writtenAt, subnets, lease: null, next: null };
   if (subnets === null) return { ...entry, reason: "its name names no subnet, as 10.244.1.0-24 does" };

@@ -2,8 +2,12 @@
  * Reads files that anybody may have put there. Nothing but a regular file is opened: to open a FIFO waits for somebody who
  * writes to it, and to open a device may do something. Nothing large is read.
  */
-import { type BigIntStats, constants } from "node:fs";
-import { lstat, open, stat } from "node:fs/promises";
+import { type BigIntStats, close, constants, open, read } from "node:fs";
+import { lstat, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+
+/** Descriptors rather than `FileHandle`s, which take 40 % more CPU for thousands of small files. */
+const [openFile, readFile, closeFile] = [promisify(open), promisify(read), promisify(close)];
 
 /** What is under a name. */
 export interface About {
@@ -55,13 +59,13 @@ export async function readSmall(
   if (!isFile) return without("it is no file");
   if (size > MOST_BYTES) return without(`it has ${size} bytes: more than ${MOST_BYTES} are not read`);
   try {
-    const file = await open(path, links === "follow" ? FLAGS : FLAGS | constants.O_NOFOLLOW);
+    const file = await openFile(path, links === "follow" ? FLAGS : FLAGS | constants.O_NOFOLLOW);
     try {
       const bytes = Buffer.alloc(Number(size));
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      const { bytesRead } = await readFile(file, bytes, 0, bytes.length, 0);
       return { text: bytes.toString("utf8", 0, bytesRead), reason: null };
     } finally {
-      await file.close();
+      await closeFile(file);
     }
   } catch (error) {
     if (codeOf(error) === "ENOENT") return null;

@@ -9,11 +9,12 @@
  * are older; to the watchers a lease is there for as long as its file is. What is no lease is nobody's to remove.
  */
 import { join } from "node:path";
-import { formatAttributes, type LeaseAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
+import { formatAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
 import { Poller } from "../poller.ts";
 import {
   LeaseLost,
   type LeaseRequest,
+  NO_HINTS,
   type NodeHints,
   type Store,
   StoreError,
@@ -50,6 +51,8 @@ export class FileStore implements Store {
   readonly #renewEvery: number;
   readonly #turns = new Turns();
   #own: NodeLease | null = null;
+  /** Whether our lease was not there at the last look: that may have been before somebody had us keep it. */
+  #isMissed = false;
   #renewals: Poller | null = null;
   readonly #watches: LeaseWatch[] = [];
 
@@ -77,17 +80,7 @@ export class FileStore implements Store {
   }
 
   async readHints(): Promise<NodeHints> {
-    return { publicIp: null, publicIpv6: null };
-  }
-
-  async findOwn(publicIps: readonly string[]): Promise<NodeLease | null> {
-    const entries = await this.#try(async () => {
-      await this.#directory.prepare();
-      return readEntries(this.#directory);
-    });
-    const isOurs = ({ publicIp, publicIpv6 }: LeaseAttributes): boolean =>
-      [publicIp, publicIpv6].some((address) => address !== null && publicIps.includes(address));
-    return claimsIn(entries.values()).find(({ attributes }) => isOurs(attributes)) ?? null;
+    return NO_HINTS;
   }
 
   acquire(request: LeaseRequest): Promise<NodeLease> {
@@ -120,7 +113,7 @@ export class FileStore implements Store {
         return Math.min(this.#renewEvery, RENEW_AGAIN);
       }
     });
-    renewals.within(this.#renewEvery);
+    renewals.within(this.#isMissed ? 0 : this.#renewEvery);
     this.#stopKeeping();
     this.#renewals = renewals;
   }
@@ -143,9 +136,9 @@ export class FileStore implements Store {
         ({ key, subnets }) => key !== own.key && subnetsOverlap(subnets, own.subnets),
       );
       if (other !== undefined) throw lossOf(own, other);
-      say(`somebody removed or damaged our lease ${own.key}: put back`);
     }
     await this.#directory.replace(this.#pathOf(own.key), formatAttributes(own.attributes));
+    if (there === null) say(`somebody removed or damaged our lease ${own.key}: put back`);
     for (const { key } of endedIn(entries, now)) if (key !== own.key) await remove(this.#pathOf(key));
     await this.#directory.sweep(now);
   }
@@ -154,7 +147,8 @@ export class FileStore implements Store {
     const looked = (leases: ReadonlyMap<string, NodeLease> | null): void => {
       // Also where the folder has gone: it may be the folder alone.
       const own = this.#own;
-      if (own !== null && !isSame(own, leases?.get(own.key))) this.#renewals?.within(0);
+      this.#isMissed = own !== null && !isSame(own, leases?.get(own.key));
+      if (this.#isMissed) this.#renewals?.within(0);
     };
     this.#watches.push(new LeaseWatch(this.#directory, watcher, looked));
   }
@@ -192,7 +186,9 @@ export class FileStore implements Store {
       if (error instanceof StoreError) throw error;
       const remedy =
         "see that the directory is mounted, and that we may write to it and make hard links in it";
-      const message = `${this.name}: ${(error as Error).message}`;
+      // The same each time, or whoever tries again says it again: a temporary file has another name each time.
+      const reason = (error as Error).message.replace(/\.tmp-[\w-]+/, ".tmp-…");
+      const message = `${this.name}: ${reason}`;
       throw new StoreError("STORE_UNREACHABLE", message, remedy, true, error);
     }
   }

@@ -17,7 +17,7 @@ import type { NodeLease } from "../../control/flannel/node-lease.ts";
 import { Poller } from "../poller.ts";
 import type { Watcher } from "../store.ts";
 import type { Directory } from "./directory.ts";
-import { type Entries, NO_ENTRIES, readEntries } from "./leases.ts";
+import { type Entries, isSettled, NO_ENTRIES, readEntries } from "./leases.ts";
 import { stampOf } from "./small-file.ts";
 
 /** Milliseconds between two looks. */
@@ -55,7 +55,7 @@ export class LeaseWatch {
   #listensTo = "";
   #closed = false;
 
-  /** @param looked hears of all leases after a look that found differences, and of null when the folder has gone */
+  /** @param looked hears of all leases after the first look and each that found differences, and of null when the folder has gone */
   constructor(
     directory: Directory,
     watcher: Watcher,
@@ -112,10 +112,10 @@ export class LeaseWatch {
     this.#hinted = false;
     await this.#listen(folder);
     const before = this.#entries;
-    const entries = await readEntries(this.#directory, before, !this.#certain);
+    const entries = await readEntries(this.#directory, before);
     await this.#directory.check();
     if ((await this.#about()).folder !== folder) throw new Error(`${this.#directory.leases} was exchanged`);
-    this.#certain = now - this.#changedAt >= TICK;
+    this.#certain = now - this.#changedAt >= TICK && [...entries.values()].every(isSettled);
     if (differ(before, entries)) this.#doubt(now);
     this.#stamp = stamp;
     this.#allAt = now + LOOK_AT_ALL_EVERY;
@@ -138,13 +138,14 @@ export class LeaseWatch {
     this.#lost = false;
     const leases = [...this.#entries.values()].map(({ lease }) => lease).filter((lease) => lease !== null);
     const changes = this.#mirror.replaceAll(leases);
-    if (changes.length > 0 || !this.#told) this.#watcher.changed(changes);
+    const isNews = changes.length > 0 || !this.#told;
+    if (isNews) this.#watcher.changed(changes);
     this.#told = true;
     for (const key of new Set([...before.keys(), ...this.#entries.keys()])) {
       const reason = this.#entries.get(key)?.reason ?? null;
       if (reason !== (before.get(key)?.reason ?? null)) this.#watcher.bad(key, reason);
     }
-    if (changes.length > 0) this.#looked(this.#mirror.leases);
+    if (isNews) this.#looked(this.#mirror.leases);
   }
 
   /** Has inotify tell of this folder. A look that is due anyway finds what it does not tell. */

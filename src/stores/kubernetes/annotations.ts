@@ -14,6 +14,7 @@
  */
 import { type Family, familyOf, parseAddress, parseCidr } from "../../control/address.ts";
 import type { LeaseAttributes, NodeLease, NodeSubnets } from "../../control/flannel/node-lease.ts";
+import type { NodeHints } from "../store.ts";
 
 export const DEFAULT_PREFIX = "flannel.alpha.coreos.com";
 
@@ -159,10 +160,13 @@ export function subnetsOf({ podCidrs }: NodeFacts): NodeSubnets {
 }
 
 /** @returns the public addresses that an administrator has set for this node */
-export function hintsOf({ annotations }: NodeFacts): { publicIp: string | null; publicIpv6: string | null } {
+export function hintsOf(facts: NodeFacts): NodeHints {
+  const { annotations } = facts;
+  const lease = annotations.size === 0 ? null : leaseOf(facts);
   return {
     publicIp: annotations.get(WRITTEN.nodeIp) || null,
     publicIpv6: annotations.get(WRITTEN.nodeIpv6) || null,
+    lease: typeof lease === "string" ? null : lease,
   };
 }
 

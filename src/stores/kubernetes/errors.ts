@@ -98,10 +98,14 @@ export function failure(server: string, cause: unknown): ApiError {
   if (cause instanceof ApiError) return cause;
   const { code = "", message } = cause as NodeJS.ErrnoException;
   if (CERTIFICATE.test(code)) {
+    // A machine that boots may have no time yet.
+    const passing = code === "CERT_NOT_YET_VALID";
     const remedy =
-      "its certificate has to be signed by the CA of the service account or kubeconfig, and to name the address in the URL";
+      passing || code === "CERT_HAS_EXPIRED"
+        ? `see the clock of this node, which says ${new Date().toISOString()}, and the certificate's dates`
+        : "its certificate has to be signed by the CA of the service account or kubeconfig, and to name the address in the URL";
     const text = `the certificate of ${server} is not to be trusted: ${message} (${code})`;
-    return new ApiError("STORE_REFUSED", text, remedy, { cause });
+    return new ApiError("STORE_REFUSED", text, remedy, { passing, cause });
   }
   const remedy =
     code === "ENOTFOUND" ? "see the name in the URL, and DNS" : "is it running, and is there a way to it?";

@@ -36,7 +36,7 @@ async function loadParts(): Promise<Parts> {
     return { types, ExecAuth };
   } catch (error) {
     const message = `kubeconfig files need the package @kubernetes/client-node: ${(error as Error).message}`;
-    const remedy = "npm install @kubernetes/client-node; in a pod none is needed";
+    const remedy = "npm install @kubernetes/client-node@1.4.0; in a pod none is needed";
     throw new StoreError("STORE_BAD_OPTION", message, remedy, false, error);
   }
 }

@@ -9,17 +9,19 @@
  *   own-node.ts, keeper.ts     what we write into our own, and that it stays
  */
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
+  NO_HINTS,
   type NodeHints,
   type Store,
   StoreError,
   type Watcher,
 } from "../store.ts";
 import type { Access } from "./access.ts";
-import { Annotations, hintsOf, leaseOf, type NodeFacts } from "./annotations.ts";
+import { Annotations, hintsOf, type NodeFacts } from "./annotations.ts";
 import { ApiClient, PATIENCE } from "./client.ts";
 import { Keeper, type KeeperListener, type Kept } from "./keeper.ts";
 import { ClusterLeases } from "./leases.ts";
@@ -29,6 +31,9 @@ import { ServiceAccount } from "./service-account.ts";
 
 /** Where the kubelet puts a pod's token and CA. */
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Milliseconds that the end of the store waits for what is under way. */
+const LAST_PATIENCE = 2000;
 
 /** flanneld's words for them are in brackets. */
 export interface KubernetesStoreOptions {
@@ -117,15 +122,7 @@ export class KubernetesStore implements Store {
   async readHints(): Promise<NodeHints> {
     const { node } = await this.#open();
     const facts = await node.find();
-    return facts === null ? { publicIp: null, publicIpv6: null } : hintsOf(facts);
-  }
-
-  async findOwn(): Promise<NodeLease | null> {
-    const { node } = await this.#open();
-    const facts = await node.find();
-    if (facts === null || facts.annotations.size === 0) return null;
-    const lease = leaseOf(facts);
-    return typeof lease === "string" ? null : lease;
+    return facts === null ? NO_HINTS : hintsOf(facts);
   }
 
   async acquire({ conf, attributes }: LeaseRequest): Promise<NodeLease> {
@@ -183,9 +180,15 @@ export class KubernetesStore implements Store {
     this.#ending.abort();
     this.#watch?.close();
     this.#keeper?.close();
-    const client = await this.#client?.catch(() => null);
-    client?.close();
-    await this.#watching;
+    // Credentials may come from a program that never ends: nobody waits for that.
+    void this.#client?.then(
+      (client) => client.close(),
+      () => {},
+    );
+    const ended = new AbortController();
+    const late = sleep(LAST_PATIENCE, undefined, { signal: ended.signal }).catch(() => {});
+    await Promise.race([this.#watching, late]);
+    ended.abort();
   }
 
   /** Opens what is not open yet; what failed is tried again by the next who asks. @throws StoreError */

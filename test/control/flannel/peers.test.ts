@@ -165,6 +165,13 @@ describe("where two leases want the same", () => {
     ]);
   });
 
+  it("this node's address behind a router is its own, too: its lease of before it had a public IP lingers", () => {
+    const us = { ...ours(4), local: "192.168.0.10" };
+    const { leases, bad } = peersOf([leaseOf(1, { publicIp: "192.168.0.10" }), leaseOf(2)], us);
+    expect([...leases.keys()]).toEqual(["node-00002"]);
+    expect(bad[0]?.reason).toMatch(/public IP 192\.168\.0\.10 is this node's own/);
+  });
+
   it("who has it keeps it when one that stands before it comes to want it", () => {
     const before = peersOf([leaseOf(1), leaseOf(2)], ours(4));
     const greedy = leaseOf(1, mac(2));

@@ -175,16 +175,20 @@ export class EtcdServer {
   }
 
   /** Puts many keys at once: a process for each would take long. */
-  async putAll(pairs: readonly (readonly [key: string, value: string])[]): Promise<void> {
-    // etcd takes 128 changes in a transaction.
-    for (let at = 0; at < pairs.length; at += 128) {
-      const puts = pairs.slice(at, at + 128).map(([key, value]) => `put ${key} ${JSON.stringify(value)}`);
+  async putAll(pairs: readonly (readonly [key: string, value: string])[], atOnce = 128): Promise<void> {
+    // etcd takes 128 changes in a transaction, where --max-txn-ops says no other number.
+    for (let at = 0; at < pairs.length; at += atOnce) {
+      const puts = pairs.slice(at, at + atOnce).map(([key, value]) => `put ${key} ${JSON.stringify(value)}`);
       await this.transaction(...puts);
     }
   }
 
   async #pipe(args: readonly string[], input: string): Promise<void> {
-    const child = spawn("etcdctl", ["--endpoints", this.url, ...args], {
+    const [command, ...words] = [
+      ...(this.#options.wrapper ?? []),
+      ...["etcdctl", "--endpoints", this.url, ...args],
+    ];
+    const child = spawn(command!, words, {
       stdio: ["pipe", "ignore", "inherit"],
       env: { ...process.env, ETCDCTL_API: "3" },
     });

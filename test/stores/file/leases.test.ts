@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatAttributes } from "../../../src/control/flannel/node-lease.ts";
 import { Directory } from "../../../src/stores/file/directory.ts";
-import { type Entries, type Entry, readEntries, subnetsOverlap } from "../../../src/stores/file/leases.ts";
+import {
+  type Entries,
+  type Entry,
+  isSettled,
+  readEntries,
+  subnetsOverlap,
+} from "../../../src/stores/file/leases.ts";
 import { attributesOf } from "../../contract/store.contract.ts";
 import { describeWith, root, tool } from "../../helpers/needs.ts";
 
@@ -124,32 +130,25 @@ describeWith([root()], "a file that we may not read", () => {
 });
 
 describe("what was read before", () => {
-  it("is not read again while the file is the same, unless one may hide behind its stamp", async () => {
-    await writeFile(path(), LEASE);
-    const entries = await readEntries(directory);
-    const entry = entries.get(KEY)!;
-    const stale: Entries = new Map([[KEY, { ...entry, reason: "what was believed" }]]);
-    expect((await readEntries(directory, stale)).get(KEY)?.reason).toBe("what was believed");
-    expect((await readEntries(directory, stale, true)).get(KEY)?.reason).toBe(null);
-  });
-
-  it("is not read again, doubt or not, where a later one shows that its tick is over", async () => {
+  it.each([
+    ["is not read again at once while the file is the same", 0, 0, "what was believed"],
+    ["is read once more when the longest tick is over: a change may hide behind its stamp", 2500, 0, null],
+    ["is not read again once that has been done", 9000, 2500, "what was believed"],
+  ])("%s", async (_, age, readAfter, reason) => {
     await writeFile(path(), LEASE);
     const entry = (await readEntries(directory)).get(KEY)!;
-    const later = { ...entry, key: "10.244.2.0-24", writtenAt: entry.writtenAt + 5000 };
-    const stale: Entries = new Map([
-      [KEY, { ...entry, reason: "what was believed" }],
-      [later.key, later],
-    ]);
-    const entries = await readEntries(directory, stale, true);
-    expect([...entries.values()].map(({ reason }) => reason)).toEqual(["what was believed"]);
+    const seenAt = performance.now() - age;
+    const old = { ...entry, reason: "what was believed", seenAt, readAt: seenAt + readAfter };
+    const read = (await readEntries(directory, new Map([[KEY, old]]))).get(KEY)!;
+    expect(read.reason).toBe(reason);
+    expect([read.seenAt, isSettled(read)]).toEqual([seenAt, age > 0]);
   });
 
   it("is read again when a file was written in place, or replaced by one of the same length", async () => {
     await writeFile(path(), LEASE);
     const first = await readEntries(directory);
     await writeFile(path(), OTHER);
-    const second = await readEntries(directory, first, true);
+    const second = await readEntries(directory, first);
     expect(second.get(KEY)?.lease?.attributes).toEqual(attributesOf(2));
     await replace(LEASE);
     expect((await only(second)).lease?.attributes).toEqual(attributesOf(1));

@@ -1,10 +1,11 @@
 /** How the API server is reached and convinced, and what is said where it is not. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { StoreError } from "../../../src/stores/store.ts";
+import { Heard, until } from "../../contract/heard.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
 import { makeAuthority } from "./certificates.ts";
 import { certificates, KubernetesStage } from "./stage.ts";
@@ -235,6 +236,26 @@ describeWith([tool("openssl")], "a kubeconfig", () => {
     stage.giveToken("token-2");
     await store.readHints();
     expect(runs()).toBe(2);
+  });
+
+  it("may name a program that never ends: the end of the store does not wait for it", async () => {
+    const program = join(stage.folder, "hangs");
+    writeFileSync(program, `#!/bin/sh\necho $$ > ${stage.folder}/pid\nexec sleep 600\n`);
+    chmodSync(program, 0o755);
+    const exec = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: program,
+      interactiveMode: "Never",
+    };
+    const store = stage.store("node-1", { kubeconfig: kubeconfig({ exec }) });
+    const pid = (): number =>
+      existsSync(join(stage.folder, "pid")) ? Number(readFileSync(join(stage.folder, "pid"), "utf8")) : 0;
+    const heard = new Heard();
+    store.watch(heard);
+    await until("the program runs", () => pid() > 0);
+    await store.close();
+    process.kill(pid());
+    expect(heard.calls).toBe(0);
   });
 
   it("has a certificate of ours instead of a token", async () => {

@@ -76,11 +76,11 @@ describeWith([tool("openssl")], "acquire", () => {
 
   it("finds the MAC that the node had before", async () => {
     stage.server.objects.put("node-1", ["10.244.1.0/24"], SAID);
-    const own = await stage.store("node-1").findOwn();
+    const { lease: own } = await stage.store("node-1").readHints();
     expect(own?.attributes.backendData).toEqual({ VNI: 1, VtepMAC: "c6:d2:32:6f:8f:44" });
     stage.register(2);
-    expect(await stage.store("node-2").findOwn()).toBe(null);
-    expect(await stage.store("node-3").findOwn()).toBe(null);
+    expect((await stage.store("node-2").readHints()).lease).toBe(null);
+    expect((await stage.store("node-3").readHints()).lease).toBe(null);
   });
 
   it("publishes an overwritten address, and takes an administrator's as a hint", async () => {
