@@ -51,6 +51,8 @@ export class Agent {
   #api: ApiServer | undefined;
   #started = false;
   #stopping = false;
+  /** Updates that have been asked for and have not begun. */
+  #updates = 0;
   #timer: NodeJS.Timeout | undefined;
   #monitor: HostMonitor | undefined;
 
@@ -101,10 +103,10 @@ export class Agent {
       this.#configs.flatMap(({ overlays }) => overlays.map(({ device }) => device));
     const uplink = (): string | null =>
       this.#forwardings.running[0]?.overlays[0].device.uplink.device ?? null;
-    const look = async (why: string): Promise<void> => {
+    const look = async (why: string, elsewhere: boolean): Promise<void> => {
       this.#log.debug(`a look at what is in place: ${why}`);
       await this.#serial.run(() => this.#keep());
-      this.#cluster?.hostChanged();
+      if (elsewhere) this.#cluster?.hostChanged();
     };
     try {
       return new HostMonitor({ devices, uplink, routes: this.#cluster?.routesMatter ?? false, look });
@@ -116,14 +118,19 @@ export class Agent {
     }
   }
 
-  /** Reads the configuration again and applies what is different. A mistake in it changes nothing. */
-  reload(): Promise<ReloadStatus> {
+  /**
+   * Reads the configuration again and applies what is different. A mistake in it changes nothing.
+   * @param load reads it, where that is not what the agent was started with
+   * @param applied told when the configuration is the new one, whether or not all of it is in place
+   */
+  reload(load: () => Loaded = this.#load, applied: () => void = () => {}): Promise<ReloadStatus> {
     return this.#serial.run(async () => {
       let refused = true;
-      const applied = (): void => {
+      const taken = (): void => {
         refused = false;
+        applied();
       };
-      const result = await this.#reload(applied).catch((error: Error) => ({
+      const result = await this.#reload(load, taken).catch((error: Error) => ({
         ok: false,
         message: error.message,
       }));
@@ -137,8 +144,8 @@ export class Agent {
   }
 
   /** @param applied called when the configuration is the new one: what fails after that is to be put right, not undone */
-  async #reload(applied: () => void): Promise<{ ok: boolean; message: string }> {
-    const { configs: next, warnings } = read(this.#load);
+  async #reload(load: () => Loaded, applied: () => void): Promise<{ ok: boolean; message: string }> {
+    const { configs: next, warnings } = read(load);
     for (const warning of warnings) this.#log.warn(formatProblem(warning));
     if (!this.#started) throw unavailable();
     const refusal = this.#refusalOf(next);
@@ -170,7 +177,10 @@ export class Agent {
    * @throws Error where it could not be read, or could not all be put in place: then it is tried again
    */
   update(): Promise<void> {
+    this.#updates++;
     return this.#serial.run(async () => {
+      this.#updates--;
+      if (this.#stopping) return;
       const { socket } = this.#configs[0];
       const next = withProcess(this.#load().configs, { socket });
       this.#log.setLevel(next[0].logLevel);
@@ -184,8 +194,9 @@ export class Agent {
     this.#loadedAt = new Date();
   }
 
-  /** What somebody has changed or taken away since we last looked is put right. */
+  /** What somebody has changed or taken away since we last looked is put right: unless an update is about to do so. */
   async #keep(): Promise<void> {
+    if (this.#updates > 0) return;
     try {
       const changed = await this.#forwardings.putInPlace();
       if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
@@ -202,8 +213,9 @@ export class Agent {
     clearInterval(this.#timer);
     this.#monitor?.close();
     await this.#api?.close();
-    await this.#serial.idle();
-    for (const name of await this.#forwardings.close()) if (this.#started) this.#sayLeft(name);
+    // Behind what runs, and before what is asked for only now: that finds nothing open.
+    const left = await this.#serial.run(() => this.#forwardings.close());
+    for (const name of left) if (this.#started) this.#sayLeft(name);
   }
 
   #sayLeft(name: string): void {

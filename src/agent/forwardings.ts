@@ -154,6 +154,7 @@ export class Forwardings {
    * @throws Error the first that one of the underlays met; the others are up to date then
    */
   async update(configs: readonly AgentConfig[]): Promise<void> {
+    if (this.#stopping) return;
     const surplus = this.#places.splice(configs.length);
     const known = [...this.#places];
     const missing = configs.slice(known.length).map((config) => new Place(config));
@@ -177,6 +178,7 @@ export class Forwardings {
   async #renew(place: Place): Promise<void> {
     try {
       await place.close(place.devices);
+      if (this.#stopping) return;
       await this.#openAgain(place);
     } catch (error) {
       void this.#reopen(place);

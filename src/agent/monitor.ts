@@ -35,8 +35,9 @@ export interface MonitorOptions {
    * Compares everything with what it should be. The next look begins after its promise is settled. What fails is its
    * own to report.
    * @param why the first reason, for a log: "10.244.2.0/24 dev flannel.1 deleted"
+   * @param elsewhere whether anything has changed beside our own devices
    */
-  readonly look: (why: string) => unknown;
+  readonly look: (why: string, elsewhere: boolean) => unknown;
 }
 
 /** Where events come from. */
@@ -65,6 +66,8 @@ export class HostMonitor {
   #uplink: { readonly name: string | null; readonly index: number } = { name: null, index: NONE };
   /** What was last said of the uplink's link and of each address. */
   readonly #said = new Map<string, string>();
+  /** What is new since the last look is not all about our own devices. */
+  #elsewhere = false;
 
   /**
    * Hears what happens from now on.
@@ -95,7 +98,9 @@ export class HostMonitor {
     } catch {
       // No descriptor is left (EMFILE), say: the indexes are asked again before the next look.
     }
-    return this.#options.look(why);
+    const elsewhere = this.#elsewhere;
+    this.#elsewhere = false;
+    return this.#options.look(why, elsewhere);
   }
 
   /** A device that was made anew has another index. What is missed before the filter knows it, the look sees. */
@@ -117,13 +122,16 @@ export class HostMonitor {
 
   #lost(): void {
     this.#said.clear();
+    this.#elsewhere = true;
     this.#soon.ask("more has changed than the kernel could tell");
   }
 
   #heard(events: readonly NetlinkEvent[]): void {
     for (const event of events) {
       const why = this.#concern(event);
-      if (why !== null) this.#soon.ask(why);
+      if (why === null) continue;
+      this.#elsewhere ||= !this.#devices.has(event.index);
+      this.#soon.ask(why);
     }
   }
 

@@ -6,7 +6,7 @@ import { addressBytes } from "../control/address.ts";
 import { applyPlan, type Executor, type Failure, type Outcome } from "../control/apply.ts";
 import { desiredRows } from "../control/desired.ts";
 import { difference, isEmpty, type Plan } from "../control/difference.ts";
-import type { Lease } from "../control/lease.ts";
+import { type Lease, sameLease } from "../control/lease.ts";
 import { describeStep, type FdbStep, type FdbTarget, type RouteRow, toFdbChange } from "../control/rows.ts";
 import type { FdbChange, FdbRefusal, FdbRow, FdbUpdate } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
@@ -23,6 +23,8 @@ import type { Log } from "./log.ts";
 /** Rows that the dataplane changes between two turns: about half a millisecond. */
 const CHANGES_AT_ONCE = 256;
 
+const NO_ROWS: Pick<DeviceState, "neighbours" | "routes"> = { neighbours: [], routes: [] };
+
 export class Peers {
   readonly #engine: Engine;
   readonly #device: Device;
@@ -36,6 +38,14 @@ export class Peers {
   /** Addresses that we put on the device; undefined until we know. */
   #ownAddresses: readonly string[] | undefined;
   #failures: readonly Failure[] = [];
+  /** Leases of the last comparison that came to its end, by their MACs. */
+  #placed: ReadonlyMap<string, Lease> = new Map();
+  #hadLeases = false;
+  /**
+   * Without a peer from the start, as a port of a bridge is, the device's neighbours and routes are whoever's: only the first
+   * comparison takes away what an earlier run has left.
+   */
+  #strangersStay = false;
   /** Why the last reconciliation ended before its end; null when it did not. */
   #broken: string | null = null;
 
@@ -54,6 +64,8 @@ export class Peers {
   /** What is wrong with a peer as of the last reconciliation, or "ok". */
   stateOf(lease: Lease): string {
     if (this.#broken !== null) return `its rows could not be compared: ${this.#broken}`;
+    const placed = this.#placed.get(lease.vtepMac);
+    if (placed === undefined || !sameLease(placed, lease)) return "not in place yet";
     const mine = this.#failures.filter((failure) => failure.lease?.vtepMac === lease.vtepMac);
     return mine.length === 0 ? "ok" : mine.map(describeFailure).join("; ");
   }
@@ -74,19 +86,29 @@ export class Peers {
   async reconcile(leases: readonly Lease[], addresses: readonly string[], state: Found): Promise<number> {
     this.#leases = leases;
     this.#addresses = addresses;
+    this.#hadLeases ||= leases.length > 0;
+    if (this.#hadLeases) this.#strangersStay = false;
     // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
     for (const { vtepMac } of leases) this.#manual.delete(vtepMac);
     try {
       if (state instanceof HostError) throw state;
       const outcome = await this.#reconcile(addresses, state);
       this.#broken = null;
+      this.#placed = new Map(leases.map((lease) => [lease.vtepMac, lease]));
+      this.#tell(outcome.failures);
       this.#failures = outcome.failures;
-      for (const failure of outcome.failures) this.#log.error(describeFailure(failure));
+      this.#strangersStay = !this.#hadLeases;
       return outcome.done;
     } catch (error) {
       this.#broken = (error as Error).message;
       throw error;
     }
+  }
+
+  /** What fails again and again is no news. */
+  #tell(failures: readonly Failure[]): void {
+    const told = new Set(this.#failures.map(describeFailure));
+    for (const text of failures.map(describeFailure)) if (!told.has(text)) this.#log.error(text);
   }
 
   /**
@@ -103,7 +125,8 @@ export class Peers {
   }
 
   /** What has to change for the present leases and addresses. */
-  async #plan({ neighbours, routes, link }: DeviceState): Promise<Plan> {
+  async #plan({ link, ...host }: DeviceState): Promise<Plan> {
+    const { neighbours, routes } = this.#strangersStay ? NO_ROWS : host;
     const fdb = await this.#engine.ask({ type: "rows" });
     // What is learned comes and goes by itself, and rows of several VTEPs are no peer's.
     const rows = fdb.filter(({ state, mac }) => state === "permanent" && !isGroupMac(mac));

@@ -153,8 +153,9 @@ function inherit(command: Command, parent: Command): void {
 }
 
 /**
- * What flanneld is given, whose line is read by Go's rules: behind `poplin flanneld`, and all there is where the program is
- * called flanneld, as by a link in a DaemonSet's image. @returns null where another command is meant
+ * What flanneld is given, whose flags are Go's: commander would take some of them for its own (--version, -v). It stands
+ * behind `poplin flanneld`, and alone where the program is called flanneld, as by a link in a DaemonSet's image.
+ * @returns null where another command is meant
  */
 function flanneldArguments(argv: readonly string[]): readonly string[] | null {
   if (basename(process.argv[1] ?? "") === "flanneld") return argv;

@@ -24,14 +24,16 @@ export function clusterRows(cluster: ClusterStatus | null): [name: string, text:
 const TITLES = ["LEASE", "SUBNET", "PUBLIC IP", "VTEP MAC", "AGE"].map((title) => ({ title }));
 
 /**
- * A line for each lease and family, below it what is wrong with it.
+ * A line for each lease and family, below it what is wrong with it. What a lease is called is left out where that is its
+ * subnets: in dual stack it is too long for a terminal.
  * @param now milliseconds since 1970
  */
 export function leaseLines(leases: readonly LeaseStatus[], style: Style, now: number): string[] {
   if (leases.length === 0) return ["the store has no leases"];
   const sorted = [...leases].sort((a, b) => collator.compare(a.key, b.key));
-  const rows = sorted.map((lease) => rowsOf(lease, now));
-  const [titles, ...lines] = table(TITLES, rows.flat(), style);
+  const named = !sorted.every(isNamedBySubnets);
+  const rows = sorted.map((lease) => rowsOf(lease, named, now));
+  const [titles, ...lines] = table(named ? TITLES : TITLES.slice(1), rows.flat(), style);
   return [
     titles!,
     ...sorted.flatMap((lease, i) => [...lines.splice(0, rows[i]!.length), ...remarks(lease, style)]),
@@ -41,11 +43,21 @@ export function leaseLines(leases: readonly LeaseStatus[], style: Style, now: nu
 /** 10.244.2.0-24 before 10.244.10.0-24. */
 const collator = new Intl.Collator("en", { numeric: true });
 
-function rowsOf({ key, subnets, publicIps, vtepMacs, since }: LeaseStatus, now: number): string[][] {
+/** As in etcd and a directory; an entry that is no lease has nothing but its name. */
+function isNamedBySubnets({ key, subnets }: LeaseStatus): boolean {
+  return subnets.length === 0 || key === subnets.map((subnet) => subnet.replace("/", "-")).join("&");
+}
+
+/** @param named whether there is a column for the lease's name; without one what has no subnet shows it as that */
+function rowsOf(
+  { key, subnets, publicIps, vtepMacs, since }: LeaseStatus,
+  named: boolean,
+  now: number,
+): string[][] {
   const age = since === null ? "" : roughly((now - Date.parse(since)) / 1000);
   return Array.from({ length: Math.max(1, subnets.length) }, (_, i) => [
-    i === 0 ? key : "",
-    subnets[i] ?? "",
+    ...(named ? [i === 0 ? key : ""] : []),
+    subnets[i] ?? (named ? "" : key),
     publicIps[i] ?? "",
     vtepMacs[i] ?? "",
     i === 0 ? age : "",

@@ -4,8 +4,9 @@
  *
  *   pod eth0 ── veth ── cni0 ── forwarding ── flannel.1 (poplin) ── eth0 ── network
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { AgentStatus } from "../agent/api/types.ts";
+import { addressOf, parseCidr } from "../control/address.ts";
 import { parseSubnetEnv } from "../host/subnet-env.ts";
 import { AgentProcess } from "./agent-process.ts";
 import type { Host } from "./host.ts";
@@ -51,14 +52,17 @@ export class FlannelNode extends AgentProcess {
 
   /** Starts poplin, and sets up the pod when it forwards. */
   async start(): Promise<void> {
+    const before = this.#written();
     this.launch();
     await this.ready();
-    await this.#subnetWritten();
+    // Of an earlier run there is one already.
+    while (this.#written() === before) await new Promise((resolve) => setTimeout(resolve, 20));
     this.#pod ??= this.#addPod();
   }
 
-  async #subnetWritten(): Promise<void> {
-    while (this.subnetEnv().size === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  /** When subnet.env was written, which is the last thing that a start sets up. */
+  #written(): bigint | undefined {
+    return statSync(this.subnetFile, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
   }
 
   /** The variables of subnet.env; none while it is not written. */
@@ -74,23 +78,35 @@ export class FlannelNode extends AgentProcess {
     return this.#pod!;
   }
 
-  /** The pod's address. */
+  /** The pod's first address: that of IPv4 where there is one. */
   get podIp(): string {
-    return this.subnetEnv()
-      .get("FLANNEL_SUBNET")!
-      .replace(/1\/\d+$/, "2");
+    return this.podIps[0]!;
+  }
+
+  /** The pod's addresses, one of each family that is on: the second of the subnet, as the first is the gateway's. */
+  get podIps(): string[] {
+    return this.#gateways().map((cidr) => {
+      const { family, first } = parseCidr(cidr);
+      return addressOf(family, first + 2n);
+    });
+  }
+
+  #gateways(): string[] {
+    const env = this.subnetEnv();
+    return ["FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET"].map((name) => env.get(name) ?? "").filter(Boolean);
   }
 
   #addPod(): Host {
-    const env = this.subnetEnv();
-    const gateway = env.get("FLANNEL_SUBNET")!;
-    const mtu = Number(env.get("FLANNEL_MTU"));
+    const mtu = Number(this.subnetEnv().get("FLANNEL_MTU"));
     const pod = this.#lab.addHost(`${this.host.name}-pod`);
-    this.host.ip("link add cni0 type bridge", "link set cni0 up", `addr add ${gateway} dev cni0`);
+    this.host.ip("link add cni0 type bridge", "link set cni0 up");
     this.#lab.cable({ host: this.host, name: "veth2" }, { host: pod, name: "eth0" }, mtu);
     this.host.ip("link set veth2 master cni0");
-    const [address, length] = gateway.split("/");
-    pod.ip(`addr add ${this.podIp}/${length} dev eth0`, `route add default via ${address}`);
+    for (const [i, cidr] of this.#gateways().entries()) {
+      const [gateway, length] = cidr.split("/");
+      this.host.ip(`addr add ${cidr} dev cni0`);
+      pod.ip(`addr add ${this.podIps[i]}/${length} dev eth0`, `route add default via ${gateway} dev eth0`);
+    }
     return pod;
   }
 

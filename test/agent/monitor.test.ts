@@ -94,6 +94,16 @@ describe("of our devices", () => {
     expect(await hear(link)).toBe("flannel.1 changed");
   });
 
+  it("a look is told whether anything else has changed, too", async () => {
+    const look = vi.fn();
+    const { hear, source } = watching({ look });
+    for (const events of [[route, neighbour], [route, { ...eth0, up: false }], [route]] as const)
+      await hear(...events);
+    source.listener.lost();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(look.mock.calls.map(([, elsewhere]) => elsewhere)).toEqual([false, true, false, true]);
+  });
+
   it("neighbours that the kernel learns and forgets are none", async () => {
     const { hear } = watching();
     const learnt = { ...neighbour, permanent: false, asked: false };

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startApiServer } from "../../src/agent/api/server.ts";
+import { flagsHelp } from "../../src/agent/flannel/flags-help.ts";
 import { fromHex } from "../../src/wire/bytes.ts";
 import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
 
@@ -81,6 +82,34 @@ describe("without an agent", () => {
     const manifest = new URL("../../package.json", import.meta.url);
     const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
     expect(await poplin("--version")).toEqual({ code: 0, stdout: `poplin ${version}\n`, stderr: "" });
+  });
+
+  it("flanneld answers flanneld's flags itself: version on standard error, its own help", async () => {
+    expect(await poplin("flanneld --version")).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/^poplin \d/),
+    });
+    expect((await poplin("flanneld -h")).stdout).toMatch(/^Usage: poplin flanneld \[FLAG\]\.\.\.\n/);
+    const { code, stderr } = await poplin("flanneld --ifaces eth0");
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/no flag --ifaces.*`iface`/)]);
+  });
+
+  it("flanneld ends where its store cannot be opened, with its health server", async () => {
+    const { code, stderr } = await poplin(
+      "flanneld --healthz-ip 127.0.0.1 --healthz-port 18983 --etcd-endpoints ftp://etcd:2379",
+    );
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/neither http nor https\n {2}→ /)]);
+  });
+
+  it("flanneld ends at SIGTERM while it waits for a store", async () => {
+    const child = start(["flanneld", "--lease-dir", join(folder, "nothing"), "--iface", "lo"], {
+      env: { FLANNELD_SUBNET_FILE: join(folder, "subnet.env") },
+    });
+    const [said] = (await once(child.stderr!.setEncoding("utf8"), "data")) as [string];
+    expect(said).toMatch(/there is no network configuration .*it is tried again each second/);
+    child.kill("SIGTERM");
+    expect(await once(child, "close")).toEqual([0, null]);
   });
 
   it("--help names every command and the exit codes, within 80 columns", async () => {
@@ -455,5 +484,29 @@ describe("with an agent", () => {
     child.stdout!.destroy();
     const [code] = await closed;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+});
+
+describe("poplin flanneld", () => {
+  it("has flanneld's flags in its help, however that is asked for, in 80 columns", async () => {
+    for (const words of ["flanneld --help", "flanneld -h", "help flanneld"]) {
+      const { code, stdout } = await poplin(words);
+      expect([words, code, stdout]).toEqual([words, 0, flagsHelp()]);
+    }
+    expect(
+      Math.max(
+        ...flagsHelp()
+          .split("\n")
+          .map((line) => line.length),
+      ),
+    ).toBeLessThanOrEqual(80);
+  });
+
+  it("reports every mistake on its line at once, and what to do about it", async () => {
+    const { code, stderr } = await poplin("flanneld --iface-rx=x --healthz-port=99999 --socket=/run/a.sock");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--iface-rx.*iface-regex/);
+    expect(stderr).toMatch(/--healthz-port.*from 0 to 65535/);
+    expect(stderr).toMatch(/--socket.*POPLIN_SOCKET/);
   });
 });

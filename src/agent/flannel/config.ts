@@ -13,7 +13,7 @@ import { ConfigError, type Place, type Problem } from "../config/problems.ts";
 import type { SettingName } from "../config/schema.ts";
 
 /** Settings that are not this node's to choose, and who chooses them. */
-const DECIDED: Partial<Readonly<Record<SettingName, string>>> = {
+export const DECIDED: Partial<Readonly<Record<SettingName, string>>> = {
   vni: "the cluster decides it: Backend.VNI in net-conf.json",
   port: "the cluster decides it: Backend.Port in net-conf.json",
   mtu: "the cluster decides it: Backend.MTU in net-conf.json, or the uplink's MTU",

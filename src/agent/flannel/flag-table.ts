@@ -157,8 +157,8 @@ export const FLANNELD_FLAGS: { readonly [F in FlanneldFlag]: FlagRow<FlanneldFla
 };
 
 /**
- * Flags that somebody may know from elsewhere, and why they are none: of other programs that log by klog, and of older
- * flannelds.
+ * Flags that somebody may know from elsewhere, and why they are none: of other programs that log by klog, of older
+ * flannelds, and of poplin's other commands.
  */
 export const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
   ...["logtostderr", "alsologtostderr", "stderrthreshold", "log_dir", "log_file", "log_file_max_size"].map(
@@ -172,6 +172,7 @@ export const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
         "flannel has given it up: give a daemon per network, with --etcd-prefix and --subnet-file",
       ] as const,
   ),
+  ["socket", "it is a setting of poplin's own: set POPLIN_SOCKET in the environment"],
   ["use-multi-cluster-cidr", "flannel and Kubernetes have given it up: leave it out"],
   ["windows-service", "it is for Windows, and poplin runs on Linux: run flanneld on Windows nodes"],
 ]);

@@ -80,7 +80,8 @@ class Reading {
     if (!isFlag(name)) {
       const hint =
         FOREIGN_FLAGS.get(name) ??
-        (didYouMean(name, Object.keys(FLANNELD_FLAGS)) || "`poplin flanneld --help` lists what there is");
+        (didYouMean(name, Object.keys(FLANNELD_FLAGS)) ||
+          "settings of poplin's own go into --config FILE, or into the environment as POPLIN_…");
       this.#problem(`flanneld has no flag ${said}`, hint);
       // What may be its value is not told as another mistake.
       if (value === undefined && rest[0]?.startsWith("-") === false) rest.shift();

@@ -2,12 +2,13 @@
  * What a node's kernel needs beside the overlay: forwarding, the firewall's rules, a blackhole route where one is asked
  * for; and subnet.env, from which pods are set up.
  */
+import { readFile } from "node:fs/promises";
 import { addressOf, parseCidr } from "../../control/address.ts";
 import { ensureBlackholes } from "../../host/blackhole.ts";
 import { openFirewall } from "../../host/firewall/firewall.ts";
 import type { Firewall, FirewallWish } from "../../host/firewall/wish.ts";
 import { bridgeFilterWarnings, enableForwarding } from "../../host/forwarding.ts";
-import { type SubnetEnvFamily, writeSubnetEnv } from "../../host/subnet-env.ts";
+import { formatSubnetEnv, type SubnetEnvFamily, writeSubnetEnv } from "../../host/subnet-env.ts";
 import type { Log } from "../log.ts";
 import type { FamilyNode } from "./config.ts";
 import type { Former } from "./former.ts";
@@ -35,6 +36,7 @@ export class HostSetup {
   readonly #log: Log;
   readonly #firewall: Upkeep;
   readonly #blackhole: Upkeep | null;
+  #subnetFile: Upkeep | undefined;
 
   /**
    * @param families this node's
@@ -95,25 +97,42 @@ export class HostSetup {
     return { what: "the blackhole route", ensure: () => ensureBlackholes(own, former) };
   }
 
-  /** @param mtu of the pods. What keeps it from being written is told, and no reason to stop: as with flanneld */
-  async writeSubnetFile(mtu: number): Promise<void> {
-    const { subnetFile, masquerade } = this.#wish;
+  /**
+   * Writes subnet.env, and again where it is gone or another. What keeps it from being written is told, and no reason to
+   * stop: as with flanneld.
+   * @param mtu of the pods
+   * @param written told each time that it is as it should be
+   */
+  async keepSubnetFile(mtu: number, written: () => void): Promise<void> {
+    const { subnetFile, masquerade, resync } = this.#wish;
     const family = (wanted: 4 | 6): SubnetEnvFamily | null => {
       const own = this.#families.find((one) => one.family === wanted);
       return own === undefined ? null : { network: own.network, subnet: gatewayOf(own.subnet) };
     };
-    try {
-      await writeSubnetEnv(subnetFile, { ipv4: family(4), ipv6: family(6), mtu, ipMasq: masquerade });
-    } catch (error) {
-      const { message, remedy = "" } = error as Error & { remedy?: string };
-      this.#log.error(`no pod can be set up: ${message}${remedy === "" ? "" : `; ${remedy}`}`);
-    }
+    const env = { ipv4: family(4), ipv6: family(6), mtu, ipMasq: masquerade };
+    // At the start in any case, as flanneld does: whoever looks when it was written learns of the start.
+    let isFresh = false;
+    const ensure = async (): Promise<string[]> => {
+      const there = await readFile(subnetFile, "utf8").catch(() => null);
+      const isThere = isFresh && there === formatSubnetEnv(env);
+      if (!isThere) await writeSubnetEnv(subnetFile, env);
+      isFresh = true;
+      written();
+      return isThere ? [] : [`${subnetFile} written`];
+    };
+    this.#subnetFile = new Upkeep(
+      { what: "subnet.env, without which no pod can be set up", ensure },
+      resync,
+      this.#log,
+    );
+    await this.#subnetFile.start();
   }
 
   /** Ends looking after it. What was set stays, as flanneld leaves it. */
   close(): void {
     this.#firewall.close();
     this.#blackhole?.close();
+    this.#subnetFile?.close();
   }
 }
 

@@ -9,12 +9,13 @@ import {
   type NodeLease,
   type NodeSubnets,
   readVxlanData,
+  subnetKey,
   vxlanData,
 } from "../../control/flannel/node-lease.ts";
 import { readLinks } from "../../host/link.ts";
 import { randomMac } from "../../host/mac.ts";
 import type { NodeAddress, PublicIp } from "../../host/public-ip.ts";
-import { type NodeHints, type Store, StoreError } from "../../stores/store.ts";
+import { LeaseLost, type NodeHints, type Store, StoreError } from "../../stores/store.ts";
 import type { Log } from "../log.ts";
 import { deviceName, type FamilyNode } from "./config.ts";
 import { patiently } from "./patience.ts";
@@ -46,7 +47,7 @@ export async function join(parts: JoinParts): Promise<Joined> {
   const conf = await patiently(() => readNetConf(store, log), log, signal);
   const hints = await patiently(() => store.readHints(), log, signal);
   const reach = await parts.reach(conf, hints);
-  const macs = await ownMacs(parts, conf, reach);
+  const macs = await ownMacs(conf, hints);
   return acquire(parts, { conf, hints, reach, macs });
 }
 
@@ -55,16 +56,26 @@ export async function join(parts: JoinParts): Promise<Joined> {
  * @returns what it is then, with the lease as it was; null where nothing has changed
  * @throws HostError
  */
-export async function reachAgain(parts: JoinParts, joined: Joined): Promise<Joined | null> {
+export async function reachAgain(parts: Pick<JoinParts, "reach">, joined: Joined): Promise<Joined | null> {
   const { conf, hints, lease, macs } = joined;
   const reach = await parts.reach(conf, hints);
   if (isSame(reach, joined.reach)) return null;
   return { ...joined, reach, families: familiesOf(conf, reach, lease, macs) };
 }
 
-/** Publishes how this node is reached now; its subnets stay. @returns the lease @throws StoreError */
-export function publish(store: Store, { conf, reach, macs, lease }: Joined): Promise<NodeLease> {
-  return store.acquire({ conf, attributes: attributesOf(conf, reach, macs), previous: lease.subnets });
+/**
+ * Publishes how this node is reached now.
+ * @returns the lease
+ * @throws StoreError; LeaseLost where the store has other subnets for us by now
+ */
+export async function publish(store: Store, { conf, reach, macs, lease }: Joined): Promise<NodeLease> {
+  const attributes = attributesOf(conf, reach, macs);
+  const after = await store.acquire({ conf, attributes, previous: lease.subnets });
+  const [former, given] = [lease, after].map(({ subnets }) => subnetKey(subnets));
+  if (given === former) return after;
+  throw new LeaseLost(
+    `our subnets ${former} are not to be had any more, ${store.name} gave us ${given}: pods need new addresses; restart`,
+  );
 }
 
 /** The uplink's MTU does not matter to the others. */
@@ -97,12 +108,11 @@ async function readNetConf(store: Store, log: Log): Promise<NetConf> {
 export type Macs = Readonly<Record<Family, string>>;
 
 /**
- * The MACs that the others know, else those that our devices have: a device of flanneld's, too, has told its MAC around.
+ * The MACs that the others know: those of the node's own entry; else those that our devices have, as a device of
+ * flanneld's, too, has told its MAC around.
  */
-async function ownMacs({ store, log, signal }: JoinParts, conf: NetConf, reach: PublicIp): Promise<Macs> {
-  const known = [reach.ipv4?.publicIp, reach.ipv6?.publicIp].filter((address) => address !== undefined);
-  const before = await patiently(() => store.findOwn(known), log, signal);
-  const { vni } = conf.backend;
+async function ownMacs({ backend }: NetConf, { lease }: NodeHints): Promise<Macs> {
+  const { vni } = backend;
   const names = { 4: deviceName(4, vni), 6: deviceName(6, vni) };
   const links = await readLinks(Object.values(names), {});
   const macOf = (family: Family, data: unknown): string => {
@@ -110,8 +120,8 @@ async function ownMacs({ store, log, signal }: JoinParts, conf: NetConf, reach: 
     return typeof published === "string" ? (links.get(names[family])?.mac ?? randomMac()) : published.vtepMac;
   };
   return {
-    4: macOf(4, before?.attributes.backendData),
-    6: macOf(6, before?.attributes.backendV6Data),
+    4: macOf(4, lease?.attributes.backendData),
+    6: macOf(6, lease?.attributes.backendV6Data),
   };
 }
 

@@ -12,30 +12,24 @@ import { onLink } from "../../host/reach.ts";
 import { readSubnetEnv } from "../../host/subnet-env.ts";
 import { Agent, type Loaded } from "../agent.ts";
 import type { ClusterStatus, ClusterView, LeaseStatus } from "../api/types.ts";
+import { Garbage } from "../memory.ts";
+import { Chores } from "./chores.ts";
 import { type FamilyNode, flannelConfig, refuseDecided } from "./config.ts";
 import { formerOf } from "./former.ts";
 import { HostSetup, type HostWish } from "./host-setup.ts";
 import { type Joined, type JoinParts, join, publish, reachAgain } from "./join.ts";
-import { Interrupted } from "./patience.ts";
+import { Interrupted, patiently, unlessEnded } from "./patience.ts";
 import { Roster } from "./roster.ts";
+
+type Settings = Pick<Loaded, "warnings"> & { readonly config: Loaded["configs"][0] };
 
 export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" | "signal"> {
   /** The dataplane's settings. @throws ConfigError */
-  readonly settings: () => Pick<Loaded, "warnings"> & { readonly config: Loaded["configs"][0] };
+  readonly settings: () => Settings;
   readonly host: HostWish;
+  /** Told once pods can be set up: subnet.env is written. */
+  readonly ready: () => void;
 }
-
-/**
- * `compare`: what is there, with what the leases ask for. `reach`: how this node is reached. `publish`: that, in its lease.
- */
-type Task = "compare" | "reach" | "publish";
-
-/** What is said of one that fails. */
-const TROUBLES: Readonly<Record<Task, string>> = {
-  compare: "not all peers are in place",
-  reach: "how this node is reached is not known",
-  publish: "the lease does not say yet how this node is reached now; it is tried again",
-};
 
 export class FlannelNode implements ClusterView {
   /** Resolves when the node can go on no longer. */
@@ -43,25 +37,50 @@ export class FlannelNode implements ClusterView {
   readonly #options: NodeOptions;
   readonly #setup: HostSetup;
   readonly #roster: Roster;
+  /** As of the last reload. */
+  #settings: Settings;
   #joined: Joined;
   #ours: readonly Ours[];
   #agent: Agent | undefined;
   #fail: (error: Error) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
   /** Public IPs of the peers that are reached without the overlay. */
   #direct: ReadonlySet<string> = new Set();
-  /** Something runs; what is to follow it. */
-  #busy = false;
-  readonly #due = new Set<Task>();
-  /** What went wrong last. */
-  readonly #troubles = new Map<Task, string>();
+  readonly #garbage = new Garbage();
+  readonly #chores: Chores<"compare" | "reach" | "publish">;
 
-  private constructor(options: NodeOptions, joined: Joined, setup: HostSetup) {
+  private constructor(options: NodeOptions, settings: Settings, joined: Joined, setup: HostSetup) {
     this.#options = options;
+    this.#settings = settings;
     this.#setup = setup;
     this.#joined = joined;
-    this.#roster = new Roster(options.log, () => this.#soon("compare"));
+    this.#chores = new Chores(
+      {
+        compare: {
+          work: () => this.#compare(),
+          trouble: "not all peers are in place",
+          cured: "the peers are in place again",
+          gather: GATHER,
+        },
+        reach: {
+          work: () => this.#lookHowReached(),
+          trouble: "how this node is reached is not known",
+          cured: "how this node is reached is known again",
+        },
+        publish: {
+          work: () => this.#publish(),
+          trouble: "the lease does not say yet how this node is reached now, and that is tried again",
+          cured: "the lease says how this node is reached now",
+          again: PUBLISH_AGAIN,
+        },
+      },
+      options.log,
+      (error) => this.#fail(error),
+    );
+    this.#roster = new Roster(options.log, (changes) => {
+      this.#garbage.made(changes);
+      this.#chores.soon("compare");
+    });
     this.#ours = joined.families.map((node) => oursOf(joined, node));
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
@@ -74,7 +93,7 @@ export class FlannelNode implements ClusterView {
    */
   static async start(options: NodeOptions): Promise<FlannelNode> {
     const { store, log, host } = options;
-    refuseDecided(options.settings().config);
+    const settings = readSettings(options);
     const former = formerOf(await readSubnetEnv(host.subnetFile));
     const joined = await join({ ...options, previous: former.subnets });
     const { key, subnets } = joined.lease;
@@ -88,7 +107,7 @@ export class FlannelNode implements ClusterView {
       former,
       log,
     );
-    const node = new FlannelNode(options, joined, setup);
+    const node = new FlannelNode(options, settings, joined, setup);
     try {
       await node.#start();
     } catch (error) {
@@ -99,31 +118,50 @@ export class FlannelNode implements ClusterView {
   }
 
   async #start(): Promise<void> {
-    const { store, log, signal } = this.#options;
+    const { store, log } = this.#options;
     // The others first, so that the agent's first comparison does not take the rows of those that are there already.
     store.watch(this.#roster);
-    await Promise.race([this.#roster.ready, aborted(signal)]);
-    if (signal.aborted) throw new Interrupted("told to end");
+    await this.#hearOthers();
     await this.#findDirect();
     this.#agent = await Agent.start(() => this.#load(), log, this);
     void this.#agent.failed.then((error) => this.#fail(error));
     await this.#setup.start();
-    await this.#setup.writeSubnetFile(await this.#mtu());
+    await this.#setup.keepSubnetFile(await this.#mtu(), this.#options.ready);
     store.keep(
       (error) => this.#fail(error),
       (line) => log.warn(line),
     );
-    await store
-      .announce()
-      .catch((error: Error) => log.error(`the node's condition could not be set: ${error.message}`));
-    this.#soon("compare");
-    this.#timer = setInterval(() => this.#soon("reach"), REACH_EVERY);
+    void this.#announce();
+    this.#chores.start();
+    this.#chores.soon("compare");
+    this.#timer = setInterval(() => this.#chores.soon("reach"), REACH_EVERY);
+  }
+
+  /**
+   * Waits for the first list, however long the store takes: an agent that knows of nobody would take away the rows of all.
+   * @throws Interrupted
+   */
+  async #hearOthers(): Promise<void> {
+    const { store, log, signal } = this.#options;
+    const slow = setTimeout(() => {
+      log.warn(`${store.name} has not told of the other nodes' leases yet: forwarding begins when it has`);
+    }, HEAR_PATIENCE);
+    await unlessEnded(this.#roster.ready, signal).finally(() => clearTimeout(slow));
+  }
+
+  /** A scheduler may wait for it: so it is tried until it works, and nothing here waits for it. */
+  async #announce(): Promise<void> {
+    const { store, log, signal } = this.#options;
+    try {
+      await patiently(() => store.announce(), log, signal);
+    } catch (error) {
+      if (error instanceof Interrupted) return;
+      log.error(`the node's condition could not be set: ${(error as Error).message}`);
+    }
   }
 
   /** The agent's configurations, one for each family. */
-  #load(): Loaded {
-    const { config: base, warnings } = this.#options.settings();
-    refuseDecided(base);
+  #load({ config: base, warnings }: Settings = this.#settings): Loaded {
     const { conf, families } = this.#joined;
     const [first, ...more] = families.map((node, i) =>
       flannelConfig(base, conf.backend, node, this.#peers(this.#ours[i]!)),
@@ -146,45 +184,9 @@ export class FlannelNode implements ClusterView {
     this.#direct = await onLink(addresses, reach.device);
   }
 
-  /** Does one thing after the other; what is asked for twice meanwhile is done once. */
-  #soon(task: Task): void {
-    this.#due.add(task);
-    if (!this.#busy && this.#agent !== undefined) void this.#work(this.#agent);
-  }
-
-  async #work(agent: Agent): Promise<void> {
-    this.#busy = true;
-    for (const task of this.#due) {
-      this.#due.delete(task);
-      try {
-        await this.#do(task, agent);
-        this.#troubles.delete(task);
-      } catch (error) {
-        this.#tell(task, (error as Error).message);
-        if (task === "publish") this.#retry = setTimeout(() => this.#soon(task), PUBLISH_AGAIN);
-      }
-    }
-    this.#busy = false;
-  }
-
-  /** Once for each reason, however often it is tried. */
-  #tell(task: Task, reason: string): void {
-    if (this.#troubles.get(task) !== reason) this.#options.log.error(`${TROUBLES[task]}: ${reason}`);
-    this.#troubles.set(task, reason);
-  }
-
-  async #do(task: Task, agent: Agent): Promise<void> {
-    switch (task) {
-      case "compare":
-        await this.#findDirect();
-        return agent.update();
-      case "reach":
-        return this.#lookHowReached();
-      case "publish": {
-        const lease = await publish(this.#options.store, this.#joined);
-        this.#joined = { ...this.#joined, lease };
-      }
-    }
+  async #compare(): Promise<void> {
+    await this.#findDirect();
+    await this.#agent?.update();
   }
 
   /**
@@ -193,19 +195,32 @@ export class FlannelNode implements ClusterView {
    */
   async #lookHowReached(): Promise<void> {
     const before = this.#joined;
-    const joined = await reachAgain({ ...this.#options, previous: null }, before);
+    const joined = await reachAgain(this.#options, before);
     if (joined === null) return;
     this.#joined = joined;
     this.#ours = joined.families.map((node) => oursOf(joined, node));
     const text = ({ reach }: Joined): string =>
       `${texts(reach.ipv4?.publicIp ?? null, reach.ipv6?.publicIp ?? null).join(" and ")} on ${reach.device}`;
     this.#options.log.warn(`this node is reached in another way: ${text(before)} → ${text(joined)}`);
-    this.#due.add("compare").add("publish");
+    this.#chores.soon("compare");
+    this.#chores.soon("publish");
   }
 
-  /** Reads the dataplane's settings again. */
+  async #publish(): Promise<void> {
+    const lease = await publish(this.#options.store, this.#joined);
+    this.#joined = { ...this.#joined, lease };
+  }
+
+  /** Reads the dataplane's settings again. Only then: half of a file that somebody writes would keep peers out. */
   async reload(): Promise<void> {
-    await this.#agent?.reload();
+    let settings = this.#settings;
+    const load = (): Loaded => {
+      settings = readSettings(this.#options);
+      return this.#load(settings);
+    };
+    await this.#agent?.reload(load, () => {
+      this.#settings = settings;
+    });
   }
 
   /** The pods' MTU: that of the narrowest overlay. */
@@ -219,8 +234,8 @@ export class FlannelNode implements ClusterView {
   }
 
   hostChanged(): void {
-    this.#soon("reach");
-    if (this.routesMatter) this.#soon("compare");
+    this.#chores.soon("reach");
+    if (this.routesMatter) this.#chores.soon("compare");
   }
 
   status(): ClusterStatus {
@@ -247,13 +262,17 @@ export class FlannelNode implements ClusterView {
 
   /** Ends forwarding; what flanneld leaves in place stays. Safe to call twice. */
   async stop(): Promise<void> {
+    this.#chores.stop();
     clearInterval(this.#timer);
-    clearTimeout(this.#retry);
+    this.#garbage.close();
     this.#setup.close();
-    await this.#options.store.close();
     await this.#agent?.stop();
+    await this.#options.store.close();
   }
 }
+
+/** Milliseconds between a comparison and the next. */
+const GATHER = 50;
 
 /** Milliseconds between two looks at our own addresses, for what nobody told us of. */
 const REACH_EVERY = 30_000;
@@ -261,15 +280,21 @@ const REACH_EVERY = 30_000;
 /** Milliseconds until a lease that could not be published is published again. */
 const PUBLISH_AGAIN = 1000;
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+/** Milliseconds after which a start says that it waits to hear of the others: rows of an earlier run stay meanwhile. */
+const HEAR_PATIENCE = 5000;
+
+/** @throws ConfigError */
+function readSettings(options: NodeOptions): Settings {
+  const settings = options.settings();
+  refuseDecided(settings.config);
+  return settings;
 }
 
-function oursOf({ conf, lease, reach }: Joined, { family, subnet, vtepMac }: FamilyNode): Ours {
+function oursOf({ conf, lease, reach }: Joined, { family, subnet, local, vtepMac }: FamilyNode): Ours {
   const { vni, port } = conf.backend;
   const { publicIp } = (family === 4 ? reach.ipv4 : reach.ipv6)!;
   const own = (family === 4 ? conf.ipv4 : conf.ipv6)!;
-  return { family, conf: own, vni, port, key: lease.key, subnet, publicIp, vtepMac };
+  return { family, conf: own, vni, port, key: lease.key, subnet, publicIp, local, vtepMac };
 }
 
 function texts(...all: readonly (string | null)[]): string[] {

@@ -26,7 +26,7 @@ export async function patiently<T>(
   for (;;) {
     if (signal.aborted) throw new Interrupted("told to end");
     try {
-      return await work();
+      return await unlessEnded(work(), signal);
     } catch (error) {
       if (!isPassing(error)) throw error;
       const text = explain(error as Error & { remedy?: string });
@@ -35,6 +35,20 @@ export async function patiently<T>(
     }
     await setTimeout(RETRY_EVERY, undefined, { signal }).catch(() => {});
   }
+}
+
+/**
+ * Waits for `work`, but not for longer than until we are told to end: a store may have patience of its own, and whoever
+ * has told us has less. What was begun goes on unheard.
+ * @throws Interrupted; what `work` is rejected with
+ */
+export function unlessEnded<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => reject(new Interrupted("told to end"));
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
+  });
 }
 
 function explain({ message, remedy = "" }: Error & { remedy?: string }): string {

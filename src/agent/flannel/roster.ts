@@ -16,7 +16,7 @@ const TOLD_EACH = 20;
 
 export class Roster implements Watcher {
   readonly #log: Log;
-  readonly #news: () => void;
+  readonly #news: (changes: number) => void;
   readonly #leases = new Map<string, { lease: NodeLease; since: Date }>();
   /** Entries of the store that are no leases. */
   readonly #broken = new Map<string, string>();
@@ -30,8 +30,8 @@ export class Roster implements Watcher {
     this.#first = resolve;
   });
 
-  /** @param news called when other peers may follow from the leases */
-  constructor(log: Log, news: () => void) {
+  /** @param news called when other peers may follow from the leases, with the number of those that changed */
+  constructor(log: Log, news: (changes: number) => void) {
     this.#log = log;
     this.#news = news;
   }
@@ -48,7 +48,7 @@ export class Roster implements Watcher {
     else this.#log.info(`leases in the store: ${this.#leases.size}`);
     this.#heardAll = true;
     this.#first();
-    this.#news();
+    this.#news(changes.length);
   }
 
   #tell(changes: readonly LeaseChange[]): void {

@@ -6,7 +6,7 @@
 import type { NetConf } from "../../control/flannel/net-conf.ts";
 import { findPublicIp, type PublicIp } from "../../host/public-ip.ts";
 import { openStore, type StoreChoice } from "../../stores/open.ts";
-import type { NodeHints } from "../../stores/store.ts";
+import type { NodeHints, Store } from "../../stores/store.ts";
 import { loadConfig } from "../config/load.ts";
 import { Log } from "../log.ts";
 import { releaseGarbage } from "../memory.ts";
@@ -29,15 +29,26 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   const stopped = signalled(["SIGTERM", "SIGINT"]);
   void stopped.then(() => interrupt.abort());
   let node: FlannelNode | undefined;
-  process.on("SIGHUP", () => void node?.reload());
-  const port = flags["healthz-port"];
-  const health = port === 0 ? null : await HealthServer.start(flags["healthz-ip"], port);
-  const store = await openStore(storeOf(flags, env), (text) => log.warn(text));
+  let changed = false;
+  const reload = (): void => {
+    changed = true;
+    if (!interrupt.signal.aborted) void node?.reload();
+  };
+  // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
+  process.on("SIGHUP", reload);
+  let health: HealthServer | undefined;
+  let store: Store | undefined;
   try {
-    node = await FlannelNode.start(nodeOptions(flags, env, { store, log, signal: interrupt.signal }));
-    health?.setReady();
+    const port = flags["healthz-port"];
+    if (port !== 0) health = await HealthServer.start(flags["healthz-ip"], port);
+    store = await openStore(storeOf(flags, env), (text) => log.warn(text));
+    const ready = (): void => health?.setReady();
+    node = await FlannelNode.start(nodeOptions(flags, env, { store, log, signal: interrupt.signal, ready }));
+    if (changed) reload();
     void releaseGarbage();
     const end = await Promise.race([stopped, node.failed]);
+    // Whatever still waits for the store waits in vain from now on.
+    interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
     else log.error(end.message);
     await node.stop();
@@ -46,7 +57,8 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     if (error instanceof Interrupted) return 0;
     throw error;
   } finally {
-    await store.close();
+    interrupt.abort();
+    await store?.close();
     health?.close();
   }
 }
@@ -83,13 +95,14 @@ function storeOf(flags: FlanneldFlags, env: NodeJS.ProcessEnv): StoreChoice {
   };
 }
 
-type Open = Pick<NodeOptions, "store" | "log" | "signal">;
+type Open = Pick<NodeOptions, "store" | "log" | "signal" | "ready">;
 
 function nodeOptions(flags: FlanneldFlags, env: NodeJS.ProcessEnv, open: Open): NodeOptions {
   const path = flags.config === "" ? null : flags.config;
+  const verbose = flags.v > 0 ? { logLevel: "debug" } : {};
   return {
     ...open,
-    settings: () => loadConfig({ profile: "flannel", env, path }),
+    settings: () => loadConfig({ profile: "flannel", env, path, flags: verbose }),
     reach: (conf, hints) => reachOf(flags, conf, hints),
     host: {
       subnetFile: flags["subnet-file"],

@@ -134,7 +134,7 @@ describe("flanneld's flags", () => {
 describe("mistakes on the line", () => {
   it.each<[string, RegExp]>([
     ["--ip-mask", /^flanneld has no flag --ip-mask → did you mean `ip-masq`\?$/],
-    ["-x", /^flanneld has no flag -x → `poplin flanneld --help` lists/],
+    ["-x", /^flanneld has no flag -x → settings of poplin's own go into --config FILE/],
     ["--nonsense value --ip-masq", /^flanneld has no flag --nonsense →/],
     ["--logtostderr=true", /^flanneld has no flag --logtostderr → flanneld logs to standard error alone/],
     ["--networks a,b", /has no flag --networks → flannel has given it up/],
