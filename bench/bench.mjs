@@ -9,6 +9,7 @@ import { machine, tree } from "./machine.mjs";
 import { writeReport } from "./report/files.mjs";
 import { testLines } from "./report/terminal.mjs";
 import { Runner, runsOf } from "./runner.mjs";
+import { cluster } from "./suites/cluster.mjs";
 import { micro } from "./suites/micro.mjs";
 import { soak } from "./suites/soak.mjs";
 import { TESTS } from "./tests/index.mjs";
@@ -27,10 +28,11 @@ export async function bench(options) {
     command: process.argv.slice(2),
   };
   const { only } = options;
-  if (only.some((suite) => suite !== "micro")) {
-    if (process.getuid?.() !== 0) throw new UsageError("namespaces need root: use sudo, or --only micro");
+  if (only.some((suite) => suite !== "micro") && process.getuid?.() !== 0)
+    throw new UsageError("namespaces need root: use sudo, or --only micro");
+  if (only.some((suite) => !["micro", "cluster"].includes(suite)))
     await withOther(options, progress, (other) => measure(options, other, results, progress));
-  }
+  if (only.includes("cluster")) results.cluster = await cluster(options.plan, progress);
   if (only.includes("micro")) results.micro = await micro(options.plan, progress);
   progress.clear();
   await writeReport(results, options);

@@ -7,6 +7,7 @@ export const SUITES = {
   peers: "other tunnels beside both: the kernel's without offloads, and whatever is installed",
   micro: "nanoseconds and allocated bytes of the pieces of the hot path",
   soak: "one TCP stream for an hour: throughput and memory over time",
+  cluster: "a node of a flannel cluster while 1,000 others join, change and leave, over files and etcd",
 };
 
 /** What runs when nobody says otherwise. */
@@ -15,7 +16,7 @@ const BY_DEFAULT = ["netns", "peers", "micro"];
 export const HELP = `usage: npm run bench -- [options]      (as root)
 
   --quick                three minutes in all
-  --only SUITES          ${Object.keys(SUITES).join(", ")}; by default all but soak
+  --only SUITES          ${Object.keys(SUITES).join(", ")}; by default the first three
   --tests TESTS          single measurements, by name: see --list
   --list                 names of suites and tests
   --runs N               interleaved runs of each test

@@ -7,6 +7,7 @@ import { testNamed } from "../tests/index.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
 import { percent } from "./charts/soak.mjs";
+import { COLUMNS as CLUSTER_COLUMNS, clusterMemory, clusterRows } from "./cluster.mjs";
 import { offloadsInWords } from "./offloads.mjs";
 
 const COLUMNS = [
@@ -31,6 +32,7 @@ export function markdown(results, charts, folder) {
     ...section("Every measurement", everything(results)),
     ...section("Micro benchmarks", microTable(results)),
     ...section("Soak", soakLine(results)),
+    ...section("A node of a cluster", clusterSection(results)),
     ...section("What ran", configurations(results)),
     ...section("What could not be measured", failures(results)),
   ].join("\n\n");
@@ -143,6 +145,17 @@ export function soakLine({ soak }) {
   return [
     `Minutes of one TCP stream: ${digits(soak.minutes)}. Throughput, median: ${digits(median(rates))} Gbit/s.`,
     `Memory is ${soak.flat ? "flat" : "**not flat**"}: ${percent(soak.growth)} from the second quarter to the last.`,
+  ].join("\n");
+}
+
+function clusterSection({ cluster }) {
+  if (!cluster) return "";
+  return [
+    `${cluster.nodes} nodes join, change their MACs and leave, some at once each time. Seconds until all rows are in place,`,
+    "and CPU-seconds of the agent per 1,000 changes; medians over the rounds.\n",
+    table(CLUSTER_COLUMNS, clusterRows(cluster)),
+    "",
+    ...clusterMemory(cluster).map((text) => `- ${text}`),
   ].join("\n");
 }
 

@@ -3,6 +3,7 @@
 import { find } from "../runner.mjs";
 import { digits, figure, METRICS } from "../tests/metrics.mjs";
 import { bars } from "./bars.mjs";
+import { COLUMNS, clusterMemory, clusterRows } from "./cluster.mjs";
 import { inOrder, soakLine } from "./markdown.mjs";
 import { offloadsInWords } from "./offloads.mjs";
 
@@ -48,6 +49,7 @@ export function summaryLines(results) {
     lines.push(...offloadLines(results), "", ...sideBySide(results), "", ...barLines(results));
   }
   if (results.soak) lines.push("", ...soakLine(results).replaceAll("**", "").split("\n"));
+  if (results.cluster) lines.push("", ...clusterLines(results.cluster));
   if (results.micro) lines.push("", ...microLines(results.micro));
   return lines;
 }
@@ -77,6 +79,15 @@ function microLines({ results }) {
       const left = `  ${group}: ${name}`.padEnd(50);
       return `${left}${digits(ns.median).padStart(10)}${allocated.padStart(8)}${aim === null ? "" : `< ${aim}`.padStart(7)}`;
     }),
+  ];
+}
+
+function clusterLines(cluster) {
+  const line = ([name, ...cells]) => `  ${name.padEnd(8)}${cells.map((cell) => cell.padStart(14)).join("")}`;
+  return [
+    `cluster: ${cluster.nodes} nodes join, change their MACs and leave; seconds until in place`,
+    ...[COLUMNS, ...clusterRows(cluster)].map(line),
+    ...clusterMemory(cluster).flatMap((text) => wrap(`  ${text.replaceAll("**", "")}`)),
   ];
 }
 

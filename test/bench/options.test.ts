@@ -6,7 +6,7 @@ const { parse, UsageError, words } = await load("cli/options.mjs");
 const { configurations } = await load("configurations.mjs");
 
 describe("options", () => {
-  it("by default everything but the soak, in five runs", () => {
+  it("by default neither soak nor cluster, in five runs", () => {
     expect(parse([])).toMatchObject({
       only: ["netns", "peers", "micro"],
       plan: { seconds: 3, runs: 5, peerRuns: 3, quick: false },

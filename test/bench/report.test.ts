@@ -67,6 +67,12 @@ describe("Markdown", () => {
     expect(text).toContain("Memory is flat: −1");
   });
 
+  it("says of a cluster's node how fast it follows, by store and burst, and what it weighs", () => {
+    expect(text).toContain("| file | 1000 | 2 | 2 | 0.50 | 0.75 |");
+    expect(text).toMatch(/- file: 90 MB at rest before, 150 MB at most, 100 MB at rest after; flat \(\+1/);
+    expect(text).toContain("- etcd: not measured: there is no etcd: apt-get install etcd-server");
+  });
+
   it("of a run that measured nothing but the micro benchmarks is short", () => {
     const { machine, date, poplin, plan, command, micro } = run;
     expect(markdown({ machine, date, poplin, plan, command, micro }, [], "")).not.toMatch(

@@ -74,6 +74,18 @@ export async function results() {
         { group: "fdb", name: "lookup", aim: 20, ns: { median: 9, lowest: 8, highest: 12 }, bytes: 0 },
       ],
     },
+    cluster: {
+      nodes: 1000,
+      stores: [
+        {
+          ...{ name: "file", flat: true, growth: 0.01, memory: { before: 9e7, peak: 15e7, after: 1e8 } },
+          rounds: [1000, 10, 1000].map((size, i) => ({
+            ...{ size, join: 1 + i, change: 2, leave: 0.5, cpu: 0.75, rss: 1e8 },
+          })),
+        },
+        { name: "etcd", problem: "there is no etcd: apt-get install etcd-server" },
+      ],
+    },
     soak: {
       ...{ minutes: 2, config: "poplin", flat: true, growth: -0.01 },
       samples: [30, 60, 90, 120].map((second) => ({

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { listNamespaces } from "../../src/lab/netns.ts";
 import { records } from "../../src/lab/registry.ts";
 import { ROOT } from "../helpers/imports.ts";
-import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 
 const SHORT = ["--seconds", "1", "--runs", "1"];
 
@@ -73,4 +73,27 @@ describeWith([lab(), tool("iperf3"), tool("ping"), tool("ethtool")], "npm run be
     const [code] = await once(bench, "close");
     expect(code).toBe(2);
   });
+});
+
+describeFull([lab(), tool("iptables")], "npm run bench -- --only cluster", () => {
+  it("says how a node follows a cluster, over each store that is installed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "poplin-bench-"));
+    try {
+      const args = ["--out", folder, "--only", "cluster", "--quick"];
+      const bench = spawn(process.execPath, [join(ROOT, "bench/main.mjs"), ...args], { cwd: folder });
+      let text = "";
+      for (const stream of [bench.stdout, bench.stderr]) stream.on("data", (chunk) => (text += chunk));
+      const [code] = await once(bench, "close");
+      expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/^ +file +1000 /m) });
+      expect(text).toMatch(
+        tool("etcd") === null ? /^ +etcd +1000 /m : /skipped: cluster over etcd: .*apt-get/,
+      );
+      const file = readdirSync(folder).find((name) => name.endsWith(".json"))!;
+      const { cluster } = JSON.parse(readFileSync(join(folder, file), "utf8"));
+      expect(cluster.stores[0].rounds).toHaveLength(4);
+      expect(cluster.stores[0].memory.peak).toBeGreaterThan(cluster.stores[0].memory.before);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 600_000);
 });
