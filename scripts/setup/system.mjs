@@ -20,12 +20,14 @@ const PACKAGES = {
   ethtool: program("ethtool"),
   iptables: program("iptables", "ip6tables"),
   nftables: program("nft"),
+  openssl: program("openssl"),
+  faketime: program("faketime"),
   "etcd-server": program("etcd"),
   "etcd-client": program("etcdctl"),
 };
 
 const LAB = ["iproute2", "iputils-ping", "iperf3"];
-const TEST = ["ethtool", "tcpdump", "tshark", "iptables", "nftables"];
+const TEST = ["ethtool", "tcpdump", "tshark", "iptables", "nftables", "openssl", "faketime"];
 const BY_PURPOSE = {
   demo: LAB,
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.

@@ -136,6 +136,32 @@ describeWith([lab()], "rows that somebody takes away", () => {
   });
 });
 
+describeWith([lab()], "a device that has had no peers since its agent's start", () => {
+  it("keeps the neighbours and routes that somebody else gives it, until the first peer comes", async () => {
+    cluster = Cluster.build({
+      nodes: [
+        { name: "node-a", kind: "poplin" },
+        { name: "node-b", kind: "kernel" },
+      ],
+    });
+    const a = cluster.poplin("node-a");
+    a.setPeers([]);
+    await a.startAgent();
+    const address = "10.244.77.0";
+    const theirs = { neighbours: [`${address} ${STRANGER}`], routes: [`${address}/24 via ${address}`] };
+    a.host.ip(
+      `neigh add ${address} lladdr ${STRANGER} dev ${DEVICE} nud permanent`,
+      `route add ${address}/24 via ${address} dev ${DEVICE} onlink`,
+    );
+    expect((await a.poplin(["reconcile"])).stdout).toBe("no row had to be changed\n");
+    expect(await rowsOf(a.host)).toMatchObject(theirs);
+    const { plan } = cluster.node("node-b");
+    a.setPeers([plan]);
+    await reload(a);
+    expect(await rowsOf(a.host)).toMatchObject(rowsFor(a, [plan]));
+  });
+});
+
 describeFull([lab()], "rows that somebody takes away", () => {
   it("come back by themselves", async () => {
     const { a, cluster } = await start();

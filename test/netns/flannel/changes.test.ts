@@ -7,7 +7,7 @@ import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
 import { describeWith, lab, tool } from "../../helpers/needs.ts";
 import { until } from "../agents.ts";
 import { Pinger } from "../traffic/ping.ts";
-import { allKnown, answers, DirectoryLab, keyOf } from "./cluster.ts";
+import { allKnown, answers, DirectoryLab, keyOf, lines } from "./cluster.ts";
 
 let cluster: DirectoryLab;
 afterEach(() => cluster.destroy());
@@ -21,14 +21,6 @@ async function meanwhile(nodes: readonly FlannelNode[], work: (third: FlannelNod
   expect((await ping.stop()).lost).toEqual([]);
 }
 
-/** Lines of a node's log that match. */
-function lines(node: FlannelNode, pattern: RegExp): string[] {
-  return node
-    .log()
-    .split("\n")
-    .filter((line) => pattern.test(line));
-}
-
 describeWith([lab(), tool("ping"), tool("iptables")], "a node of a cluster", () => {
   it("whose lease somebody removes puts it back, and is missed for a moment at most", async () => {
     cluster = new DirectoryLab();
@@ -36,8 +28,8 @@ describeWith([lab(), tool("ping"), tool("iptables")], "a node of a cluster", () 
     await meanwhile(nodes, async (c) => {
       const before = cluster.read(keyOf(c));
       cluster.remove(keyOf(c));
-      await until("the lease", () => lines(c, /put back/).length > 0);
-      expect(cluster.read(keyOf(c))).toBe(before);
+      await until("the lease", () => cluster.has(keyOf(c)) && cluster.read(keyOf(c)) === before);
+      expect(lines(c, /put back/)).toHaveLength(1);
       await allKnown(nodes);
       expect(await answers(c, nodes[0]!.podIp)).toBe(true);
     });

@@ -1,7 +1,8 @@
 /** A flannel cluster in a lab: nodes that find each other through a store, and what their pods say to each other. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { parseCidr } from "../../../src/control/address.ts";
 import { FlannelNode, type FlannelNodeOptions } from "../../../src/lab/flannel-node.ts";
 import { Lab } from "../../../src/lab/lab.ts";
 import { type Network, switchNetwork } from "../../../src/lab/network.ts";
@@ -9,6 +10,13 @@ import { until } from "../agents.ts";
 import { datagrams, serve, stream } from "../pods.ts";
 
 export const NET_CONF = { Network: "10.244.0.0/16", Backend: { Type: "vxlan" } };
+
+/** Of both families. */
+export const DUAL = {
+  EnableIPv6: true,
+  ...{ Network: "10.244.0.0/16", IPv6Network: "fd00:10:244::/48" },
+  Backend: { Type: "vxlan" },
+};
 
 export class FlannelLab {
   readonly lab: Lab;
@@ -69,26 +77,58 @@ export class DirectoryLab extends FlannelLab {
     return readFileSync(join(this.directory, "subnets", key), "utf8");
   }
 
+  has(key: string): boolean {
+    return existsSync(join(this.directory, "subnets", key));
+  }
+
   remove(key: string): void {
     rmSync(join(this.directory, "subnets", key));
   }
 }
 
-/** The key of a node's lease: its subnet, as flannel writes it. */
+/** The key of a node's lease: its subnets, as flannel writes them. */
 export function keyOf(node: FlannelNode): string {
-  return node.subnetEnv().get("FLANNEL_SUBNET")!.replace("1/24", "0-24");
+  return subnetsOf(node)
+    .map((subnet) => subnet.replace("/", "-"))
+    .join("&");
 }
 
-/** Waits until each of these nodes has all the others as peers, in place. */
+/** The node's subnets, IPv4 first: "10.244.1.0/24". */
+export function subnetsOf(node: FlannelNode): string[] {
+  const env = node.subnetEnv();
+  return ["FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET"].flatMap((name) => {
+    const gateway = env.get(name);
+    if (gateway === undefined) return [];
+    const { network, prefix } = parseCidr(gateway);
+    return [`${network}/${prefix}`];
+  });
+}
+
+/** The node's address in the network under the overlay, of either family. */
+export function addressesOf(node: FlannelNode): readonly string[] {
+  return [node.plan.address, node.plan.address6];
+}
+
+/** Lines of a node's log that match. */
+export function lines(node: FlannelNode, pattern: RegExp): string[] {
+  return node
+    .log()
+    .split("\n")
+    .filter((line) => pattern.test(line));
+}
+
+/** Waits until each of these nodes has all the others as peers, in place, in each of its families. */
 export async function allKnown(nodes: readonly FlannelNode[]): Promise<void> {
   for (const node of nodes) {
-    const wanted = nodes.filter((other) => other !== node).map((other) => other.plan.address);
+    const others = nodes.filter((other) => other !== node);
     await until(
       `${node.host.name} knows the others`,
       async () => {
-        const { peers } = await node.status();
-        const known = peers.filter(({ state }) => state === "ok").map(({ publicIp }) => publicIp);
-        return wanted.every((address) => known.includes(address));
+        const { overlays } = await node.status();
+        return overlays.every(({ peers }) => {
+          const known = peers.filter(({ state }) => state === "ok").map(({ publicIp }) => publicIp);
+          return others.every((other) => addressesOf(other).some((address) => known.includes(address)));
+        });
       },
       20_000,
     );
@@ -101,15 +141,25 @@ export async function answers(from: FlannelNode, address: string): Promise<boole
   return (await from.pod.exec("ping", words, { check: false })).status === 0;
 }
 
-/** Every pod reaches every other one: ping, TCP both ways, UDP. */
+/** Every pod reaches every other one, in each family: by ping each from each, by TCP and UDP each pair. */
 export async function allReach(nodes: readonly FlannelNode[]): Promise<void> {
   await Promise.all(nodes.map((node) => serve(node.pod)));
-  const pairs = nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to) => ({ from, to })));
-  for (const { from, to } of pairs) {
-    const pair = `${from.host.name} → ${to.host.name}`;
-    expect([pair, await answers(from, to.podIp)]).toEqual([pair, true]);
-    expect([pair, await stream(from.pod, to.podIp, 300_000)]).toEqual([pair, { sent: true, received: true }]);
-    const { sent, received } = await datagrams(from.pod, to.podIp, [{ bytes: 100 }, { bytes: 1400 }]);
-    expect([pair, received]).toEqual([pair, sent]);
+  const pings = nodes.flatMap((from) =>
+    nodes
+      .filter((to) => to !== from)
+      .flatMap((to) => to.podIps.map(async (ip) => [from.host.name, ip, await answers(from, ip)])),
+  );
+  expect((await Promise.all(pings)).filter(([, , answered]) => !answered)).toEqual([]);
+  for (const [i, from] of nodes.entries()) {
+    for (const to of nodes.slice(i + 1)) {
+      for (const address of to.podIps) {
+        const pair = `${from.host.name} → ${address}`;
+        expect([pair, await stream(from.pod, address, 300_000)]).toEqual([pair, BOTH]);
+        const { sent, received } = await datagrams(from.pod, address, [{ bytes: 100 }, { bytes: 1350 }]);
+        expect([pair, received]).toEqual([pair, sent]);
+      }
+    }
   }
 }
+
+const BOTH = { sent: true, received: true };
