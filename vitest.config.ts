@@ -5,10 +5,11 @@ const full = process.env.POPLIN_FULL === "1";
 /** Tests that take long end in `.full.test.ts`; `npm run test:full` runs them too. */
 const LONG = "test/**/*.full.test.ts";
 
-/** Tests in namespaces that wait more than they work, and measure nothing: two at a time. */
-const TOGETHER = [
-  "test/netns/flannel/**/*.test.ts",
-  "test/netns/{blackhole,direct-routing,dual-stack,firewall,firewall-traffic,forwarding,host,monitor,netlink,public-ip}.test.ts",
+/** Tests in namespaces that take times, fill queues or count the machine's processes: they have the machine to themselves. */
+const ALONE = [
+  "test/netns/stress/**/*.test.ts",
+  "test/netns/{footprint,lifecycle,many-leases,many-vnis,monitor,offloads,overflow,path-mtu,queues,stress,underlay}{,.full}.test.ts",
+  "test/netns/flannel/many-leases{,.full}.test.ts",
 ];
 
 export default defineConfig({
@@ -35,9 +36,7 @@ export default defineConfig({
         test: {
           name: "netns",
           include: ["test/netns/**/*.test.ts"],
-          exclude: [...TOGETHER, ...(full ? [] : [LONG])],
-          // One after the other: each has agents and traffic of its own, and they should have the machine.
-          maxWorkers: 1,
+          exclude: [...ALONE, ...(full ? [] : [LONG])],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
@@ -46,9 +45,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "hosts",
-          include: TOGETHER,
+          name: "alone",
+          include: ALONE,
           exclude: full ? [] : [LONG],
+          maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

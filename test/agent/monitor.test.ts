@@ -1,4 +1,4 @@
-/** What is a reason to look, by a source that says what the test wants; `test/netns/monitor.test.ts` has the kernel's. */
+/** What is a reason to look, by a source that says what the test wants; `test/netns/monitor.full.test.ts` has the kernel's. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type EventSource, HostMonitor, type MonitorOptions } from "../../src/agent/monitor.ts";
 import type { Wanted } from "../../src/io/linux/netlink/filter.ts";

@@ -1,6 +1,6 @@
 /**
  * The firewall against the kernel's tables, in a namespace: what is there after `ensure`, whatever was there before, by
- * both variants of iptables and by nft. What the rules do to packets is in `firewall-traffic.test.ts`.
+ * both variants of iptables and by nft. What the rules do to packets is in `firewall-traffic.full.test.ts`.
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";

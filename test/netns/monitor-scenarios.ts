@@ -1,4 +1,4 @@
-/** What `monitor.test.ts` runs inside a namespace. Each function returns plain data for the test to look at. */
+/** What `monitor.full.test.ts` runs inside a namespace. Each function returns plain data for the test to look at. */
 import { HostMonitor, type MonitorOptions } from "../../src/agent/monitor.ts";
 import { difference } from "../../src/control/difference.ts";
 import type { HostStep } from "../../src/control/rows.ts";

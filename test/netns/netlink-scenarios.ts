@@ -1,4 +1,4 @@
-/** What `netlink.test.ts` runs inside a namespace. Each function returns plain data for the test to look at. */
+/** What `netlink.full.test.ts` runs inside a namespace. Each function returns plain data for the test to look at. */
 import { spawnSync } from "node:child_process";
 import { netlinkFilter } from "../../src/io/linux/netlink/filter.ts";
 import { NEWLINK, type NetlinkEvent, parseMessages } from "../../src/io/linux/netlink/message.ts";

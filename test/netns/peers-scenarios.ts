@@ -1,4 +1,4 @@
-/** What `direct-routing.test.ts` runs inside a namespace: the agent's peers, over a dataplane that carries nothing. */
+/** What `direct-routing.full.test.ts` runs inside a namespace: the agent's peers, over a dataplane that carries nothing. */
 import { execFileSync } from "node:child_process";
 import type { Device } from "../../src/agent/device.ts";
 import { startInlineEngine } from "../../src/agent/engine/inline-engine.ts";

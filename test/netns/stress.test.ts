@@ -5,5 +5,5 @@ import { stress } from "./stress/suite.ts";
 const MB = 1 << 20;
 
 for (const combination of SOME) {
-  stress(combination, { clean: 16 * MB, faulty: 12 * MB, connections: 50, datagrams: 3000 });
+  stress(combination, { clean: 8 * MB, faulty: 6 * MB, connections: 25, datagrams: 1500 });
 }

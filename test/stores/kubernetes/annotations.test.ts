@@ -159,7 +159,7 @@ describe("what a node says", () => {
   });
 
   it("can be an address for us", () => {
-    expect(hintsOf(node({ "node-public-ip": "192.0.2.7" }))).toEqual({
+    expect(hintsOf(node({ "node-public-ip": "192.0.2.7" }))).toMatchObject({
       publicIp: "192.0.2.7",
       publicIpv6: null,
     });

@@ -87,7 +87,7 @@ describeWith([tool("openssl")], "acquire", () => {
     const written = prefixed({ "public-ip-overwrite": "203.0.113.9", "node-public-ip": "192.0.2.7" });
     stage.server.objects.put("node-1", ["10.244.1.0/24"], written);
     const store = stage.store("node-1");
-    expect(await store.readHints()).toEqual({ publicIp: "192.0.2.7", publicIpv6: null });
+    expect(await store.readHints()).toMatchObject({ publicIp: "192.0.2.7", publicIpv6: null });
     expect((await acquire(store)).attributes.publicIp).toBe("203.0.113.9");
     expect(annotationsOf("node-1")).toEqual({
       ...SAID,

@@ -1,4 +1,4 @@
-/** Messages written by hand from the headers; `test/netns/monitor.test.ts` reads the kernel's own. */
+/** Messages written by hand from the headers; `test/netns/monitor.full.test.ts` reads the kernel's own. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type NetlinkEvent, parseMessages } from "../../../../src/io/linux/netlink/message.ts";
