@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
-import { describeWith, lab, tool } from "../../helpers/needs.ts";
+import { describeFull, describeWith, lab, tool } from "../../helpers/needs.ts";
 import { ipv6 } from "../pods.ts";
 import { allKnown, allReach, DirectoryLab, DUAL, keyOf, subnetsOf } from "./cluster.ts";
 import { EtcdLab, etcdNeeds } from "./etcd.ts";
@@ -70,7 +70,7 @@ describeWith(NEEDS, "three nodes of both families over a directory", () => {
   });
 });
 
-describeWith([...NEEDS, ...etcdNeeds()], "three nodes of both families over etcd", () => {
+describeFull([...NEEDS, ...etcdNeeds()], "three nodes of both families over etcd", () => {
   it("reach each other over both; keys and values are what a Go flanneld writes", async () => {
     const cluster = await EtcdLab.make(DUAL);
     clean = () => cluster.end();
@@ -95,7 +95,7 @@ async function kubernetes(conf: object, ...podCidrs: string[][]) {
   return { cluster, nodes };
 }
 
-describeWith([...NEEDS, tool("openssl")], "three nodes of both families in Kubernetes", () => {
+describeFull([...NEEDS, tool("openssl")], "three nodes of both families in Kubernetes", () => {
   it("reach each other over both; annotations are flannel's", async () => {
     const { cluster, nodes } = await kubernetes(
       DUAL,
@@ -117,7 +117,7 @@ describeWith([...NEEDS, tool("openssl")], "three nodes of both families in Kuber
   });
 });
 
-describeWith([...NEEDS, tool("openssl")], "a network of IPv6 alone", () => {
+describeFull([...NEEDS, tool("openssl")], "a network of IPv6 alone", () => {
   const envOf = (n: string) =>
     `FLANNEL_IPV6_NETWORK=fd00:10:244::/48\nFLANNEL_IPV6_SUBNET=${n}\nFLANNEL_MTU=1430\nFLANNEL_IPMASQ=true\n`;
 
