@@ -122,7 +122,7 @@ describeWith(NEEDS, "leases written by hand whose subnets overlap", () => {
     const status = (await a!.poplin(["status"])).stdout;
     expect(status).toMatch(/leases that make no peer: 1 of 4/);
     expect((await a!.poplin(["lease", "list"])).stdout).toMatch(
-      /^10\.244\.130\.0-24 .*\n +left out: .*10\.244\.128\.0/m,
+      /^10\.244\.130\.0\/24 .*\n +left out: .*10\.244\.128\.0/m,
     );
     expect(lines(a!, left)).toHaveLength(1);
     expect(await answers(a!, b!.podIp)).toBe(true);
