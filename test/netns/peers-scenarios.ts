@@ -44,7 +44,8 @@ export async function directPeers() {
   const peers = new Peers(engine, device, 8472, new Log("error"), ["10.244.0.0/16"]);
   const turn = async (leases: readonly Lease[]) => {
     const changed = await peers.reconcile(leases, [], (await readDevice(NAME))!);
-    const fdb = (await engine.ask({ type: "rows" })).map(({ mac, dst }) => `${mac} ${dst}`);
+    // The table has no order: its hash has a random key.
+    const fdb = (await engine.ask({ type: "rows" })).map(({ mac, dst }) => `${mac} ${dst}`).sort();
     // Nobody has the TAP open: sooner or later the kernel says so.
     const shown = ip("route show proto boot").replaceAll(" linkdown", "");
     const routes = shown.trim().split(/ *\n/).filter(Boolean);
