@@ -32,7 +32,11 @@ export class Neighbours {
     return this.#engine.ask({ type: "neighbours" });
   }
 
-  /** Makes the table agree with leases and setting. @returns how many rows were changed */
+  /**
+   * Makes the table agree with leases and setting.
+   * @param leases none where nobody is answered: what nobody looks up need not be there
+   * @returns how many rows were changed
+   */
   async reconcile(leases: readonly Lease[], setting: readonly string[]): Promise<number> {
     const wanted = new Map<string, string>();
     for (const { neighbours } of desiredRows(leases, []).leases) {

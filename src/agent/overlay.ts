@@ -51,9 +51,9 @@ export class Overlay {
    * @returns how many rows were changed
    */
   async putInPlace(state: Found): Promise<number> {
-    const { peers, remote, group, neighbours, address } = this.#config;
+    const { peers, remote, group, neighbours, proxy, address } = this.#config;
     return (
-      (await this.neighbours.reconcile(peers, neighbours)) +
+      (await this.neighbours.reconcile(proxy ? peers : [], neighbours)) +
       (await this.#flood.reconcile(floodTargets({ remote, group }))) +
       (await this.peers.reconcile(peers, address, state))
     );

@@ -4,7 +4,7 @@
  * with `===` and is what iproute2 prints (RFC 5952; dotted decimal).
  *
  * Ranges are calculated here: the package does it with strings of 128 ones and zeros, and a thousand peers took a
- * second. For the same reason CIDRs that were read are remembered: each is asked for several times on its way.
+ * second. For the same reason what was read is remembered: each address is asked for several times on its way.
  *
  * Read more strictly than `ip-num` does: no zone ("fe80::1%eth0": a VTEP's address belongs to no interface), no prefix
  * length with leading zeros, no IPv4 address in IPv6 clothes (::ffff:1.2.3.4, ::1.2.3.4): the kernel treats them as
@@ -56,22 +56,27 @@ export function parseAddress(text: string): string {
   return format(read(text));
 }
 
-/** What was read already, by its text. Forgotten as a whole when it is full: it only saves time. */
-const remembered = new Map<string, Cidr>();
-const MOST_REMEMBERED = 20_000;
-
 /**
  * Reads "address/prefix length". Host bits may be set: an interface's address has them.
  * @throws AddressError
  */
 export function parseCidr(text: string): Cidr {
-  let cidr = remembered.get(text);
-  if (cidr === undefined) {
-    cidr = readCidr(text);
-    if (remembered.size >= MOST_REMEMBERED) remembered.clear();
-    remembered.set(text, cidr);
+  return remember(cidrs, text, readCidr);
+}
+
+const MOST_REMEMBERED = 20_000;
+const cidrs = new Map<string, Cidr>();
+const addresses = new Map<string, Numeric>();
+
+/** What was read already, by its text. Forgotten as a whole when it is full: it only saves time. */
+function remember<T>(known: Map<string, T>, text: string, read: (text: string) => T): T {
+  let value = known.get(text);
+  if (value === undefined) {
+    value = read(text);
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    known.set(text, value);
   }
-  return cidr;
+  return value;
 }
 
 function readCidr(text: string): Cidr {
@@ -167,6 +172,10 @@ interface Numeric {
 }
 
 function read(text: string): Numeric {
+  return remember(addresses, text, readAddress);
+}
+
+function readAddress(text: string): Numeric {
   if (text.includes(":")) return { bits: 128, value: readIpv6(text) };
   try {
     return { bits: 32, value: IPv4.fromString(text).value };

@@ -2,7 +2,7 @@
  * The files of the folder as leases. Whatever is there has an entry: a file whose name names a subnet and whose content is
  * no lease keeps that subnet from being picked, which makes an empty file a reservation.
  */
-import { join } from "node:path";
+import { setImmediate as othersTurn } from "node:timers/promises";
 import { cidrsOverlap, parseCidr } from "../../control/address.ts";
 import {
   type LeaseAttributes,
@@ -11,6 +11,7 @@ import {
   parseAttributes,
   parseSubnetKey,
 } from "../../control/flannel/node-lease.ts";
+import { type Calls, callsFor } from "./calls.ts";
 import type { Directory } from "./directory.ts";
 import { type About, type Content, lookAt, readSmall } from "./small-file.ts";
 
@@ -38,8 +39,8 @@ export const NO_ENTRIES: Entries = new Map();
 
 /** Milliseconds without renewal after which a lease ends: flannel's 24 hours. */
 const TTL = 24 * 3600_000;
-/** Files that are read at the same time: each read is some trips to a thread of libuv's, and they cost most of the time. */
-const AT_ONCE = 16;
+/** Milliseconds for which files are read without a pause for others. */
+const SLICE = 2;
 /** Milliseconds: a filesystem's times may go on in ticks that long (FAT: 2 s). */
 const TICK = 2000;
 
@@ -53,27 +54,37 @@ export async function readEntries(directory: Directory, before: Entries = NO_ENT
   // A folder that changes while it is listed may be listed without a name that is there all the time.
   const keys = [...new Set([...(await directory.names()), ...before.keys()])].sort();
   const read: (Entry | null)[] = new Array(keys.length).fill(null);
+  const calls = await callsFor(directory.leases);
   let at = 0;
+  let since = performance.now();
   const reader = async (): Promise<void> => {
     while (at < keys.length) {
       const i = at++;
       const key = keys[i]!;
-      read[i] = await readEntry(directory.leases, key, before.get(key) ?? null);
+      read[i] = await readEntry(calls, directory.leases, key, before.get(key) ?? null);
+      if (performance.now() - since < SLICE) continue;
+      await othersTurn();
+      since = performance.now();
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, reader));
+  await Promise.all(Array.from({ length: calls.atOnce }, reader));
   return new Map(read.filter((entry) => entry !== null).map((entry) => [entry.key, entry]));
 }
 
-async function readEntry(folder: string, key: string, before: Entry | null): Promise<Entry | null> {
-  const path = join(folder, key);
-  const about = await lookAt(path);
+async function readEntry(
+  calls: Calls,
+  folder: string,
+  key: string,
+  before: Entry | null,
+): Promise<Entry | null> {
+  const path = `${folder}/${key}`;
+  const about = await lookAt(path, "refuse", calls);
   if (about === null) return null;
   const known = before !== null && before.stamp === about.stamp ? (before.next ?? before) : null;
   const now = performance.now();
   // Until the tick is over the file may change again and look the same: one look after that will do.
   if (known !== null && (isSettled(known) || now - known.seenAt < TICK)) return known;
-  const content = await readSmall(path, about);
+  const content = await readSmall(path, about, "refuse", calls);
   if (content === null) return null;
   const entry = { ...entryOf(key, about, content), seenAt: known?.seenAt ?? now, readAt: now };
   if (entry.lease !== null || before === null || before.lease === null) return entry;

@@ -11,11 +11,12 @@
  * for up to a minute (acdirmax): mount it with `actimeo=1` where the others should hear sooner.
  */
 import { type FSWatcher, watch } from "node:fs";
-import { stat, statfs } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { LeaseMirror } from "../../control/flannel/mirror.ts";
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
 import { Poller } from "../poller.ts";
 import type { Watcher } from "../store.ts";
+import { isRemote } from "./calls.ts";
 import type { Directory } from "./directory.ts";
 import { type Entries, isSettled, NO_ENTRIES, readEntries } from "./leases.ts";
 import { stampOf } from "./small-file.ts";
@@ -30,8 +31,6 @@ const TICK = 2000;
 const PATIENCE = 10_000;
 /** Milliseconds until all files are looked at even so: one that is written in place leaves its folder the same. */
 const LOOK_AT_ALL_EVERY = 30_000;
-/** NFS, SMB (two), CIFS, FUSE, 9P, Ceph, AFS (linux/magic.h): inotify is told by nobody there, and asking may hang. */
-const REMOTE = [0x6969, 0x517b, 0xfe534d42, 0xff534d42, 0x65735546, 0x01021997, 0x00c36400, 0x5346414f];
 
 /** Tells a watcher of the leases in a directory, from now until it is closed. */
 export class LeaseWatch {
@@ -152,8 +151,7 @@ export class LeaseWatch {
   async #listen(folder: string): Promise<void> {
     if (this.#listensTo === folder) return;
     this.#deafen();
-    const { type } = await statfs(this.#directory.leases);
-    if (this.#closed || REMOTE.includes(type)) return;
+    if ((await isRemote(this.#directory.leases)) || this.#closed) return;
     this.#listensTo = folder;
     try {
       this.#listener = watch(this.#directory.leases, () => {

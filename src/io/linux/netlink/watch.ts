@@ -20,6 +20,11 @@ const RECEIVE_BUFFER = 1 << 20;
 const LONGEST = 32 * 1024;
 /** Messages that are read before somebody else on the event loop has his turn. */
 const AT_ONCE = 64;
+/**
+ * Milliseconds from one look into the queue to the next while messages come. To be woken by each of thousands, as when
+ * routes are made by a batch, costs us as much time as it costs whoever makes them.
+ */
+const GATHER = 10;
 const EAGAIN = 11;
 
 export interface NetlinkListener {
@@ -38,6 +43,8 @@ export class NetlinkWatch {
   readonly #view = new DataView(this.#buffer.buffer);
   readonly #row = new Uint8Array(ADDRESS_BYTES);
   readonly #sender = new DataView(this.#row.buffer);
+  /** Until it is over nobody is told that messages wait. */
+  #gathering: NodeJS.Timeout | undefined;
   /** Messages were left out, and there may be more until the queue is empty. */
   #missing = false;
   #closed = false;
@@ -50,7 +57,7 @@ export class NetlinkWatch {
   constructor(listener: NetlinkListener, receiveBuffer = RECEIVE_BUFFER) {
     this.#listener = listener;
     this.#fd = this.#shim.netlinkOpen(GROUPS, receiveBuffer);
-    this.#watch = this.#shim.watch(this.#fd, (events) => this.#ready(events));
+    this.#watch = this.#shim.watch(this.#fd, () => this.#ready());
     this.#watch.update(POLLIN);
     this.#watch.unref();
   }
@@ -64,35 +71,39 @@ export class NetlinkWatch {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#gathering);
     this.#watch.stop();
     this.#shim.close(this.#fd);
   }
 
-  #ready(came: number): void {
+  /** Messages wait, or the queue has overflown: for libuv that is an error, and it would watch no more. */
+  #ready(): void {
+    this.#watch.update(0);
     const events: NetlinkEvent[] = [];
-    const whole = this.#read(events);
-    // For libuv an error (ENOBUFS) is the end of a descriptor, which it watches no more.
-    if (came < 0) this.#watch.update(POLLIN);
+    const { count, whole } = this.#read(events);
+    // Before others hear of it, who may close this.
+    if (count === 0) this.#watch.update(POLLIN);
+    else this.#gathering = setTimeout(() => this.#ready(), count < AT_ONCE ? GATHER : 0).unref();
     if (!whole) this.#listener.lost();
     if (events.length > 0 && !this.#closed) this.#listener.heard(events);
   }
 
-  /** @returns false when something is missing */
-  #read(events: NetlinkEvent[]): boolean {
+  /** @returns how many messages were read, and whether none is missing */
+  #read(events: NetlinkEvent[]): { count: number; whole: boolean } {
     let whole = true;
-    for (let i = 0; i < AT_ONCE; i++) {
+    for (let count = 0; count < AT_ONCE; count++) {
       const got = this.#shim.receiveFrom(this.#fd, this.#buffer, this.#row);
       if (got === -EAGAIN) {
         if (this.#missing) whole = false;
         this.#missing = false;
-        break;
+        return { count, whole };
       }
       if (got < 0) {
         whole = false;
         this.#missing = true;
       } else if (this.#fromKernel() && !parseMessages(this.#view, got, events)) whole = false;
     }
-    return whole;
+    return { count: AT_ONCE, whole };
   }
 
   /** struct sockaddr_nl: family and padding, then the port: the kernel's is 0. */
