@@ -46,6 +46,8 @@ export class Peers {
    * comparison takes away what an earlier run has left.
    */
   #strangersStay = false;
+  /** No lease is direct, and what an earlier one left is gone: nobody need ask for direct routes. */
+  #noDirect = false;
   /** Why the last reconciliation ended before its end; null when it did not. */
   #broken: string | null = null;
 
@@ -87,6 +89,8 @@ export class Peers {
     this.#leases = leases;
     this.#addresses = addresses;
     this.#hadLeases ||= leases.length > 0;
+    const noneDirect = leases.every(({ direct }) => direct === undefined);
+    this.#noDirect &&= noneDirect;
     if (this.#hadLeases) this.#strangersStay = false;
     // A MAC that a lease has is no longer somebody's own: when the lease goes, its row goes.
     for (const { vtepMac } of leases) this.#manual.delete(vtepMac);
@@ -98,6 +102,7 @@ export class Peers {
       this.#tell(outcome.failures);
       this.#failures = outcome.failures;
       this.#strangersStay = !this.#hadLeases;
+      this.#noDirect = noneDirect && outcome.failures.length === 0;
       return outcome.done;
     } catch (error) {
       this.#broken = (error as Error).message;
@@ -127,10 +132,9 @@ export class Peers {
   /** What has to change for the present leases and addresses. */
   async #plan({ link, ...host }: DeviceState): Promise<Plan> {
     const { neighbours, routes } = this.#strangersStay ? NO_ROWS : host;
-    const fdb = await this.#engine.ask({ type: "rows" });
+    const [fdb, direct] = await Promise.all([this.#engine.ask({ type: "rows" }), this.#directRoutes()]);
     // What is learned comes and goes by itself, and rows of several VTEPs are no peer's.
     const rows = fdb.filter(({ state, mac }) => state === "permanent" && !isGroupMac(mac));
-    const direct = await this.#directRoutes();
     const all = [...routes, ...direct];
     const actual = { neighbours, routes: all, addresses: link.addresses, fdb: rows.map(targetOf) };
     const own = this.#ownAddresses;
@@ -142,7 +146,7 @@ export class Peers {
 
   async #directRoutes(): Promise<readonly RouteRow[]> {
     const networks = this.#networks;
-    if (networks.length === 0) return [];
+    if (networks.length === 0 || this.#noDirect) return [];
     return readDirectRoutes({ uplink: this.#device.uplink.device, networks });
   }
 

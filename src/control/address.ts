@@ -10,8 +10,9 @@
  * length with leading zeros, no IPv4 address in IPv6 clothes (::ffff:1.2.3.4, ::1.2.3.4): the kernel treats them as
  * another family, and the C library prints the second kind otherwise than RFC 5952.
  */
+import { isIPv4 } from "node:net";
 // Not "ip-num" itself: that file re-exports all others, and to find their names costs Node 20 90 ms and 20 MB.
-import { IPv4, IPv6 } from "ip-num/dist/src/IPNumber.js";
+import { IPv6 } from "ip-num/dist/src/IPNumber.js";
 import { formatIpv4, formatIpv6 } from "../wire/bytes.ts";
 
 export type Family = 4 | 6;
@@ -142,27 +143,28 @@ export function cidrContains(cidr: Cidr, address: string): boolean {
 }
 
 /** What is not for everybody (IANA's special-purpose registries; RFC 1122, 3927, 4291, 5771). */
-const KINDS: readonly (readonly [Exclude<AddressKind, "unicast">, string])[] = [
-  ["unspecified", "0.0.0.0/32"],
-  ["unspecified", "::/128"],
-  ["loopback", "127.0.0.0/8"],
-  ["loopback", "::1/128"],
-  ["multicast", "224.0.0.0/4"],
-  ["multicast", "ff00::/8"],
-  ["broadcast", "255.255.255.255/32"],
-  ["link-local", "169.254.0.0/16"],
-  ["link-local", "fe80::/10"],
-];
+const KINDS = (
+  [
+    ["unspecified", "0.0.0.0/32"],
+    ["unspecified", "::/128"],
+    ["loopback", "127.0.0.0/8"],
+    ["loopback", "::1/128"],
+    ["multicast", "224.0.0.0/4"],
+    ["multicast", "ff00::/8"],
+    ["broadcast", "255.255.255.255/32"],
+    ["link-local", "169.254.0.0/16"],
+    ["link-local", "fe80::/10"],
+  ] as const
+).map(([kind, text]) => ({ kind, range: parseCidr(text) }));
 
 /** @returns what a canonical address is for. */
 export function addressKind(address: string): AddressKind {
   const { value } = read(address);
   const family = familyOf(address);
-  const kind = KINDS.find(([, text]) => {
-    const range = parseCidr(text);
-    return range.family === family && range.first <= value && value <= range.last;
-  });
-  return kind?.[0] ?? "unicast";
+  const known = KINDS.find(
+    ({ range }) => range.family === family && range.first <= value && value <= range.last,
+  );
+  return known?.kind ?? "unicast";
 }
 
 /** An address as a number. */
@@ -177,14 +179,13 @@ function read(text: string): Numeric {
 
 function readAddress(text: string): Numeric {
   if (text.includes(":")) return { bits: 128, value: readIpv6(text) };
-  try {
-    return { bits: 32, value: IPv4.fromString(text).value };
-  } catch {
-    throw new AddressError(
-      `"${text}" is no IP address`,
-      "write four numbers from 0 to 255 with dots between them, as 192.168.0.1, or an IPv6 address",
-    );
-  }
+  // Here the package would only say the same, in 20 microseconds.
+  if (isIPv4(text))
+    return { bits: 32, value: BigInt(text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)) };
+  throw new AddressError(
+    `"${text}" is no IP address`,
+    "write four numbers from 0 to 255 with dots between them, as 192.168.0.1, or an IPv6 address",
+  );
 }
 
 function readIpv6(text: string): bigint {

@@ -8,6 +8,7 @@
  * answers what is too long (`dataplane/too-big.ts`). What ICMP has taught the kernel is forgotten after ten minutes, and
  * our limit with it: then the next long packet is the question whether it still holds, as for every sender of the kernel's.
  */
+import { setImmediate as othersTurn } from "node:timers/promises";
 import { addressBytes, type Family } from "../../control/address.ts";
 import { overlayOverhead } from "../../control/mtu.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
@@ -21,6 +22,8 @@ import { LEAST_PATH, probePath } from "./probe.ts";
 
 /** Milliseconds between two looks at the routes: what a pod waits for its ICMP, at most, after ours has come. */
 const LOOK_EVERY = 500;
+/** Routes that are asked before somebody else on the event loop has his turn: some two milliseconds. */
+const ASKED_AT_ONCE = 128;
 /** Peers that are probed at a time, and that are begun with in one look: a thousand take a minute, with 20 packets a second. */
 const AT_A_TIME = 10;
 /** The largest IP packets there are; the length of an IPv6 packet does not count its header. */
@@ -131,12 +134,13 @@ export class PathWatch {
   async #look(): Promise<void> {
     const { pmtu, pmtuProbe } = this.#settings;
     if (this.#closed || this.#paths.size === 0) return this.#tell();
-    if (pmtu !== "off" || this.#sent < 0) this.#askRoutes();
+    if (pmtu !== "off" || this.#sent < 0) await this.#askRoutes();
+    if (this.#closed) return;
     if (pmtuProbe !== "off") this.#probeDue(pmtuProbe);
     await this.#tell();
   }
 
-  #askRoutes(): void {
+  async #askRoutes(): Promise<void> {
     const { txFrames, drops } = this.#parts.engine.snapshot();
     const sent = txFrames + (drops.tx.UNDERLAY_REFUSED ?? 0);
     const changed = sent !== this.#sent;
@@ -144,11 +148,16 @@ export class PathWatch {
     this.#sent = sent;
     this.#fresh = changed;
     const paths = [...this.#paths.values()];
-    const mtus = this.#routes.ask(paths.map(({ address }) => address));
-    paths.forEach((path, i) => {
-      if (path.route !== mtus[i]) path.routeAt = Date.now();
-      path.route = mtus[i]!;
-    });
+    for (let at = 0; at < paths.length; at += ASKED_AT_ONCE) {
+      if (at > 0) await othersTurn();
+      if (this.#closed) return;
+      const piece = paths.slice(at, at + ASKED_AT_ONCE);
+      const mtus = this.#routes.ask(piece.map(({ address }) => address));
+      piece.forEach((path, i) => {
+        if (path.route !== mtus[i]) path.routeAt = Date.now();
+        path.route = mtus[i]!;
+      });
+    }
   }
 
   #probeDue(pmtuProbe: number): void {

@@ -1,4 +1,5 @@
 /** The watch over paths, on the loopback: it takes 65,535 bytes, and everybody on it replies. */
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import type { Engine } from "../../../src/agent/engine/engine.ts";
 import { Log } from "../../../src/agent/log.ts";
@@ -48,10 +49,12 @@ describeWith([root()], "PathWatch", () => {
     const { paths, told } = watch(LEAST_MTU_TOO_LARGE);
     const limits = [2, 3].map((last) => ({ address: `127.0.0.${last}`, mtu: 65_485 }));
     paths.update([peer(2), peer(3)], PROBED);
+    await turn();
     expect(told).toEqual([{ type: "pathLimits", limits }]);
-    paths.update([peer(2)], PROBED);
-    paths.update([peer(2)], PROBED);
-    paths.update([peer(2)], { ...PROBED, pmtu: "off" });
+    for (const settings of [PROBED, PROBED, { ...PROBED, pmtu: "off" } as const]) {
+      paths.update([peer(2)], settings);
+      await turn();
+    }
     expect(told.slice(1)).toEqual([
       { type: "pathLimits", limits: limits.slice(0, 1) },
       { type: "pathLimits", limits: [] },
