@@ -29,8 +29,9 @@ export class EtcdLab extends FlannelLab {
     await this.etcd.etcdctl("put", `${PREFIX}/config`, JSON.stringify(conf));
   }
 
-  node(name: string): FlannelNode {
-    return this.add(name, { flags: ["--etcd-endpoints", this.etcd.url, "--ip-masq"] });
+  /** @param flags beside those that say where the store is */
+  node(name: string, flags: readonly string[] = ["--ip-masq"]): FlannelNode {
+    return this.add(name, { flags: ["--etcd-endpoints", this.etcd.url, ...flags] });
   }
 
   /** Starts nodes of these names at once, and waits until they know each other. */

@@ -2,13 +2,34 @@
 import { afterEach, expect, it } from "vitest";
 import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
 import { describeWith, lab, tool } from "../../helpers/needs.ts";
-import { rowsOf, until } from "../agents.ts";
+import { describeTimed, onIdleMachine, rowsOf, type Timed, timed, until } from "../agents.ts";
 import { ipv6 } from "../pods.ts";
 import { Pinger } from "../traffic/ping.ts";
 import { allKnown, answers, DirectoryLab, DUAL, keyOf, lines, subnetsOf } from "./cluster.ts";
 
 let cluster: DirectoryLab;
 afterEach(() => cluster.destroy());
+
+/** Milliseconds until everything is as it was, on an idle machine. */
+const LATEST = 1000;
+/** How often something is done at most: once in time will do, since anything may be in the way of a machine. */
+const TRIES = 5;
+
+/** Does something as often as it takes for the end to come in time. @param work lasts until that end */
+async function inTime(name: string, work: () => Promise<void>): Promise<void> {
+  const times: Timed[] = [];
+  do {
+    times.push(
+      await timed(async () => {
+        const begun = performance.now();
+        await work();
+        return performance.now() - begun;
+      }),
+    );
+  } while (times.length < TRIES && times.every((time) => onIdleMachine(time) >= LATEST));
+  console.log(`${name}: ${times.map(describeTimed).join(", ")}`);
+  expect(Math.min(...times.map(onIdleMachine)), name).toBeLessThan(LATEST);
+}
 
 /** Each deed, and the commands. */
 const deeds = (peer: string, mac: string): readonly [string, readonly string[]][] => [
@@ -30,23 +51,22 @@ describeWith([lab(), tool("ping"), tool("iptables")], "a node whose device and r
     const { mac } = (await a!.status()).device;
     const macOf = async (node: FlannelNode) =>
       /link\/ether (\S+)/.exec((await node.host.exec("ip", ["link", "show", "flannel.1"])).stdout)?.[1];
-    const times: string[] = [];
     for (const [name, commands] of deeds(subnetsOf(b!)[0]!.replace("/24", ""), "02:00:00:00:00:66")) {
-      const said = a!.log().length;
-      const done = performance.now();
-      a!.host.ip(...commands);
-      await until(`the end of "${name}"`, async () => {
-        const rows = await rowsOf(a!.host);
-        return rows !== null && JSON.stringify(rows) === JSON.stringify(whole) && (await macOf(a!)) === mac;
+      let said = 0;
+      await inTime(name, async () => {
+        said = a!.log().length;
+        a!.host.ip(...commands);
+        await until(`the end of "${name}"`, async () => {
+          const rows = await rowsOf(a!.host);
+          return rows !== null && JSON.stringify(rows) === JSON.stringify(whole) && (await macOf(a!)) === mac;
+        });
       });
-      times.push(`${name}: ${Math.round(performance.now() - done)} ms`);
       await until(`"${name}" in the log`, () => a!.log().length > said);
       const text = a!.log().slice(said).trimEnd().split("\n");
-      console.log(`${name}:\n  ${text.join("\n  ")}`);
+      console.log(`  ${text.join("\n  ")}`);
       expect(text.length).toBeLessThanOrEqual(3);
       expect(await answers(a!, c!.podIp)).toBe(true);
     }
-    console.log(times.join("\n"));
   });
 
   it("has no rows of peers that went while it was down, and the others' all the time", async () => {
@@ -94,7 +114,6 @@ describeWith([lab(), ipv6(), tool("ping"), tool("iptables")], "a node of both fa
     expect(whole.split("\n").length).toBeGreaterThanOrEqual(3);
     const ping = new Pinger(a!.pod, b!.podIps[0]!, { interval: 0.01 });
     await ping.next();
-    const times: string[] = [];
     for (const [name, command] of [
       ["its routes flushed", "-6 route flush dev flannel-v6.1 proto boot"],
       ["its neighbours flushed", "-6 neigh flush dev flannel-v6.1 nud permanent"],
@@ -102,13 +121,12 @@ describeWith([lab(), ipv6(), tool("ping"), tool("iptables")], "a node of both fa
       ["down", "link set flannel-v6.1 down"],
       ["deleted", "link del flannel-v6.1"],
     ] as const) {
-      const done = performance.now();
-      await a!.host.exec("ip", command.split(" "));
-      await until(`the end of "${name}"`, async () => (await rows6(a!)) === whole);
-      times.push(`${name}: ${Math.round(performance.now() - done)} ms`);
+      await inTime(name, async () => {
+        await a!.host.exec("ip", command.split(" "));
+        await until(`the end of "${name}"`, async () => (await rows6(a!)) === whole);
+      });
       await until(`pods after "${name}"`, () => answers(a!, b!.podIps[1]!));
     }
-    console.log(times.join("\n"));
     expect((await ping.stop()).lost).toEqual([]);
   });
 });

@@ -28,6 +28,30 @@ async function race(cluster: FlannelLab & { node(name: string): ReturnType<Flann
   expect(lines(third, /all .*subnets .*are taken/)).toHaveLength(1);
 }
 
+/**
+ * A node that starts with another's public IP is that node to the store. The first says who has its lease, and ends; the
+ * others follow the second.
+ */
+async function impostor(
+  cluster: FlannelLab & { node(name: string, flags?: string[]): ReturnType<FlannelLab["add"]> },
+) {
+  const [a, b] = [cluster.node("node-a"), cluster.node("node-b")];
+  await Promise.all([a.start(), b.start()]);
+  await allKnown([a, b]);
+  const key = keyOf(a);
+  const second = cluster.node("node-c", ["--ip-masq", "--public-ip", a.plan.address]);
+  const [end] = await Promise.all([a.end(), second.start()]);
+  expect(end).toBe(1);
+  const said = new RegExp(
+    `${key.replaceAll(".", "\\.")}.*${a.plan.address}.*public IP|public IP ${a.plan.address}`,
+  );
+  expect(lines(a, said)).toHaveLength(1);
+  expect(keyOf(second)).toBe(key);
+  const { mac } = (await second.status()).device;
+  await until("the second's MAC", async () => (await b.client.fdb()).some((row) => row.mac === mac));
+  expect((await b.client.fdb()).map((row) => row.mac)).toEqual([mac]);
+}
+
 const NEEDS = [lab(), tool("ping"), tool("iptables")];
 
 describeWith(NEEDS, "two nodes that start at once over a directory", () => {
@@ -55,6 +79,22 @@ describeWith([...NEEDS, ...etcdNeeds()], "two nodes that start at once over etcd
     expect(await early.stop()).toBe(0);
     await cluster.remove(keyOf(early));
     await race(cluster);
+  });
+});
+
+describeWith(NEEDS, "a node over a directory", () => {
+  it("that starts with the public IP of another gets its lease, and the other ends and says why", async () => {
+    const cluster = new DirectoryLab();
+    clean = () => cluster.destroy();
+    await impostor(cluster);
+  });
+});
+
+describeWith([...NEEDS, ...etcdNeeds()], "a node over etcd", () => {
+  it("that starts with the public IP of another gets its lease, and the other ends and says why", async () => {
+    const cluster = await EtcdLab.make();
+    clean = () => cluster.end();
+    await impostor(cluster);
   });
 });
 
