@@ -258,7 +258,10 @@ describeWith([namespaces(), tun()], "the agent's peers, of which one is direct",
       expect(seen.repaired).toEqual({ ...mixed, changed: 1 });
       expect(seen.overlay).toMatchObject({ changed: 2, fdb: [two, three], wrong: [] });
       expect(seen.overlay.neighbours).toHaveLength(2);
-      expect(seen.none).toEqual({ changed: 6, fdb: [], routes: [], neighbours: [], wrong: [] });
+      expect(seen.later).toMatchObject({ changed: 0, wrong: [] });
+      expect(seen.later.routes).toContain("10.244.9.0/24 via 192.168.0.9 dev eth0");
+      expect(seen.again).toEqual({ ...mixed, changed: 3 });
+      expect(seen.none).toEqual({ changed: 5, fdb: [], routes: [], neighbours: [], wrong: [] });
     } finally {
       inside.remove();
     }

@@ -60,7 +60,11 @@ export async function directPeers() {
   const wrong = await peers.plan((await readDevice(NAME))!);
   const repaired = await turn(mixed);
   const overlay = await turn([lease(2, false), lease(3, false)]);
+  // From now on it may be anybody's, until a peer is direct again.
+  ip("route add 10.244.9.0/24 via 192.168.0.9 dev eth0");
+  const later = await turn([lease(2, false), lease(3, false)]);
+  const again = await turn(mixed);
   const none = await turn([]);
   await engine.stop();
-  return { first, same, wrong, repaired, overlay, none };
+  return { first, same, wrong, repaired, overlay, later, again, none };
 }

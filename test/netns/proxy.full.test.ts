@@ -209,6 +209,19 @@ describeWith([lab(), ipv6(), ...tools], "a bridge over the overlay", () => {
     await node.poplin(["neigh", "del", "10.99.0.9"]);
   });
 
+  it("without `proxy` the table has what somebody names, and nothing of the peers'", async () => {
+    const node = cluster.poplin("node-a");
+    const rows = async () => (await node.poplin(["neigh"])).stdout.trim().split("\n");
+    node.config.proxy = false;
+    node.config.l3miss = false;
+    expect((await reload(node)).ok).toBe(true);
+    expect(await rows()).toEqual([`10.99.0.10 lladdr ${OWNER_MAC} PERMANENT`]);
+    node.config.proxy = true;
+    node.config.l3miss = true;
+    expect((await reload(node)).ok).toBe(true);
+    expect(await rows()).toHaveLength(3);
+  });
+
   describe("for an unknown address", () => {
     it("questions end here, and are counted", async () => {
       const before = await drops();
