@@ -132,10 +132,10 @@ export class PathWatch {
   }
 
   async #look(): Promise<void> {
-    const { pmtu, pmtuProbe } = this.#settings;
     if (this.#closed || this.#paths.size === 0) return this.#tell();
-    if (pmtu !== "off" || this.#sent < 0) await this.#askRoutes();
+    if (this.#settings.pmtu !== "off" || this.#sent < 0) await this.#askRoutes();
     if (this.#closed) return;
+    const { pmtuProbe } = this.#settings;
     if (pmtuProbe !== "off") this.#probeDue(pmtuProbe);
     await this.#tell();
   }
