@@ -1,17 +1,17 @@
 /** `poplin vtep` as a process, as far as it goes without root: what it understands, and what it explains. */
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CommandLine, type Result } from "./command.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+let cli: CommandLine;
 
-function vtep(args: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const words = [MAIN, "vtep", ...args.split(" ").filter((word) => word !== "")];
-    execFile(process.execPath, words, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-  });
+beforeEach(() => {
+  cli = new CommandLine();
+});
+
+afterEach(() => cli.close());
+
+function vtep(args: string): Promise<Result> {
+  return cli.poplin(`vtep ${args}`);
 }
 
 async function commands(args: string): Promise<string[]> {

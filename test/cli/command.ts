@@ -1,0 +1,75 @@
+/** The built command as a process, and an agent for it to ask. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startApiServer } from "../../src/agent/api/server.ts";
+import { FakeAgent } from "../agent/api/fake-agent.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+/** What a command printed, where, and what it exited with. */
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Record<string, string>;
+  /** A command that runs the command. */
+  readonly via?: readonly string[];
+}
+
+/** A folder with a socket on which an agent answers once it is started. One for each test, closed after it. */
+export class CommandLine {
+  readonly folder = mkdtempSync(join(tmpdir(), "poplin-cli-"));
+  readonly socket = join(this.folder, "agent.sock");
+  readonly agent = new FakeAgent();
+  readonly #cleanups: (() => unknown)[] = [];
+
+  async startAgent(): Promise<void> {
+    const server = await startApiServer({ path: this.socket, view: this.agent });
+    this.atEnd(() => server.close());
+  }
+
+  start(args: readonly string[], { env = {}, via = [] }: RunOptions = {}): ChildProcess {
+    const [command, ...rest] = [...via, process.execPath, MAIN, ...args];
+    const child = spawn(command!, rest, {
+      env: { PATH: process.env.PATH, POPLIN_SOCKET: this.socket, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.atEnd(() => child.kill("SIGKILL"));
+    return child;
+  }
+
+  /** Runs the command to its end. @param args words between blanks */
+  async poplin(args: string, options: RunOptions = {}): Promise<Result> {
+    const child = this.start(
+      args.split(" ").filter((word) => word !== ""),
+      options,
+    );
+    let stdout = "";
+    let stderr = "";
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, stdout, stderr };
+  }
+
+  /** Has something done when the test is over. */
+  atEnd(cleanup: () => unknown): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  async close(): Promise<void> {
+    for (const cleanup of this.#cleanups) await cleanup();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
