@@ -10,8 +10,9 @@
  * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When a
  * dataplane cannot be had again, `failed` resolves and the process ends.
  */
+import type { ClusterView } from "./api/cluster-types.ts";
 import { type ApiServer, startApiServer } from "./api/server.ts";
-import type { AgentStatus, ClusterView, ReloadStatus } from "./api/types.ts";
+import type { AgentStatus, ReloadStatus } from "./api/status-types.ts";
 import { unavailable } from "./choice.ts";
 import { describeDiffs, restartNeeded } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";

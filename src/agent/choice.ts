@@ -2,7 +2,8 @@
  * Which of the agent's overlays a request means, by VNI and device. With two underlays two overlays may have one VNI, so
  * that only their devices tell them apart. Whoever reads gets all that match; whoever changes something must mean one.
  */
-import { AgentError, type OverlayChoice } from "./api/types.ts";
+import type { OverlayChoice } from "./api/agent-view.ts";
+import { AgentError } from "./api/refusals.ts";
 import type { OverlayConfig } from "./config/load.ts";
 import type { Overlay } from "./overlay.ts";
 

@@ -1,5 +1,6 @@
 /** What an agent says of the flannel cluster that it is a node of: in its health, and beside each peer. */
-import type { ClusterStatus, HealthLine, LeaseStatus, PeerStatus } from "./api/types.ts";
+import type { ClusterStatus, LeaseStatus } from "./api/cluster-types.ts";
+import type { HealthLine, PeerStatus } from "./api/status-types.ts";
 
 /** What is wrong with the store, the firewall and the leases. */
 export function clusterLines(cluster: ClusterStatus | null): HealthLine[] {

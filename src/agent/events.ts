@@ -5,7 +5,7 @@
  */
 import { type EventRing, L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../dataplane/event-ring.ts";
 import { formatIpv4, formatIpv6, formatMacKey, putU32 } from "../wire/bytes.ts";
-import type { AgentEvent } from "./api/types.ts";
+import type { AgentEvent } from "./api/agent-view.ts";
 
 /** Milliseconds between two looks: less than anybody's patience with a flow that has to wait for an answer. */
 const LOOK_EVERY = 50;

@@ -2,7 +2,7 @@
 import type { FdbChange, FdbRefusal } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
-import { AgentError } from "./api/types.ts";
+import { AgentError } from "./api/refusals.ts";
 import { multicastGroup, underlayAddress } from "./config/addresses.ts";
 
 /** Why the dataplane refuses a row, in words; of a row by hand and of a peer's. */

@@ -8,7 +8,7 @@ import { desiredRows } from "../control/desired.ts";
 import type { Lease } from "../control/lease.ts";
 import type { NeighbourChange, NeighbourRefusal, NeighbourUpdate } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
-import { AgentError } from "./api/types.ts";
+import { AgentError } from "./api/refusals.ts";
 import { overlayAddress, vtepMac } from "./config/addresses.ts";
 import { splitNeighbour } from "./config/neighbours.ts";
 import type { Engine } from "./engine/engine.ts";

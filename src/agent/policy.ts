@@ -1,7 +1,7 @@
 /** From the configuration to what the dataplane is told: what a reload can change, and what it cannot. */
 import type { DataplaneOptions, DataplanePolicy, ProxyPolicy } from "../dataplane/options.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";
-import type { PolicyStatus } from "./api/types.ts";
+import type { PolicyStatus } from "./api/status-types.ts";
 import type { OverlayConfig } from "./config/load.ts";
 
 /** What can change while packets flow. */

@@ -1,17 +1,17 @@
 /** Everything that `poplin status` shows, put together from what the agent holds. */
 import { OFFLOAD_NAMES, type OffloadName, type OffloadReport } from "../dataplane/offloads.ts";
-import {
-  type AgentState,
-  type AgentStatus,
-  type CarrierStatus,
-  type ClusterView,
-  type OffloadStatus,
-  type OverlayStatus,
-  type PathMtuStatus,
-  type PeerStatus,
-  SCHEMA,
-  type UnderlayStatus,
-} from "./api/types.ts";
+import type { ClusterView } from "./api/cluster-types.ts";
+import { SCHEMA } from "./api/schema.ts";
+import type {
+  AgentState,
+  AgentStatus,
+  CarrierStatus,
+  OffloadStatus,
+  OverlayStatus,
+  PathMtuStatus,
+  PeerStatus,
+  UnderlayStatus,
+} from "./api/status-types.ts";
 import { clusterLines, leasesByMac } from "./cluster.ts";
 import type { AgentConfig, OverlayConfig } from "./config/load.ts";
 import { type HealthParts, healthLines } from "./health.ts";

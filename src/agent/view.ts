@@ -2,17 +2,10 @@
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { FdbChange, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
-import {
-  AgentError,
-  type AgentEvent,
-  type AgentStatus,
-  type AgentView,
-  type ClusterView,
-  type DeviceFdbReason,
-  type LeaseStatus,
-  type OfDevice,
-  type OverlayChoice,
-} from "./api/types.ts";
+import type { AgentEvent, AgentView, DeviceFdbReason, OfDevice, OverlayChoice } from "./api/agent-view.ts";
+import type { ClusterView, LeaseStatus } from "./api/cluster-types.ts";
+import { AgentError } from "./api/refusals.ts";
+import type { AgentStatus } from "./api/status-types.ts";
 import { allOf, oneOf, unavailable } from "./choice.ts";
 import { addSnapshots } from "./engine/queues.ts";
 import { checkChange, refused } from "./fdb-change.ts";

@@ -15,7 +15,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
-import type { AgentStatus } from "../agent/api/types.ts";
+import type { AgentStatus } from "../agent/api/status-types.ts";
 import { wholeNumber } from "../agent/config/values.ts";
 import { findUplink } from "../host/uplink.ts";
 import type { SessionOptions } from "./capture-session.ts";

@@ -1,7 +1,7 @@
 /** What the commands that ask a running agent share: its socket, `-j`, and how they print. */
 import type { Command } from "commander";
 import { ApiClient } from "../agent/api/client.ts";
-import { DEFAULT_SOCKET } from "../agent/api/types.ts";
+import { DEFAULT_SOCKET } from "../agent/api/schema.ts";
 import { styleOf } from "./output.ts";
 
 export interface ClientOptions {

@@ -6,8 +6,7 @@
  *
  *   0 fine · 1 a check failed · 2 usage · 3 agent not reachable · 4 permission · 5 timeout
  */
-
-import type { ErrorAnswer } from "../agent/api/types.ts";
+import type { ErrorAnswer } from "../agent/api/answers.ts";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, notReachable: 3, permission: 4, timeout: 5 } as const;
 

@@ -1,6 +1,6 @@
 /** `poplin events`: what happens in the running agent, a line each, as `bridge monitor` and `ip monitor` print it. */
 import { Command } from "commander";
-import type { AgentEvent } from "../agent/api/types.ts";
+import type { AgentEvent } from "../agent/api/agent-view.ts";
 import { type ClientOptions, clientFor, print, withJson, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 

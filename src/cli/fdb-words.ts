@@ -2,7 +2,12 @@
  * The words of `bridge fdb`, as people type and paste them: `<mac> dst <ip> [port <n>] [self] [permanent]`, and its
  * output in text and JSON. Pure.
  */
-import { type AgentStatus, carrierOf, type OverlayStatus, type PeerStatus } from "../agent/api/types.ts";
+import {
+  type AgentStatus,
+  carrierOf,
+  type OverlayStatus,
+  type PeerStatus,
+} from "../agent/api/status-types.ts";
 import type { FdbChange, FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { CliError, EXIT } from "./errors.ts";
 

@@ -1,7 +1,7 @@
 /** `poplin fdb`: the forwarding table of the running agent, in the words of `bridge fdb`. */
 import { Command } from "commander";
+import type { OfDevice, OverlayChoice } from "../agent/api/agent-view.ts";
 import type { ApiClient } from "../agent/api/client.ts";
-import type { OfDevice, OverlayChoice } from "../agent/api/types.ts";
 import { ALL_ZEROS } from "../agent/flood.ts";
 import type { FdbChange, FdbRow } from "../dataplane/options.ts";
 import { isGroup } from "../fdb/fdb.ts";

@@ -1,6 +1,6 @@
 /** `poplin neigh`: the addresses that the running agent answers for, in the words of `ip neigh`. */
 import type { Command } from "commander";
-import type { OverlayChoice } from "../agent/api/types.ts";
+import type { OverlayChoice } from "../agent/api/agent-view.ts";
 import type { NeighbourChange } from "../dataplane/options.ts";
 import { type ClientOptions, clientFor, print, printJson } from "./client.ts";
 import { neighbourJson, neighbourLines, parseNeighbourChange } from "./neigh-words.ts";

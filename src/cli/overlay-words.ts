@@ -1,5 +1,6 @@
 /** Which of an agent's overlays a command means: `dev NAME` or `vni N` among its words, as iproute2 has them, or `--vni N`. */
-import type { AgentStatus, OverlayChoice, OverlayStatus } from "../agent/api/types.ts";
+import type { OverlayChoice } from "../agent/api/agent-view.ts";
+import type { AgentStatus, OverlayStatus } from "../agent/api/status-types.ts";
 import { CliError, EXIT } from "./errors.ts";
 
 /**

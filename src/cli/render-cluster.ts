@@ -1,5 +1,5 @@
 /** What `poplin status` says of the flannel cluster, and `poplin lease list` of its leases. Pure. */
-import type { ClusterStatus, LeaseStatus } from "../agent/api/types.ts";
+import type { ClusterStatus, LeaseStatus } from "../agent/api/cluster-types.ts";
 import { hang, paint, plural, roughly, type Style, table } from "./output.ts";
 
 /** Rows for the head of the status; none where the peers stand in a file. */

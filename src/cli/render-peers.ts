@@ -1,5 +1,5 @@
 /** The peers of an overlay as `poplin status` shows them. Pure. */
-import type { FloodStatus, OverlayStatus, PathMtuStatus, PeerStatus } from "../agent/api/types.ts";
+import type { FloodStatus, OverlayStatus, PathMtuStatus, PeerStatus } from "../agent/api/status-types.ts";
 import { hang, paint, plural, roughly, type Style, table, widthOf } from "./output.ts";
 
 const IP = { title: "PUBLIC IP" };

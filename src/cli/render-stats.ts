@@ -1,5 +1,5 @@
 /** `poplin stats` as text: traffic by direction, how well it came in batches, and every drop with its meaning. */
-import type { StatsAnswer } from "../agent/api/types.ts";
+import type { StatsAnswer } from "../agent/api/answers.ts";
 import { COUNTER_NAMES, type CounterName, type Direction } from "../dataplane/counters.ts";
 import { DROP_REASONS, DROPS } from "../dataplane/drops.ts";
 import { bytes, count, hang, paint, type Style, table } from "./output.ts";

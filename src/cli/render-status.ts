@@ -2,6 +2,7 @@
  * `poplin status` as text: what runs, what it was told, its peers, and what is wrong with it, each trouble with its
  * cause and the next command. Pure: the command (`status.ts`) asks the agent and prints.
  */
+import type { StatsAnswer } from "../agent/api/answers.ts";
 import {
   type AgentStatus,
   type ConfigStatus,
@@ -11,9 +12,8 @@ import {
   type HealthLine,
   type OverlayStatus,
   type PolicyStatus,
-  type StatsAnswer,
   type UnderlayStatus,
-} from "../agent/api/types.ts";
+} from "../agent/api/status-types.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF, usualOffloads } from "../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { GroupPolicy } from "../wire/vxlan.ts";

@@ -1,5 +1,5 @@
 /** `poplin fdb why` as text: where a row came from, and the packet that taught it. */
-import type { FdbReasonJson } from "../agent/api/types.ts";
+import type { FdbReasonJson } from "../agent/api/answers.ts";
 import type { FdbRow, LearnedRow } from "../dataplane/options.ts";
 import { summarize } from "../teach/summary.ts";
 import { fromHex } from "../wire/bytes.ts";

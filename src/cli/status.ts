@@ -1,6 +1,6 @@
 /** `poplin status`, and what bare `poplin` prints. Exits with 1 when something that was asked for does not work. */
 import { Command } from "commander";
-import { failures } from "../agent/api/types.ts";
+import { failures } from "../agent/api/status-types.ts";
 import {
   type ClientOptions,
   clientFor,

@@ -3,8 +3,8 @@
  * verbs. Words like `dev NAME` and `vni N` may stand anywhere among the others.
  */
 import { Command } from "commander";
+import type { OverlayChoice } from "../agent/api/agent-view.ts";
 import type { ApiClient } from "../agent/api/client.ts";
-import type { OverlayChoice } from "../agent/api/types.ts";
 import { type ClientOptions, withJson, withSocket, withVni } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { chooseOverlay, chosen } from "./overlay-words.ts";

@@ -5,7 +5,7 @@
  *   pod eth0 ── veth ── cni0 ── forwarding ── flannel.1 (poplin) ── eth0 ── network
  */
 import { readFileSync, statSync } from "node:fs";
-import type { AgentStatus } from "../agent/api/types.ts";
+import type { AgentStatus } from "../agent/api/status-types.ts";
 import { addressOf, parseCidr } from "../control/address.ts";
 import { parseSubnetEnv } from "../host/subnet-env.ts";
 import { AgentProcess } from "./agent-process.ts";

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { stringify } from "yaml";
 import type { ApiClient } from "../agent/api/client.ts";
-import type { AgentStatus } from "../agent/api/types.ts";
+import type { AgentStatus } from "../agent/api/status-types.ts";
 import { AgentProcess } from "./agent-process.ts";
 import type { ExecOptions, ExecResult } from "./host.ts";
 import type { Lab } from "./lab.ts";

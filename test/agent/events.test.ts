@@ -1,6 +1,6 @@
 /** The way of an event from the dataplane's thread to whoever listens. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { AgentEvent } from "../../src/agent/api/types.ts";
+import type { AgentEvent } from "../../src/agent/api/agent-view.ts";
 import { EventHub } from "../../src/agent/events.ts";
 import { EventRing, L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../../src/dataplane/event-ring.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { CarrierStatus, OverlayChoice } from "../../src/agent/api/types.ts";
+import type { OverlayChoice } from "../../src/agent/api/agent-view.ts";
+import type { CarrierStatus } from "../../src/agent/api/status-types.ts";
 import { deviceOf, fdbJson, fdbLines } from "../../src/cli/fdb-words.ts";
 import { neighbourLines } from "../../src/cli/neigh-words.ts";
 import { type Style, widthOf } from "../../src/cli/output.ts";

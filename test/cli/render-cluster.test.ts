@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ClusterStatus, LeaseStatus } from "../../src/agent/api/types.ts";
+import type { ClusterStatus, LeaseStatus } from "../../src/agent/api/cluster-types.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "../../src/cli/fdb-words.ts";
 import { widthOf } from "../../src/cli/output.ts";
 import { clusterRows, leaseLines } from "../../src/cli/render-cluster.ts";

@@ -1,7 +1,7 @@
 /** What `status`, `stats` and `fdb` print for statuses that are known, at 80 columns. */
 import { describe, expect, it } from "vitest";
-import type { AgentStatus } from "../../src/agent/api/types.ts";
-import { failures } from "../../src/agent/api/types.ts";
+import type { AgentStatus } from "../../src/agent/api/status-types.ts";
+import { failures } from "../../src/agent/api/status-types.ts";
 import { deviceOf, fdbJson, fdbLines, parseChange } from "../../src/cli/fdb-words.ts";
 import { plain, widthOf } from "../../src/cli/output.ts";
 import { renderStats } from "../../src/cli/render-stats.ts";

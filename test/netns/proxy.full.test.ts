@@ -6,7 +6,7 @@
  * The guests share a subnet that is none of the nodes' pods': what they ask each other goes into the overlay's device.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AgentEvent } from "../../src/agent/api/types.ts";
+import type { AgentEvent } from "../../src/agent/api/agent-view.ts";
 import { EventHub } from "../../src/agent/events.ts";
 import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";

@@ -5,24 +5,22 @@
 import { type IncomingMessage, request } from "node:http";
 import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
-import {
-  type AgentEvent,
-  type AgentStatus,
-  DEFAULT_SOCKET,
-  type ErrorAnswer,
-  type FdbAnswer,
-  type FdbReasonJson,
-  type FlushAnswer,
-  type LeaseAnswer,
-  type LeaseStatus,
-  type NeighbourAnswer,
-  type OfDevice,
-  type OverlayChoice,
-  type PlanAnswer,
-  type ReconcileAnswer,
-  type StatsAnswer,
-  type WhyAnswer,
-} from "./types.ts";
+import type { AgentEvent, OfDevice, OverlayChoice } from "./agent-view.ts";
+import type {
+  ErrorAnswer,
+  FdbAnswer,
+  FdbReasonJson,
+  FlushAnswer,
+  LeaseAnswer,
+  NeighbourAnswer,
+  PlanAnswer,
+  ReconcileAnswer,
+  StatsAnswer,
+  WhyAnswer,
+} from "./answers.ts";
+import type { LeaseStatus } from "./cluster-types.ts";
+import { DEFAULT_SOCKET } from "./schema.ts";
+import type { AgentStatus } from "./status-types.ts";
 
 /** Milliseconds for a request, from the connection to the last byte of the answer. */
 export const DEFAULT_TIMEOUT = 5000;

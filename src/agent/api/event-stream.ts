@@ -3,7 +3,8 @@
  * the agent's memory: events that find the connection full are skipped, and a line tells how many.
  */
 import type { ServerResponse } from "node:http";
-import { AgentError, type AgentEvent, type AgentView } from "./types.ts";
+import type { AgentEvent, AgentView } from "./agent-view.ts";
+import { AgentError } from "./refusals.ts";
 
 /** Clients that may listen at a time. */
 const MOST = 16;

@@ -9,17 +9,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { hex } from "../../wire/bytes.ts";
+import type { AgentView, OverlayChoice } from "./agent-view.ts";
+import type { ErrorAnswer, FdbReasonJson } from "./answers.ts";
 import { EventStreams } from "./event-stream.ts";
+import { REFUSALS, type RefusalCode } from "./refusals.ts";
+import { SCHEMA } from "./schema.ts";
 import { claimSocket, forPeople } from "./socket-file.ts";
-import {
-  type AgentView,
-  type ErrorAnswer,
-  type FdbReasonJson,
-  type OverlayChoice,
-  REFUSALS,
-  type RefusalCode,
-  SCHEMA,
-} from "./types.ts";
 import { RequestError, readFdbChange, readMac, readNeighbourChange, readVni } from "./validate.ts";
 
 /** A change to the forwarding table is about a hundred bytes. */

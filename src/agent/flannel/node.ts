@@ -11,7 +11,7 @@ import type { Lease } from "../../control/lease.ts";
 import { onLink } from "../../host/reach.ts";
 import { readSubnetEnv } from "../../host/subnet-env.ts";
 import { Agent, type Loaded } from "../agent.ts";
-import type { ClusterStatus, ClusterView, LeaseStatus } from "../api/types.ts";
+import type { ClusterStatus, ClusterView, LeaseStatus } from "../api/cluster-types.ts";
 import { Garbage } from "../memory.ts";
 import { Chores } from "./chores.ts";
 import { type FamilyNode, flannelConfig, refuseDecided } from "./config.ts";

@@ -8,7 +8,7 @@ import type { NodeLease } from "../../control/flannel/node-lease.ts";
 import { type Ours, type Peers, peersOf } from "../../control/flannel/peers.ts";
 import type { Lease } from "../../control/lease.ts";
 import type { Watcher } from "../../stores/store.ts";
-import type { LeaseStatus } from "../api/types.ts";
+import type { LeaseStatus } from "../api/cluster-types.ts";
 import type { Log } from "../log.ts";
 
 /** More changes at once than these are told as a number: a thousand nodes that start are no news one by one. */

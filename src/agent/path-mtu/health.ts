@@ -1,5 +1,5 @@
 /** What an operator should know of paths that are narrower than the overlay. */
-import type { HealthLine, RemoteStatus } from "../api/types.ts";
+import type { HealthLine, RemoteStatus } from "../api/status-types.ts";
 import type { PathSettings } from "./watch.ts";
 
 /**

@@ -13,7 +13,7 @@ import { addressBytes, type Family } from "../../control/address.ts";
 import { overlayOverhead } from "../../control/mtu.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
 import { RouteMtus } from "../../io/linux/route-mtu.ts";
-import type { PathMtuStatus } from "../api/types.ts";
+import type { PathMtuStatus } from "../api/status-types.ts";
 import type { AgentConfig } from "../config/load.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../log.ts";

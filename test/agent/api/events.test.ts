@@ -5,9 +5,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AgentEvent } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
 import { type ApiServer, startApiServer } from "../../../src/agent/api/server.ts";
-import type { AgentEvent } from "../../../src/agent/api/types.ts";
 import { FakeAgent } from "./fake-agent.ts";
 
 let folder: string;

@@ -1,15 +1,15 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
-import {
-  AgentError,
-  type AgentEvent,
-  type AgentStatus,
-  type AgentView,
-  type DeviceFdbReason,
-  type LeaseStatus,
-  type OfDevice,
-  type OverlayChoice,
-  SCHEMA,
-} from "../../../src/agent/api/types.ts";
+import type {
+  AgentEvent,
+  AgentView,
+  DeviceFdbReason,
+  OfDevice,
+  OverlayChoice,
+} from "../../../src/agent/api/agent-view.ts";
+import type { LeaseStatus } from "../../../src/agent/api/cluster-types.ts";
+import { AgentError } from "../../../src/agent/api/refusals.ts";
+import { SCHEMA } from "../../../src/agent/api/schema.ts";
+import type { AgentStatus } from "../../../src/agent/api/status-types.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import type { Lesson } from "../../../src/dataplane/lessons.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";

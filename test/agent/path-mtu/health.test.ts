@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { RemoteStatus } from "../../../src/agent/api/types.ts";
+import type { RemoteStatus } from "../../../src/agent/api/status-types.ts";
 import { narrowPaths } from "../../../src/agent/path-mtu/health.ts";
 
 function peer(last: number, bytes: number | null): RemoteStatus {

@@ -1,5 +1,5 @@
 /** Settings of the agent as a process. */
-import { DEFAULT_SOCKET } from "../../api/types.ts";
+import { DEFAULT_SOCKET } from "../../api/schema.ts";
 import { socketPath } from "../addresses.ts";
 import type { Rows } from "../settings.ts";
 import { oneOf, yesOrNo } from "../values.ts";

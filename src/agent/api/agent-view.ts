@@ -1,0 +1,60 @@
+/**
+ * What the world may ask of the agent: the contract between the API server (`server.ts`) and the agent, which implements
+ * `AgentView`. What it tells is in `status-types.ts`, `cluster-types.ts` and `answers.ts`, why it refuses in
+ * `refusals.ts`.
+ */
+import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
+import type { Neighbour } from "../../fdb/neighbours.ts";
+import type { LeaseStatus } from "./cluster-types.ts";
+import type { AgentStatus } from "./status-types.ts";
+
+/** Which overlay is meant. Two may have one VNI, each over an underlay of its own; devices have different names. */
+export interface OverlayChoice {
+  readonly vni?: number;
+  readonly dev?: string;
+}
+
+/** What belongs to an overlay, with the name of its device. */
+export type OfDevice<T> = T & { readonly dev: string };
+
+/** Why a row is as it is. */
+export interface DeviceFdbReason extends FdbReason {
+  readonly row: OfDevice<FdbRow>;
+}
+
+/**
+ * The agent, as the API server sees it. A choice that names nothing means all overlays, and of a change the only one.
+ * @throws AgentError `NO_SUCH_VNI`, `NO_SUCH_DEVICE`, `UNAVAILABLE`, and for a change `WHICH_VNI`
+ */
+export interface AgentView {
+  status(): Promise<AgentStatus>;
+  stats(choice?: OverlayChoice): CounterSnapshot;
+  fdb(choice?: OverlayChoice): Promise<readonly OfDevice<FdbRow>[]>;
+  /** @throws AgentError (or any Error with a string `code`) whose code is a key of `REFUSALS` */
+  changeFdb(change: FdbChange, choice?: OverlayChoice): Promise<void>;
+  /** Why the rows of a MAC are as they are; none where it has none. @throws as `changeFdb` */
+  why(mac: string, choice?: OverlayChoice): Promise<readonly DeviceFdbReason[]>;
+  /** Forgets what was learned. @returns how many rows that were */
+  flushFdb(choice?: OverlayChoice): Promise<number>;
+  neighbours(choice?: OverlayChoice): Promise<readonly OfDevice<Neighbour>[]>;
+  /** @throws as `changeFdb` */
+  changeNeighbour(change: NeighbourChange, choice?: OverlayChoice): Promise<void>;
+  /** All leases of the cluster's store. @throws AgentError `NO_CLUSTER` */
+  leases(): readonly LeaseStatus[];
+  /** What the next comparison would change, a step each, in the words of iproute2; none when all is in place. */
+  plan(): Promise<readonly string[]>;
+  /** Compares, and puts right what is not in place. @returns how many rows were changed */
+  reconcile(): Promise<number>;
+  /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
+  listen(heard: (event: AgentEvent) => void): () => void;
+}
+
+/** What is told while it happens: GET /v1/events, a line of JSON each. `at` is when the agent heard of it. */
+export type AgentEvent =
+  /** There is no row for a unicast destination MAC (the setting `l2miss`). */
+  | OfDevice<{ readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }>
+  /** Somebody asked for an address that is not in the table of neighbours (the setting `l3miss`). */
+  | OfDevice<{ readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }>
+  /** So many came faster than they could be told. */
+  | { readonly type: "lost"; readonly count: number; readonly at: string };
