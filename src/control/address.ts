@@ -3,20 +3,22 @@
  * those of IPv6 and makes numbers of them; everybody else works with the canonical text that comes out of here, which
  * compares with `===` and is what iproute2 prints (RFC 5952; dotted decimal).
  *
- * The package works with strings of 128 ones and zeros, and a thousand peers took a second. So ranges and IPv4, where
- * Node's own check is enough, are calculated here, and what was read is remembered: each address is asked for several
- * times on its way.
+ * The package works with strings of 128 ones and zeros, and a thousand peers took a second. So ranges and IPv4 are
+ * calculated here, and what was read is remembered: each address is asked for several times on its way.
  *
  * Read more strictly than `ip-num` does: no zone ("fe80::1%eth0": a VTEP's address belongs to no interface), no prefix
  * length with leading zeros, no IPv4 address in IPv6 clothes (::ffff:1.2.3.4, ::1.2.3.4): the kernel treats them as
  * another family, and the C library prints the second kind otherwise than RFC 5952.
  */
-import { isIPv4 } from "node:net";
 // Not "ip-num" itself: that file re-exports all others, and to find their names costs Node 20 90 ms and 20 MB.
 import { IPv6 } from "ip-num/dist/src/IPNumber.js";
 import { formatIpv4, formatIpv6 } from "../wire/bytes.ts";
 
 export type Family = 4 | 6;
+
+/** Of an IPv4 address: 0 to 255, without leading zeros. */
+const BYTE = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const IPV4 = new RegExp(`^${BYTE}(?:\\.${BYTE}){3}$`);
 
 /** Text that is no address or no CIDR. */
 export class AddressError extends Error {
@@ -180,7 +182,7 @@ function read(text: string): Numeric {
 
 function readAddress(text: string): Numeric {
   if (text.includes(":")) return { bits: 128, value: readIpv6(text) };
-  if (isIPv4(text))
+  if (IPV4.test(text))
     return { bits: 32, value: BigInt(text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)) };
   throw new AddressError(
     `"${text}" is no IP address`,
