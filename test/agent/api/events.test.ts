@@ -48,11 +48,11 @@ async function until(what: () => boolean): Promise<void> {
 
 describe("GET /v1/events", () => {
   it("tells each client what happens from then on, longer than a request may take", async () => {
-    const quick = new ApiClient(path, 100);
+    const quick = new ApiClient(path, 1000);
     const streams = await Promise.all([client, quick].map((one) => one.events(ends.signal)));
     const heard = streams.map((stream) => take(stream, 2));
     agent.tell(miss(1));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     agent.tell(miss(2));
     for (const each of heard) expect(await each).toEqual([miss(1), miss(2)]);
     await until(() => agent.listeners.size === 0);
