@@ -1,4 +1,4 @@
-/** What `firewall.full.test.ts` runs inside a namespace: hosts on which one of the two kinds of programs is not installed. */
+/** What `firewall-programs.full.test.ts` runs inside a namespace: hosts on which one of the two kinds of programs is not installed. */
 import { execFileSync } from "node:child_process";
 import { openFirewall } from "../../src/host/firewall/firewall.ts";
 import type { FirewallWish } from "../../src/host/firewall/wish.ts";

@@ -1,4 +1,4 @@
-/** flannel's tables for nftables, word for word; `test/netns/firewall.full.test.ts` shows what they do. */
+/** flannel's tables for nftables, word for word; `test/netns/firewall-nft.full.test.ts` shows what they do. */
 import { expect, it } from "vitest";
 import { NFT_TABLES, nftScript } from "../../../src/host/firewall/nft-rules.ts";
 import type { FirewallWish } from "../../../src/host/firewall/wish.ts";
