@@ -10,7 +10,8 @@
  * All else, and super-frames that would not fit an IPv4 packet, goes by the batch underlay. Both ways end in the same
  * call to the underlay's device, so the order stays.
  *
- * Limits: a firewall that drops what is forwarded drops these packets, and nobody here learns of it. IPv4 underlay. The TAP's network namespace must forward from it (`host/hairpin.ts`).
+ * Limits: a firewall that drops what is forwarded drops these packets, and nobody here learns of it. IPv4 underlay. The
+ * TAP's network namespace must forward from it (`host/sysctl.ts`).
  */
 import { getSystemErrorName } from "node:util";
 import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
