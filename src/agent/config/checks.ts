@@ -1,43 +1,13 @@
 /**
- * What is right by itself and wrong together: two peers with one MAC, overlapping subnets, a peer that is ourselves,
- * addresses of different families. Each check is a function that adds to the problems; all of them run.
+ * What is right by itself and wrong together: two peers with one MAC, a peer that is ourselves, addresses of different
+ * families, and what is about subnets (`subnet-checks.ts`). Each check is a function that adds to the problems; all of
+ * them run.
  */
-import {
-  type Cidr,
-  cidrContains,
-  cidrsOverlap,
-  type Family,
-  familyOf,
-  parseCidr,
-} from "../../control/address.ts";
+import { familyOf } from "../../control/address.ts";
+import { type Draft, familyOfDraft, placeOf, type Report } from "./draft.ts";
 import { splitNeighbour } from "./neighbours.ts";
-import type { LocatedLease } from "./peers.ts";
-import type { Place, Problem } from "./problems.ts";
-import type { SettingName, Settings } from "./schema.ts";
-
-/** Everything that could be read, with its places. */
-export interface Draft {
-  /** With their defaults; `peers` is left to the next field. */
-  readonly settings: Settings;
-  readonly places: ReadonlyMap<SettingName, Place>;
-  /** For each element of `address`, its place. */
-  readonly addressPlaces: readonly Place[];
-  /** The same of `remote`. */
-  readonly remotePlaces: readonly Place[];
-  readonly peers: readonly LocatedLease[];
-  /** Of one of several overlays: what stands before its own settings in a message, as "overlays[1]." */
-  readonly prefix?: string;
-  /** Of one of several overlays: the underlay's family, which is that of all of them. */
-  readonly family?: Family;
-}
-
-type Report = (place: Place, setting: string, message: string, hint?: string) => void;
-
-interface LocatedSubnet {
-  readonly cidr: Cidr;
-  readonly place: Place;
-  readonly peer: LocatedLease;
-}
+import type { Problem } from "./problems.ts";
+import { checkAddresses, checkLoops, checkMtu, checkOverlaps, subnetsOf } from "./subnet-checks.ts";
 
 /**
  * Checks a draft. @returns what is wrong, and what is only suspicious.
@@ -74,31 +44,12 @@ export function checkDraft(
   return { problems, warnings };
 }
 
-function subnetsOf(peers: readonly LocatedLease[]): LocatedSubnet[] {
-  return peers.flatMap((peer) =>
-    peer.lease.subnets.map((text, i) => ({ cidr: parseCidr(text), place: peer.places.subnets[i]!, peer })),
-  );
-}
-
-/** @returns the family of the underlay: that of `local`, or of the first address that frames are sent to. */
-export function underlayFamily(
-  { local, remote, group }: Pick<Settings, "local" | "remote" | "group">,
-  publicIps: readonly string[],
-): Family {
-  const sample = local ?? publicIps[0] ?? remote[0] ?? group ?? undefined;
-  return sample === undefined ? 4 : familyOf(sample);
-}
-
-function placeOf(draft: Draft, name: SettingName): Place {
-  return draft.places.get(name) ?? { source: "default" };
-}
-
-function checkDevice({ settings, ...draft }: Draft, report: Report): void {
-  const name = `flannel.${settings.vni}`;
-  if (settings.device !== null || name.length <= 15) return;
-  const place = draft.places.get("vni") ?? { source: "default" };
+function checkDevice(draft: Draft, report: Report): void {
+  const { device, vni } = draft.settings;
+  const name = `flannel.${vni}`;
+  if (device !== null || name.length <= 15) return;
   const message = `the device's name would be ${name}, and the kernel takes up to 15 characters`;
-  report(place, "device", message, "give the device a name of its own, as `device: poplin0`");
+  report(placeOf(draft, "vni"), "device", message, "give the device a name of its own, as `device: poplin0`");
 }
 
 function checkSourcePorts(draft: Draft, report: Report): void {
@@ -154,12 +105,6 @@ function checkLearning(draft: Draft, report: Report): void {
   report(placeOf(draft, "senderCheck"), "senderCheck", message, "use strict or off with `learning`");
 }
 
-/** @returns the family of a draft's underlay */
-export function familyOfDraft({ settings, peers, family }: Draft): Family {
-  const publicIps = peers.map(({ lease }) => lease.publicIp);
-  return family ?? underlayFamily(settings, publicIps);
-}
-
 /** What an outer header of this family, or sockets like these, cannot have. */
 function checkHeaders(draft: Draft, report: Report): void {
   const { df, flowlabel, sourcePorts, underlay } = draft.settings;
@@ -212,90 +157,6 @@ function checkPublicIps(draft: Draft, report: Report, warn: Report): void {
     }
     if (other === undefined) seen.set(key, name);
   }
-}
-
-/** Sorted by first address, a subnet overlaps one before it exactly when it starts inside the one that ends last. */
-function checkOverlaps(subnets: readonly LocatedSubnet[], report: Report): void {
-  for (const family of [4, 6] as const) {
-    const sorted = subnets
-      .map((subnet, order) => ({ ...subnet, order }))
-      .filter(({ cidr }) => cidr.family === family)
-      .sort((a, b) =>
-        a.cidr.first < b.cidr.first ? -1 : a.cidr.first > b.cidr.first ? 1 : a.order - b.order,
-      );
-    let widest = sorted[0];
-    for (const subnet of sorted.slice(1)) {
-      if (widest !== undefined && cidrsOverlap(widest.cidr, subnet.cidr)) {
-        const [first, second] = widest.order < subnet.order ? [widest, subnet] : [subnet, widest];
-        const whose = first.peer === second.peer ? "the same peer" : first.peer.name;
-        const message = `${second.cidr.text} overlaps ${first.cidr.text} of ${whose}`;
-        report(second.place, `${second.peer.name}.subnet`, message, "each address lives behind one peer");
-      }
-      if (widest === undefined || subnet.cidr.last > widest.cidr.last) widest = subnet;
-    }
-  }
-}
-
-/** An underlay address inside the overlay: the packets that carry the overlay would be sent into it. */
-function checkLoops(draft: Draft, subnets: readonly LocatedSubnet[], report: Report): void {
-  const { local } = draft.settings;
-  const publicIps = draft.peers.map(({ lease, name }) => ({
-    address: lease.publicIp,
-    whose: `publicIp of ${name}`,
-  }));
-  const underlay = local === null ? publicIps : [{ address: local, whose: "local" }, ...publicIps];
-  const numbers = underlay
-    .map((one) => ({ ...one, cidr: parseCidr(`${one.address}/${familyOf(one.address) === 4 ? 32 : 128}`) }))
-    .sort((a, b) => (a.cidr.first < b.cidr.first ? -1 : 1));
-  for (const { cidr, place, peer } of subnets) {
-    const inside = firstInside(numbers, cidr);
-    if (inside === null) continue;
-    const message = `${cidr.text} holds the underlay address ${inside.address} (${inside.whose})`;
-    report(
-      place,
-      `${peer.name}.subnet`,
-      message,
-      "packets to it would loop into the overlay: use another subnet",
-    );
-  }
-}
-
-/** Binary search: the first of the sorted single addresses that is not before `cidr`, if it is inside. */
-function firstInside<T extends { cidr: Cidr }>(sorted: readonly T[], cidr: Cidr): T | null {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle]!.cidr.first < cidr.first) low = middle + 1;
-    else high = middle;
-  }
-  // Addresses of the other family with the same number may stand in between.
-  for (let i = low; i < sorted.length && sorted[i]!.cidr.first <= cidr.last; i++) {
-    if (sorted[i]!.cidr.family === cidr.family) return sorted[i]!;
-  }
-  return null;
-}
-
-function checkAddresses(draft: Draft, subnets: readonly LocatedSubnet[], report: Report): void {
-  draft.settings.address.forEach((text, i) => {
-    const place = draft.addressPlaces[i] ?? placeOf(draft, "address");
-    const { address } = parseCidr(text);
-    const taken = subnets.find(({ cidr }) => cidrContains(cidr, address));
-    if (taken !== undefined) {
-      const message = `${address} lies in ${taken.cidr.text}, the subnet of ${taken.peer.name}`;
-      report(place, "address", message, "the device's address is one of our own subnet");
-    }
-    if (draft.settings.address.indexOf(text) < i) report(place, "address", `${text} is given twice`);
-  });
-}
-
-function checkMtu(draft: Draft, subnets: readonly LocatedSubnet[], report: Report): void {
-  const { mtu, address } = draft.settings;
-  const inner6 =
-    subnets.some(({ cidr }) => cidr.family === 6) || address.some((text) => familyOf(text) === 6);
-  if (mtu === null || mtu >= 1280 || !inner6) return;
-  const message = `${mtu} is too little for IPv6 inside the overlay`;
-  report(placeOf(draft, "mtu"), "mtu", message, "IPv6 needs links of 1280 (RFC 8200 section 5)");
 }
 
 function checkNeighbours(draft: Draft, report: Report, warn: Report): void {

@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import type { Family } from "../../control/address.ts";
 import type { Lease } from "../../control/lease.ts";
-import { type Draft, familyOfDraft } from "./checks.ts";
+import { type Draft, familyOfDraft } from "./draft.ts";
 import type { Found } from "./found.ts";
 import { checkDrafts, draftsOf } from "./overlay-drafts.ts";
 import { ConfigError, type Place, type Problem } from "./problems.ts";

@@ -1,6 +1,8 @@
 /** From the list `overlays` and the top level to a draft for each overlay, and what several of them must not share. */
-import type { Draft } from "./checks.ts";
-import { checkDraft, familyOfDraft } from "./checks.ts";
+
+import { checkDraft } from "./checks.ts";
+import type { Draft } from "./draft.ts";
+import { familyOfDraft } from "./draft.ts";
 import type { FoundOverlay } from "./found.ts";
 import { isOwnSetting, OWN_SETTINGS } from "./overlays.ts";
 import { formatProblem, type Place, type Problem } from "./problems.ts";
