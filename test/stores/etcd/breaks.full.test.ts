@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, confOf, subnetsOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf, subnetsOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
 import { Link } from "./link.ts";
 import { EtcdServer, freePort } from "./server.ts";

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { formatAttributes, vxlanData } from "../../../src/control/flannel/node-lease.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, confOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
 import { EtcdServer } from "./server.ts";
 import { EtcdStage } from "./stage.ts";

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { EtcdStore, type EtcdStoreOptions } from "../../../src/stores/etcd/store.ts";
 import type { StoreError } from "../../../src/stores/store.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, confOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
 import { Authority, type Pair } from "./certificates.ts";
 import { EtcdServer, freePort } from "./server.ts";

@@ -6,7 +6,7 @@ import {
   subnetKey,
 } from "../../../src/control/flannel/node-lease.ts";
 import { EtcdStore, type EtcdStoreOptions, type EtcdTimings } from "../../../src/stores/etcd/store.ts";
-import type { Stage } from "../../contract/store.contract.ts";
+import type { Stage } from "../../contract/store-world.ts";
 import { Link } from "./link.ts";
 import type { EtcdServer } from "./server.ts";
 

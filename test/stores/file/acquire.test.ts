@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { formatAttributes } from "../../../src/control/flannel/node-lease.ts";
 import { acquireLease } from "../../../src/stores/file/acquire.ts";
 import { Directory } from "../../../src/stores/file/directory.ts";
-import { attributesOf, confOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { FileStage } from "./stage.ts";
 
 const CONF =

@@ -8,7 +8,7 @@ import { callsFor, IN_THREADS, isRemote } from "../../../src/stores/file/calls.t
 import { Directory } from "../../../src/stores/file/directory.ts";
 import { readEntries } from "../../../src/stores/file/leases.ts";
 import { lookAt, readSmall } from "../../../src/stores/file/small-file.ts";
-import { attributesOf } from "../../contract/store.contract.ts";
+import { attributesOf } from "../../contract/store-world.ts";
 import { remote, usual } from "./odd-filesystem.ts";
 
 /** More than are read without a pause. */

@@ -14,7 +14,7 @@ import {
   readEntries,
   subnetsOverlap,
 } from "../../../src/stores/file/leases.ts";
-import { attributesOf } from "../../contract/store.contract.ts";
+import { attributesOf } from "../../contract/store-world.ts";
 import { describeWith, root, tool } from "../../helpers/needs.ts";
 
 const KEY = "10.244.1.0-24";

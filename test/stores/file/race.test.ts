@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { formatAttributes, parseAttributes } from "../../../src/control/flannel/node-lease.ts";
-import { attributesOf } from "../../contract/store.contract.ts";
+import { attributesOf } from "../../contract/store-world.ts";
 import { built, describeWith, tool } from "../../helpers/needs.ts";
 import { FileStage } from "./stage.ts";
 

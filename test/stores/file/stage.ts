@@ -9,7 +9,7 @@ import {
   subnetKey,
 } from "../../../src/control/flannel/node-lease.ts";
 import { FileStore, type FileStoreOptions } from "../../../src/stores/file/store.ts";
-import type { Stage } from "../../contract/store.contract.ts";
+import type { Stage } from "../../contract/store-world.ts";
 
 /** What is left of a share that is away: nothing, or the empty directory it was mounted on. */
 export type Absence = "nothing" | "mount point";

@@ -12,7 +12,7 @@ import {
 import type { FileStore } from "../../../src/stores/file/store.ts";
 import type { LeaseLost, StoreError } from "../../../src/stores/store.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, confOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { hanging, usual } from "./odd-filesystem.ts";
 import { FileStage } from "./stage.ts";
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatAttributes, type NodeLease, subnetKey } from "../../../src/control/flannel/node-lease.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, subnetsOf } from "../../contract/store.contract.ts";
+import { attributesOf, subnetsOf } from "../../contract/store-world.ts";
 import { coarse, counting, type Hanging, hanging, remote, usual } from "./odd-filesystem.ts";
 import { FileStage } from "./stage.ts";
 

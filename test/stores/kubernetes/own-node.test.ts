@@ -5,7 +5,7 @@ import { type LeaseAttributes, vxlanData } from "../../../src/control/flannel/no
 import type { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
 import { LeaseLost, StoreError } from "../../../src/stores/store.ts";
 import { until } from "../../contract/heard.ts";
-import { attributesOf, confOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
 import { KubernetesStage, prefixed } from "./stage.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LeaseAttributes, NodeSubnets } from "../../../src/control/flannel/node-lease.ts";
 import { KubernetesStore, type KubernetesStoreOptions } from "../../../src/stores/kubernetes/store.ts";
-import type { Stage } from "../../contract/store.contract.ts";
+import type { Stage } from "../../contract/store-world.ts";
 import { ApiServer, type ApiServerOptions } from "./api-server.ts";
 import { makeAuthority, type ServerCertificate } from "./certificates.ts";
 

@@ -3,16 +3,14 @@ import { expect } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
 import type { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, subnetsOf } from "../../contract/store.contract.ts";
+import { putStranger } from "../../contract/store-world.ts";
 import { KubernetesStage } from "./stage.ts";
 
 export class WatchedStage extends KubernetesStage {
   readonly #heards: Heard[] = [];
 
-  /** Puts stranger n, with MAC and address of node `look`. */
-  async lease(n: number, look = n): Promise<NodeLease> {
-    const [subnets, attributes] = [subnetsOf(n), attributesOf(look)];
-    return { key: await this.put(`stranger-${n}`, subnets, attributes), subnets, attributes };
+  lease(n: number, look = n): Promise<NodeLease> {
+    return putStranger(this, n, look);
   }
 
   watch(store: KubernetesStore = this.store("node-1")): Heard {
