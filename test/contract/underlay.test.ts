@@ -10,7 +10,8 @@ import { FaultyUnderlay, traceUnderlay } from "../../src/io/middleware.ts";
 import { RawUnderlay } from "../../src/io/raw.ts";
 import { describeWith, type Need, optionalPackage, root, shim } from "../helpers/needs.ts";
 import type { Opened } from "./node.ts";
-import { type Subject, underlayContract } from "./underlay.contract.ts";
+import { underlayContract } from "./underlay.contract.ts";
+import type { Subject } from "./underlay-opener.ts";
 
 const LOOPBACK = {
   4: { text: "127.0.0.1", bytes: Uint8Array.of(127, 0, 0, 1) },
