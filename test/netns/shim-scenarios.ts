@@ -1,87 +1,15 @@
 /** What `shim.test.ts` runs inside a namespace. Each function returns plain data for the test to look at. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
-import { Arena, FRAME_AT, VNET_AT, VNET_LENGTH } from "../../src/dataplane/arena.ts";
-import {
-  DONT_FRAGMENT,
-  HEAD_LENGTH,
-  HEAD_OFFSET,
-  LENGTH,
-  OFFSET,
-  OUTER,
-  PEER,
-  Ring,
-  SLOT,
-  TTL_SHIFT,
-} from "../../src/dataplane/ring.ts";
-import { BatchUnderlay } from "../../src/io/linux/batch.ts";
-import { openSenders, openTwins } from "../../src/io/linux/senders.ts";
-import { loadShim, PLAIN_SOCKET, POLLIN, type UdpSocketOptions } from "../../src/io/linux/shim.ts";
+import { FRAME_AT, VNET_AT, VNET_LENGTH } from "../../src/dataplane/arena.ts";
+import { HEAD_LENGTH, HEAD_OFFSET } from "../../src/dataplane/ring.ts";
+import { loadShim } from "../../src/io/linux/shim.ts";
 import { LinuxTap, openTap } from "../../src/io/linux/tap.ts";
 import { openUdp } from "../../src/io/linux/udp.ts";
 import { LinuxWaiter } from "../../src/io/linux/waiter.ts";
+import { configure, failureOf, ip, isUdp, makeRing, NAME, readFrame, udp } from "./shim-side.ts";
 
-const NAME = "pop0";
 const TUN_F_CSUM = 1;
-
-export interface Failure {
-  readonly name: string;
-  readonly code: string;
-  readonly errnoName: string;
-  readonly message: string;
-}
-
-function ip(...words: string[]): string {
-  return execFileSync("ip", words, { encoding: "utf8" });
-}
-
-function failureOf(run: () => unknown): Failure | null {
-  try {
-    run();
-    return null;
-  } catch (error) {
-    const { name, code, errnoName, message } = error as Failure;
-    return { name, code, errnoName, message };
-  }
-}
-
-function makeRing(): Ring {
-  return new Ring(new Arena(1 << 20).carvePool(8192, 64), 64);
-}
-
-/** Gives the TAP addresses and a neighbour, without a word of IPv6 autoconfiguration. */
-function configure(name: string): void {
-  ip("link", "set", name, "addrgenmode", "none");
-  ip("link", "set", name, "up");
-  ip("address", "add", "192.0.2.1/24", "dev", name);
-  ip("address", "add", "2001:db8::1/64", "dev", name, "nodad");
-  ip("neighbour", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:02", "dev", name);
-  ip("neighbour", "add", "2001:db8::2", "lladdr", "02:00:00:00:00:02", "dev", name);
-}
-
-/** Waits for frames and returns the first that `wanted` likes, as (vnet header, frame, where the vnet header was). */
-function readFrame(tap: LinuxTap, ring: Ring, wanted: (frame: Buffer) => boolean) {
-  const set = Int32Array.of(tap.fd, POLLIN, 0);
-  for (let tries = 0; tries < 50; tries++) {
-    loadShim().poll(set, 100);
-    tap.readBatch(ring, 8);
-    while (ring.length > 0) {
-      const at = ring.row(ring.tail);
-      const offset = ring.words[at + OFFSET]!;
-      const bytes = Buffer.from(ring.bytes.slice(offset, offset + ring.words[at + LENGTH]!));
-      const place = offset - ring.words[at + SLOT]!;
-      ring.complete(1);
-      const frame = bytes.subarray(VNET_LENGTH);
-      if (wanted(frame)) return { vnet: bytes.subarray(0, VNET_LENGTH), frame, place };
-    }
-  }
-  throw new Error("no such frame came");
-}
-
-function isUdp(frame: Buffer): boolean {
-  const type = frame.readUInt16BE(12);
-  return (type === 0x0800 && frame[23] === 17) || (type === 0x86dd && frame[20] === 17);
-}
 
 async function sendUdp(to: string, payload: Uint8Array): Promise<void> {
   const socket = createSocket("udp4");
@@ -256,16 +184,6 @@ export function driver() {
   return { absent, dead, closed, powerless, warnings };
 }
 
-/** A port of a kernel VXLAN device: while the device is down, and while it is up. */
-export function vxlanPort() {
-  const open = (port: number) => failureOf(() => loadShim().close(openUdp(udp({ address: "", port })).fd));
-  ip("link", "add", "vx.test", "type", "vxlan", "id", "1", "dstport", "8472", "dev", "lo");
-  const down = open(8472);
-  ip("link", "set", "vx.test", "up");
-  const up = open(8472);
-  return { down, up };
-}
-
 /** A TAP that is deleted under us: by the poll of the blocking driver, and by the event loop. */
 export async function deleted() {
   const shim = loadShim();
@@ -289,118 +207,4 @@ export async function deleted() {
   tap.close();
   tap.close();
   return { wakes: [once, wakes], wanted, unwanted, read };
-}
-
-/** The outer header as the kernel builds it for us, read from the far end of a TAP. */
-export function outerHeaders() {
-  const tap = new LinuxTap(openTap(NAME).fd, NAME);
-  configure(NAME);
-  return {
-    default4: outer(tap, { family: 4, address: "" }, 0),
-    set4: outer(tap, { family: 4, address: "", ttl: 7, dontFragment: true, noCheck: true }, 0xb9),
-    default6: outer(tap, { family: 6, address: "" }, 0),
-    set6: outer(tap, { family: 6, address: "", ttl: 7, dontFragment: true, noCheck: true }, 0xb9),
-  };
-}
-
-/** TTL, flow label and DF of what asks for them itself, and of what goes to a group. */
-export function outerOfRows() {
-  const tap = new LinuxTap(openTap(NAME).fd, NAME);
-  configure(NAME);
-  ip("route", "add", "239.0.0.0/8", "dev", NAME);
-  ip("-6", "route", "add", "multicast", "ff05::/16", "dev", NAME, "table", "local");
-  const of = (family: 4 | 6, options: Partial<UdpSocketOptions>, row: Row = {}) => {
-    const header = outer(tap, { family, address: "", ...options }, 0, row);
-    return { ttl: header.ttl, ...("label" in header && { label: header.label }) };
-  };
-  const group = { to: GROUP };
-  return {
-    row4: of(4, { ttl: 7 }, { ttl: 200 }),
-    row6: of(6, { ttl: 7 }, { ttl: 200 }),
-    label: of(6, { flowLabel: 0xabcde }, { flowLabel: 0xabcde }),
-    group4: [of(4, {}, group), of(4, { ttl: 7 }, group), of(4, { ttl: 7, multicastTtl: 9 }, group)],
-    groupRow4: of(4, {}, { ...group, ttl: 200 }),
-    group6: [of(6, {}, group), of(6, { ttl: 7 }, group), of(6, { ttl: 7, multicastTtl: 9 }, group)],
-    groupRow6: of(6, {}, { ...group, ttl: 200 }),
-  };
-}
-
-/** What a row may ask for. */
-interface Row {
-  readonly ttl?: number;
-  readonly flowLabel?: number;
-  readonly to?: Readonly<Record<4 | 6, Uint8Array>>;
-}
-
-const GROUP = {
-  4: Uint8Array.of(239, 1, 2, 3),
-  6: Uint8Array.of(0xff, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9),
-} as const;
-
-/** A sender on a port, with a twin on the same that sets DF: who asks for which gets it, from that port. */
-export function twins() {
-  const tap = new LinuxTap(openTap(NAME).fd, NAME);
-  configure(NAME);
-  const options = udp({ family: 4, address: "" });
-  const socket = openUdp(options);
-  const senders = openSenders(options, { first: 50_000, last: 50_999 }, 2);
-  const dfSenders = openTwins(options, senders);
-  const underlay = new BatchUnderlay(socket, { family: 4, checksum: "computed", senders, dfSenders });
-  const ring = makeRing();
-  const seen = [0, DONT_FRAGMENT].flatMap((df) =>
-    senders.map(({ port }) => {
-      const slot = ring.pool.take();
-      const at = ring.push(slot, slot + VNET_AT, 100);
-      ring.words[at + PEER] = 1;
-      ring.words[at + OUTER] = (port << 16) | df;
-      underlay.sendBatch(ring, slab(4));
-      const { frame } = readFrame(tap, ring, isUdp);
-      return { port: frame.readUInt16BE(34) === port, df: (frame[20]! & 0x40) !== 0 };
-    }),
-  );
-  underlay.close();
-  return seen;
-}
-
-function outer(tap: LinuxTap, options: Partial<UdpSocketOptions>, tos: number, row: Row = {}) {
-  const family = options.family!;
-  const socket = openUdp(udp(options));
-  const underlay = new BatchUnderlay(socket, { family, checksum: options.noCheck ? "zero" : "computed" });
-  const ring = makeRing();
-  const slot = ring.pool.take();
-  const at = ring.push(slot, slot + VNET_AT, 100);
-  ring.words[at + PEER] = 1 | ((row.ttl ?? 0) << TTL_SHIFT);
-  ring.words[at + OUTER] = tos;
-  const sent = underlay.sendBatch(ring, slab(family, row));
-  const { frame } = readFrame(tap, ring, isUdp);
-  underlay.close();
-  const udpAt = family === 4 ? 34 : 54;
-  const shared = {
-    sent,
-    length: frame.length - udpAt - 8,
-    ports: [frame.readUInt16BE(udpAt) === socket.port, frame.readUInt16BE(udpAt + 2)],
-    zeroChecksum: frame.readUInt16BE(udpAt + 6) === 0,
-  };
-  if (family === 6) {
-    const label = frame.readUInt32BE(14) & 0xfffff;
-    return { ...shared, tos: (frame.readUInt16BE(14) >> 4) & 0xff, ttl: frame[21], label };
-  }
-  return { ...shared, tos: frame[15], ttl: frame[22], df: (frame[20]! & 0x40) !== 0 };
-}
-
-/** Row 1 is the TAP's neighbour, or whom the row asks for, port 8472. */
-function slab(family: 4 | 6, { to, flowLabel = 0 }: Row = {}): Uint8Array {
-  const rows = new Uint8Array(56);
-  const row = Buffer.from(rows.buffer, 28);
-  new Uint16Array(rows.buffer, 28, 1)[0] = family === 4 ? 2 : 10;
-  row.writeUInt16BE(8472, 2);
-  if (family === 4) row.set([192, 0, 2, 2], 4);
-  else row.set([0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], 8);
-  if (to !== undefined) row.set(to[family], family === 4 ? 4 : 8);
-  if (family === 6) row.writeUInt32BE(flowLabel, 4);
-  return rows;
-}
-
-function udp(overrides: Partial<UdpSocketOptions> = {}): UdpSocketOptions {
-  return { ...PLAIN_SOCKET, family: 4, address: "127.0.0.1", ...overrides };
 }

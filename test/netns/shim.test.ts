@@ -1,4 +1,4 @@
-/** The shim, the TAP and the socket against the kernel itself, in a namespace for each test. */
+/** The shim and the TAP against the kernel itself, in a namespace for each test. */
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { canMakeNamespaces, Inside } from "./inside.ts";
@@ -115,49 +115,11 @@ describe.runIf(canMakeNamespaces)("in a namespace", () => {
     ]);
   });
 
-  it("a port that a kernel VXLAN device has is reported with the device", async () => {
-    const { down, up } = await run("vxlanPort");
-    expect(down).toBeNull();
-    expect(up).toMatchObject({ name: "PortTakenError", code: "POPLIN_PORT_TAKEN", errnoName: "EADDRINUSE" });
-    expect(up!.message).toContain("UDP port 8472 is taken by the kernel's VXLAN device vx.test");
-    expect(up!.message).toContain("ip link del vx.test");
-  });
-
   it("a TAP that is deleted under us is noticed, and nobody spins on it", async () => {
     const { wakes, wanted, unwanted, read } = await run("deleted");
     expect(read).toBe(-EBADFD);
     expect(wakes).toEqual([1, 2]);
     expect(wanted).toBeLessThan(29_000); // it did not wait for its timeout
     expect(unwanted).toBeGreaterThan(45);
-  });
-
-  it("TOS, TTL, DF and the zero checksum reach the outer header", async () => {
-    const common = { sent: 1, length: 100, ports: [true, 8472] };
-    const set = { ...common, tos: 0xb9, ttl: 7, zeroChecksum: true };
-    const standard = { ...common, tos: 0, ttl: 64, zeroChecksum: false };
-    expect(await run("outerHeaders")).toEqual({
-      default4: { ...standard, df: false },
-      set4: { ...set, df: true },
-      // Without a flow label of the kernel's making, as the kernel's VXLAN.
-      default6: { ...standard, label: 0 },
-      set6: { ...set, label: 0 },
-    });
-  });
-
-  it("a row's TTL goes before the socket's; to a group the TTL is 1 unless given; a flow label is the address's", async () => {
-    expect(await run("outerOfRows")).toEqual({
-      row4: { ttl: 200 },
-      row6: { ttl: 200, label: 0 },
-      label: { ttl: 64, label: 0xabcde },
-      group4: [{ ttl: 1 }, { ttl: 7 }, { ttl: 9 }],
-      groupRow4: { ttl: 200 },
-      group6: [1, 7, 9].map((ttl) => ({ ttl, label: 0 })),
-      groupRow6: { ttl: 200, label: 0 },
-    });
-  });
-
-  it("DF goes by socket, with two on each source port", async () => {
-    const sent = (df: boolean) => ({ port: true, df });
-    expect(await run("twins")).toEqual([false, false, true, true].map(sent));
   });
 });
