@@ -6,6 +6,7 @@ import type {
   OfDevice,
   OverlayChoice,
 } from "../../../src/agent/api/agent-view.ts";
+import type { StatsAnswer } from "../../../src/agent/api/answers.ts";
 import type { LeaseStatus } from "../../../src/agent/api/cluster-types.ts";
 import { AgentError } from "../../../src/agent/api/refusals.ts";
 import { SCHEMA } from "../../../src/agent/api/schema.ts";
@@ -142,6 +143,11 @@ export class FakeAgent implements AgentView {
   stats(choice?: OverlayChoice) {
     this.choice = choice;
     return this.counters.snapshot();
+  }
+
+  /** As GET /v1/stats answers. */
+  statsAnswer(): StatsAnswer {
+    return { schema: SCHEMA, ...this.counters.snapshot() };
   }
 
   async fdb(choice?: OverlayChoice): Promise<OfDevice<FdbRow>[]> {

@@ -1,19 +1,12 @@
-/** What `status`, `stats` and `fdb` print for statuses that are known, at 80 columns. */
+/** What `poplin status` prints for statuses that are known, at 80 columns. */
 import { describe, expect, it } from "vitest";
 import type { AgentStatus } from "../../src/agent/api/status-types.ts";
-import { failures } from "../../src/agent/api/status-types.ts";
-import { deviceOf, fdbJson, fdbLines, parseChange } from "../../src/cli/fdb-words.ts";
-import { plain, widthOf } from "../../src/cli/output.ts";
-import { renderStats } from "../../src/cli/render-stats.ts";
+import { plain } from "../../src/cli/output.ts";
 import { renderBrief, renderStatus } from "../../src/cli/render-status.ts";
 import { FakeAgent, healthyStatus, offloadsWithout } from "../agent/api/fake-agent.ts";
 
 const STYLE = { width: 80, color: false };
 const NOW = Date.parse("2026-11-23T04:00:05Z");
-
-function statsOf(agent: FakeAgent) {
-  return { schema: 1 as const, ...agent.stats() };
-}
 
 function sickStatus(): AgentStatus {
   const { underlay } = healthyStatus();
@@ -84,7 +77,7 @@ describe("status", () => {
     agent.count("txBytes", 3_221_225_472);
     agent.count("rxFrames", 1);
     agent.count("rxBytes", 98);
-    expect(renderStatus(healthyStatus(), statsOf(agent), STYLE, NOW)).toEqual([
+    expect(renderStatus(healthyStatus(), agent.statsAnswer(), STYLE, NOW)).toEqual([
       "poplin 0.1.0: running, up 3 days, 4 hours, pid 4711",
       "  device     flannel.1, VNI 1, MTU 1450, 0e:2a:11:22:33:44",
       "  address    10.244.1.0/32",
@@ -202,7 +195,9 @@ describe("status", () => {
     const agent = new FakeAgent();
     agent.drop("tx", "NO_TX_TARGET", 2);
     agent.drop("rx", "LOCAL_MAC", 1);
-    const text = renderStatus(healthyStatus(), statsOf(agent), STYLE, NOW).join(" ").replace(/\s+/g, " ");
+    const text = renderStatus(healthyStatus(), agent.statsAnswer(), STYLE, NOW)
+      .join(" ")
+      .replace(/\s+/g, " ");
     expect(text).toContain("3 dropped (`poplin stats` says why)");
   });
 
@@ -247,124 +242,5 @@ describe("status", () => {
     expect(lines).toContain("  the agent is degraded");
     expect(lines).toContain("  peer 172.19.0.4 has no route");
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
-  });
-
-  it("a warning is no failure; a peer that is not ok, an error and any state but running are", () => {
-    const health = (level: "info" | "warning" | "error") => [{ level, message: "m", remedy: null }];
-    expect(failures(healthyStatus())).toEqual([]);
-    expect(failures(healthyStatus({ health: health("warning") }))).toEqual([]);
-    expect(failures(healthyStatus({ health: health("error") }))).toEqual(["m"]);
-    expect(failures(healthyStatus({ state: "starting" }))).toEqual(["the agent is starting"]);
-    const [peer] = healthyStatus().peers;
-    expect(failures(healthyStatus({ peers: [{ ...peer!, state: "no route" }] }))).toEqual([
-      "peer 172.19.0.3: no route",
-    ]);
-  });
-});
-
-describe("stats", () => {
-  it("of an agent that has done nothing", () => {
-    expect(renderStats(statsOf(new FakeAgent()), STYLE)).toEqual([
-      "                  SENT (tx)  RECEIVED (rx)",
-      "frames                    0              0",
-      "bytes                   0 B            0 B",
-      "batches                   0              0",
-      "frames per batch          -              -",
-      "waits for room            0              0",
-      "dropped                   0              0",
-      "",
-      "nothing dropped",
-    ]);
-  });
-
-  it("has batch sizes, notes where they are not zero, and each drop with its meaning", () => {
-    const agent = new FakeAgent();
-    agent.count("txFrames", 1230);
-    agent.count("txBatches", 100);
-    agent.count("rxFrames", 10);
-    agent.count("rxBatches", 10);
-    agent.count("rxDatagrams", 10);
-    agent.count("rxPartialChecksums", 7);
-    agent.drop("tx", "NO_TX_TARGET", 12);
-    agent.drop("rx", "VXLAN_VNI_NOT_FOUND", 120_000);
-    agent.drop("rx", "IP_TUNNEL_ECN", 1);
-    const lines = renderStats(statsOf(agent), STYLE);
-    expect(lines).toContain("frames per batch       12.4            1.0");
-    expect(lines).toContain("dropped                  12        120,001");
-    const notes = lines.slice(lines.indexOf("") + 1);
-    expect(notes).toEqual([
-      "  7  frames whose inner checksum the sender left to us (a kernel VXLAN device on",
-      "     a veth does)",
-      "",
-      "dropped on the way out (tx)",
-      "  12  NO_TX_TARGET  no FDB row for the inner destination MAC, and none to flood",
-      "                    to",
-      "",
-      "dropped on the way in (rx)",
-      "  120,000  VXLAN_VNI_NOT_FOUND  no overlay here has this VNI",
-      "        1  IP_TUNNEL_ECN        the outer header says congestion (CE), the inner",
-      "                                one cannot carry it (RFC 6040)",
-    ]);
-    for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(80);
-  });
-});
-
-describe("fdb", () => {
-  const rows = [
-    { mac: "bb:bb:cc:dd:ee:ff", vni: 1, dst: "172.19.0.4", port: 4789, state: "permanent" as const },
-    { mac: "aa:bb:cc:dd:ee:ff", vni: 1, dst: "172.19.0.3", port: 8472, state: "permanent" as const },
-    { mac: "aa:bb:cc:dd:ee:ff", vni: 2, dst: "fd00::3", port: 8472, state: "permanent" as const },
-  ];
-  const device = deviceOf(healthyStatus());
-
-  it("prints rows as `bridge fdb show dev` does, VNI and port only where they differ", () => {
-    expect(fdbLines(rows, device)).toEqual([
-      "aa:bb:cc:dd:ee:ff dst 172.19.0.3 self permanent",
-      "bb:bb:cc:dd:ee:ff dst 172.19.0.4 port 4789 self permanent",
-      "aa:bb:cc:dd:ee:ff dst fd00::3 vni 2 self permanent",
-    ]);
-  });
-
-  it("has JSON with the keys of `bridge -j fdb`", () => {
-    expect(fdbJson(rows.slice(1, 2), device)).toEqual([
-      {
-        mac: "aa:bb:cc:dd:ee:ff",
-        ifname: "flannel.1",
-        dst: "172.19.0.3",
-        port: 8472,
-        vni: 1,
-        flags: ["self"],
-        state: "permanent",
-      },
-    ]);
-  });
-
-  it.each([
-    ["add", "aa:bb:cc:dd:ee:ff dst 1.2.3.4", { op: "add", mac: "aa:bb:cc:dd:ee:ff", dst: "1.2.3.4" }],
-    ["add", "m dst fd00::1 self permanent", { op: "add", mac: "m", dst: "fd00::1" }],
-    ["append", "m dst 239.1.1.1", { op: "append", mac: "m", dst: "239.1.1.1" }],
-    ["del", "m dst 1.2.3.4", { op: "del", mac: "m", dst: "1.2.3.4" }],
-    ["replace", "m permanent dst 1.2.3.4 port 4789", { op: "replace", mac: "m", dst: "1.2.3.4", port: 4789 }],
-    ["del", "m", { op: "del", mac: "m" }],
-  ] as const)("reads `%s %s`", (op, words, change) => {
-    expect(parseChange(op, words.split(" "))).toEqual(change);
-  });
-
-  it.each([
-    ["add", "", "MAC address is missing"],
-    ["add", "m", "address is missing"],
-    ["add", "m dst", '"dst" needs a value'],
-    ["add", "m 1.2.3.4", 'unknown word "1.2.3.4"'],
-    ["add", "m dest 1.2.3.4", 'unknown word "dest"'],
-    ["add", "m dst 1.2.3.4 port http", '"http" is no UDP port'],
-    ["add", "m dst 1.2.3.4 port 65536", '"65536" is no UDP port'],
-    ["add", "m via flannel.1 dst 1.2.3.4", 'unknown word "via"'],
-    ["del", "m x", 'unknown word "x"'],
-  ] as const)("refuses `%s %s` as usage", (op, words, message) => {
-    const parse = () => parseChange(op, words.split(" ").filter(Boolean));
-    expect(parse).toThrow(message);
-    expect(parse).toThrow(
-      expect.objectContaining({ exitCode: 2, remedy: expect.stringContaining(`poplin fdb ${op}`) }),
-    );
   });
 });
