@@ -38,6 +38,8 @@ export class EtcdStore implements Store {
   readonly #own: OwnLease;
   readonly #feed: Feed;
   readonly #tlsFlags: string;
+  /** Our public IPs when we asked for a lease last. */
+  #from: string | null = null;
   /** Whether our own lease is looked after where something happens to it. */
   #keeps = false;
 
@@ -72,6 +74,11 @@ export class EtcdStore implements Store {
   }
 
   async acquire(request: LeaseRequest): Promise<NodeLease> {
+    const { publicIp, publicIpv6 } = request.attributes;
+    const from = `${publicIp} ${publicIpv6}`;
+    // The address that our connections come from may be gone: etcd's answers would not find us.
+    if (this.#from !== null && this.#from !== from) this.#client.reconnect();
+    this.#from = from;
     return (await this.#own.acquire(request)).lease;
   }
 

@@ -34,6 +34,11 @@ export class Link {
     await closed;
   }
 
+  /** The connections that there are stay, and carry nothing any more; new ones work. */
+  silence(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   async mend(): Promise<void> {
     if (this.#server !== null) return;
     this.#server = createServer((near) => this.#join(near, connect(this.#to, "127.0.0.1")));
