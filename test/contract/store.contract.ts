@@ -16,7 +16,7 @@ import {
   vxlanData,
 } from "../../src/control/flannel/node-lease.ts";
 import { LeaseLost, type Store, StoreError } from "../../src/stores/store.ts";
-import { Heard, until } from "./heard.ts";
+import { Clumsy, Heard, uncaught, until } from "./heard.ts";
 
 /** One store's world, empty but for the configuration. */
 export interface Stage {
@@ -424,6 +424,31 @@ export function storeContract(title: string, subject: StoreSubject): void {
         ]);
         const after = await put(5);
         await heard.has(changed, before[2]!, added, after);
+      });
+
+      it("goes on whatever its watcher throws, which is nobody's to catch and no trouble of the store's", async () => {
+        await world();
+        const one = await put(1);
+        const bad = await stage.spoil("stranger-2", subnetsOf(2));
+        const store = await stage.open("node-1");
+        const heard = new Clumsy();
+        heards.push(heard);
+        const errors = await uncaught(async () => {
+          store.watch(heard);
+          await heard.has(one);
+          await until("it is told as bad", () => heard.badNow.has(bad));
+          const three = await put(3);
+          await heard.has(one, three);
+          await stage.cut();
+          await until("the break is told", () => heard.troubles.length === 1);
+          await stage.mend();
+          await until("the end of it is told", () => heard.troubles.length === 2);
+          const four = await put(4);
+          await heard.has(one, three, four);
+        });
+        expect(heard.troubles).toEqual([expect.not.stringContaining("clumsy"), null]);
+        const told = heard.calls + heard.badSaid.length + heard.troubles.length;
+        expect(errors).toEqual(new Array(told).fill(new Error("clumsy")));
       });
 
       it("begins while the store is out of reach, and tells all there is when it is back", async () => {

@@ -8,6 +8,7 @@
  *   `registry.ts` keys ⇄ leases · `own-lease.ts` ours · `feed.ts` everybody's · `client.ts` calls · `errors.ts` words
  */
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
@@ -100,7 +101,7 @@ export class EtcdStore implements Store {
   }
 
   watch(watcher: Watcher): void {
-    this.#feed.add(watcher);
+    this.#feed.add(sheltered(watcher));
   }
 
   async announce(): Promise<void> {}

@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { formatAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
 import { Poller } from "../poller.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   LeaseLost,
   type LeaseRequest,
@@ -150,7 +151,7 @@ export class FileStore implements Store {
       this.#isMissed = own !== null && !isSame(own, leases?.get(own.key));
       if (this.#isMissed) this.#renewals?.within(0);
     };
-    this.#watches.push(new LeaseWatch(this.#directory, watcher, looked));
+    this.#watches.push(new LeaseWatch(this.#directory, sheltered(watcher), looked));
   }
 
   async announce(): Promise<void> {}

@@ -11,6 +11,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
@@ -157,10 +158,11 @@ export class KubernetesStore implements Store {
   }
 
   watch(watcher: Watcher): void {
-    this.#watcher = watcher;
+    const told = sheltered(watcher);
+    this.#watcher = told;
     this.#startWatching();
-    if (this.#trouble !== null) watcher.heard(this.#trouble);
-    this.#leases.tell(watcher);
+    if (this.#trouble !== null) told.heard(this.#trouble);
+    this.#leases.tell(told);
   }
 
   async announce(): Promise<void> {
