@@ -113,6 +113,22 @@ export function storeContract(title: string, subject: StoreSubject): void {
       return store.acquire({ conf: confOf(conf, subject.subnets), attributes, previous });
     }
 
+    /** @returns to which the loss of the lease is added, if it is lost */
+    function keep(store: Store): readonly LeaseLost[] {
+      const lost: LeaseLost[] = [];
+      store.keep(
+        (error) => lost.push(error),
+        () => {},
+      );
+      return lost;
+    }
+
+    async function isBackOrLost(lease: NodeLease, heard: Heard, lost: readonly LeaseLost[]): Promise<void> {
+      await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
+      if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
+      else expect(lost).toEqual([expect.any(LeaseLost)]);
+    }
+
     async function failure(of: Promise<unknown>): Promise<StoreError> {
       const error = await of.then(
         () => null,
@@ -254,11 +270,7 @@ export function storeContract(title: string, subject: StoreSubject): void {
           await world();
           const store = await stage.open("node-1");
           const lease = await acquire(store, 1);
-          const lost: LeaseLost[] = [];
-          store.keep(
-            (error) => lost.push(error),
-            () => {},
-          );
+          const lost = keep(store);
           await Heard.all(store);
           const { backendData } = attributesOf(66);
           const attributes = { ...attributesOf(1), backendData };
@@ -279,36 +291,22 @@ export function storeContract(title: string, subject: StoreSubject): void {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
+        const lost = keep(store);
         await Heard.all(store);
         await stage.remove(lease.key);
         const heard = await observe();
-        await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-        if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-        else expect(lost).toEqual([expect.any(LeaseLost)]);
+        await isBackOrLost(lease, heard, lost);
       });
-    });
 
-    describe("keep, of a lease that somebody removed before", () => {
-      it("puts it back, or says that it is lost", async () => {
+      it("puts a lease back that somebody removed before, or says that it is lost", async () => {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
         const heard = await Heard.all(store);
         await stage.remove(lease.key);
         await until("the loss is heard", () => !heard.leases.has(lease.key));
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
-        await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-        if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-        else expect(lost).toEqual([expect.any(LeaseLost)]);
+        const lost = keep(store);
+        await isBackOrLost(lease, heard, lost);
       });
     });
 
@@ -317,11 +315,7 @@ export function storeContract(title: string, subject: StoreSubject): void {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
+        const lost = keep(store);
         await Heard.all(store);
         const heard = await observe();
         await store.release();
