@@ -159,8 +159,7 @@ export class EtcdClient {
   }
 
   /**
-   * Connects anew. A connection from an address that this node has no more stays silent, and each call over it would wait
-   * until its time is over. Calls that wait are made again, and watches end.
+   * Connects anew: the connections that there are may be silent for good. Calls that wait are made again, and watches end.
    *
    * Not where a user logs in without TLS: the package logs in over a connection of its own, which only it can end.
    */

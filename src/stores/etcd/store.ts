@@ -18,6 +18,7 @@ import {
   StoreError,
   type Watcher,
 } from "../store.ts";
+import { Whereabouts } from "../whereabouts.ts";
 import { EtcdClient } from "./client.ts";
 import { Feed } from "./feed.ts";
 import { type EtcdSettings, type EtcdStoreOptions, readEtcdOptions } from "./options.ts";
@@ -39,8 +40,7 @@ export class EtcdStore implements Store {
   readonly #own: OwnLease;
   readonly #feed: Feed;
   readonly #tlsFlags: string;
-  /** Our public IPs when we asked for a lease last. */
-  #from: string | null = null;
+  readonly #whereabouts = new Whereabouts();
   /** Whether our own lease is looked after where something happens to it. */
   #keeps = false;
 
@@ -75,11 +75,7 @@ export class EtcdStore implements Store {
   }
 
   async acquire(request: LeaseRequest): Promise<NodeLease> {
-    const { publicIp, publicIpv6 } = request.attributes;
-    const from = `${publicIp} ${publicIpv6}`;
-    // The address that our connections come from may be gone: etcd's answers would not find us.
-    if (this.#from !== null && this.#from !== from) this.#client.reconnect();
-    this.#from = from;
+    if (this.#whereabouts.haveChanged(request.attributes)) this.#client.reconnect();
     return (await this.#own.acquire(request)).lease;
   }
 

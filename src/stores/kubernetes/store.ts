@@ -21,6 +21,7 @@ import {
   StoreError,
   type Watcher,
 } from "../store.ts";
+import { Whereabouts } from "../whereabouts.ts";
 import type { Access } from "./access.ts";
 import { Annotations, hintsOf, type NodeFacts } from "./annotations.ts";
 import { ApiClient, PATIENCE } from "./client.ts";
@@ -79,6 +80,7 @@ export class KubernetesStore implements Store {
   readonly #annotations: Annotations;
   readonly #times: Times;
   readonly #leases = new ClusterLeases();
+  readonly #whereabouts = new Whereabouts();
   readonly #ending = new AbortController();
   #client: Promise<ApiClient> | null = null;
   #node: Promise<OwnNode> | null = null;
@@ -127,7 +129,8 @@ export class KubernetesStore implements Store {
   }
 
   async acquire({ conf, attributes }: LeaseRequest): Promise<NodeLease> {
-    const { node } = await this.#open();
+    const { client, node } = await this.#open();
+    if (this.#whereabouts.haveChanged(attributes)) client.reconnect();
     const before = this.#own;
     // What we change ourselves is not to be put back.
     this.#own = null;

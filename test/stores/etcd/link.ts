@@ -23,6 +23,11 @@ export class Link {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** For a server with a certificate. */
+  get secureUrl(): string {
+    return this.url.replace("http", "https");
+  }
+
   /** Ends all connections and takes no more. */
   async cut(): Promise<void> {
     const server = this.#server;
