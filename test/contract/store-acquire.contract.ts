@@ -154,11 +154,7 @@ export function acquireContract(world: World): void {
         await world.begin();
         const store = await world.stage.open("node-1");
         const lease = await world.acquire(store, 1);
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
+        const lost = world.keep(store);
         await Heard.all(store);
         const { backendData } = attributesOf(66);
         const attributes = { ...attributesOf(1), backendData };

@@ -1,8 +1,15 @@
 /** How a store keeps a lease: what somebody removes comes back or is lost, and what ends it. */
 import { describe, expect, it } from "vitest";
+import type { NodeLease } from "../../src/control/flannel/node-lease.ts";
 import { LeaseLost } from "../../src/stores/store.ts";
 import { Heard, until } from "./heard.ts";
 import type { World } from "./store-world.ts";
+
+async function isBackOrLost(lease: NodeLease, heard: Heard, lost: readonly LeaseLost[]): Promise<void> {
+  await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
+  if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
+  else expect(lost).toEqual([expect.any(LeaseLost)]);
+}
 
 export function keepContract(world: World): void {
   describe("keep", () => {
@@ -10,36 +17,22 @@ export function keepContract(world: World): void {
       await world.begin();
       const store = await world.stage.open("node-1");
       const lease = await world.acquire(store, 1);
-      const lost: LeaseLost[] = [];
-      store.keep(
-        (error) => lost.push(error),
-        () => {},
-      );
+      const lost = world.keep(store);
       await Heard.all(store);
       await world.stage.remove(lease.key);
       const heard = await world.observe();
-      await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-      if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-      else expect(lost).toEqual([expect.any(LeaseLost)]);
+      await isBackOrLost(lease, heard, lost);
     });
-  });
 
-  describe("keep, of a lease that somebody removed before", () => {
-    it("puts it back, or says that it is lost", async () => {
+    it("puts a lease back that somebody removed before, or says that it is lost", async () => {
       await world.begin();
       const store = await world.stage.open("node-1");
       const lease = await world.acquire(store, 1);
       const heard = await Heard.all(store);
       await world.stage.remove(lease.key);
       await until("the loss is heard", () => !heard.leases.has(lease.key));
-      const lost: LeaseLost[] = [];
-      store.keep(
-        (error) => lost.push(error),
-        () => {},
-      );
-      await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-      if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-      else expect(lost).toEqual([expect.any(LeaseLost)]);
+      const lost = world.keep(store);
+      await isBackOrLost(lease, heard, lost);
     });
   });
 
@@ -48,11 +41,7 @@ export function keepContract(world: World): void {
       await world.begin();
       const store = await world.stage.open("node-1");
       const lease = await world.acquire(store, 1);
-      const lost: LeaseLost[] = [];
-      store.keep(
-        (error) => lost.push(error),
-        () => {},
-      );
+      const lost = world.keep(store);
       await Heard.all(store);
       const heard = await world.observe();
       await store.release();

@@ -1,6 +1,6 @@
 /** What a store tells of the leases that it holds, also over breaks. */
 import { describe, expect, it } from "vitest";
-import { until } from "./heard.ts";
+import { Clumsy, uncaught, until } from "./heard.ts";
 import { attributesOf, subnetsOf, type World } from "./store-world.ts";
 
 export function watchContract(world: World): void {
@@ -79,6 +79,30 @@ export function watchContract(world: World): void {
       ]);
       const after = await world.put(5);
       await heard.has(changed, before[2]!, added, after);
+    });
+
+    it("goes on whatever its watcher throws, which is nobody's to catch and no trouble of the store's", async () => {
+      await world.begin();
+      const one = await world.put(1);
+      const bad = await world.stage.spoil("stranger-2", subnetsOf(2));
+      const store = await world.stage.open("node-1");
+      const heard = new Clumsy();
+      const errors = await uncaught(async () => {
+        world.watch(store, heard);
+        await heard.has(one);
+        await until("it is told as bad", () => heard.badNow.has(bad));
+        const three = await world.put(3);
+        await heard.has(one, three);
+        await world.stage.cut();
+        await until("the break is told", () => heard.troubles.length === 1);
+        await world.stage.mend();
+        await until("the end of it is told", () => heard.troubles.length === 2);
+        const four = await world.put(4);
+        await heard.has(one, three, four);
+      });
+      expect(heard.troubles).toEqual([expect.not.stringContaining("clumsy"), null]);
+      const told = heard.calls + heard.badSaid.length + heard.troubles.length;
+      expect(errors).toEqual(new Array(told).fill(new Error("clumsy")));
     });
 
     it("begins while the store is out of reach, and tells all there is when it is back", async () => {

@@ -14,7 +14,7 @@ import {
   type NodeSubnets,
   vxlanData,
 } from "../../src/control/flannel/node-lease.ts";
-import type { Store } from "../../src/stores/store.ts";
+import type { LeaseLost, Store } from "../../src/stores/store.ts";
 import { Heard } from "./heard.ts";
 
 /** One store's world, empty but for the configuration. */
@@ -115,8 +115,7 @@ export class World {
     expect(heards.flatMap(({ faults }) => faults)).toEqual([]);
   }
 
-  watch(store: Store): Heard {
-    const heard = new Heard();
+  watch(store: Store, heard: Heard = new Heard()): Heard {
     this.#heards.push(heard);
     store.watch(heard);
     return heard;
@@ -144,5 +143,14 @@ export class World {
     { conf = IPV4, previous = null as NodeSubnets | null, attributes = attributesOf(n) } = {},
   ): Promise<NodeLease> {
     return store.acquire({ conf: confOf(conf, this.subnets), attributes, previous });
+  }
+  /** @returns to which the loss of the lease is added, if it is lost */
+  keep(store: Store): readonly LeaseLost[] {
+    const lost: LeaseLost[] = [];
+    store.keep(
+      (error) => lost.push(error),
+      () => {},
+    );
+    return lost;
   }
 }
