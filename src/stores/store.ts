@@ -12,6 +12,7 @@
  *     same, however closely they race
  *   - a watcher hears of each lease and of each change once, also over a break, however long; the first thing it hears is
  *     all there is
+ *   - what a watcher throws is uncaught (`sheltered.ts`): it is no trouble of the store's, and the watch goes on
  *   - nothing a store holds makes it throw: what is no lease is reported as bad, and a lease that becomes bad as removed, too;
  *     where nodes pick, it keeps the subnets that its name names from being picked
  *   - no result depends on what the clock of a node says

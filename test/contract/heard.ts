@@ -83,6 +83,38 @@ export class Heard implements Watcher {
   }
 }
 
+/** A watcher with a mistake in it. */
+export class Clumsy extends Heard {
+  override changed(changes: readonly LeaseChange[]): void {
+    super.changed(changes);
+    throw new Error("clumsy");
+  }
+
+  override bad(key: string, reason: string | null): void {
+    super.bad(key, reason);
+    throw new Error("clumsy");
+  }
+
+  override heard(trouble: string | null): void {
+    super.heard(trouble);
+    throw new Error("clumsy");
+  }
+}
+
+/** @returns what was thrown meanwhile and would have ended the process */
+export async function uncaught(work: () => Promise<void>): Promise<unknown[]> {
+  const usual = process.listeners("uncaughtException");
+  const errors: unknown[] = [];
+  process.removeAllListeners("uncaughtException").on("uncaughtException", (error) => errors.push(error));
+  try {
+    await work();
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of usual) process.on("uncaughtException", listener);
+  }
+  return errors;
+}
+
 function isSame(a: NodeLease | undefined, b: NodeLease): boolean {
   try {
     assert.deepEqual(a, b);

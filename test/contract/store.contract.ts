@@ -16,7 +16,7 @@ import {
   vxlanData,
 } from "../../src/control/flannel/node-lease.ts";
 import { LeaseLost, type Store, StoreError } from "../../src/stores/store.ts";
-import { Heard, until } from "./heard.ts";
+import { Clumsy, Heard, uncaught, until } from "./heard.ts";
 
 /** One store's world, empty but for the configuration. */
 export interface Stage {
@@ -111,6 +111,22 @@ export function storeContract(title: string, subject: StoreSubject): void {
       { conf = IPV4, previous = null as NodeSubnets | null, attributes = attributesOf(n) } = {},
     ): Promise<NodeLease> {
       return store.acquire({ conf: confOf(conf, subject.subnets), attributes, previous });
+    }
+
+    /** @returns to which the loss of the lease is added, if it is lost */
+    function keep(store: Store): readonly LeaseLost[] {
+      const lost: LeaseLost[] = [];
+      store.keep(
+        (error) => lost.push(error),
+        () => {},
+      );
+      return lost;
+    }
+
+    async function isBackOrLost(lease: NodeLease, heard: Heard, lost: readonly LeaseLost[]): Promise<void> {
+      await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
+      if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
+      else expect(lost).toEqual([expect.any(LeaseLost)]);
     }
 
     async function failure(of: Promise<unknown>): Promise<StoreError> {
@@ -254,11 +270,7 @@ export function storeContract(title: string, subject: StoreSubject): void {
           await world();
           const store = await stage.open("node-1");
           const lease = await acquire(store, 1);
-          const lost: LeaseLost[] = [];
-          store.keep(
-            (error) => lost.push(error),
-            () => {},
-          );
+          const lost = keep(store);
           await Heard.all(store);
           const { backendData } = attributesOf(66);
           const attributes = { ...attributesOf(1), backendData };
@@ -279,36 +291,22 @@ export function storeContract(title: string, subject: StoreSubject): void {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
+        const lost = keep(store);
         await Heard.all(store);
         await stage.remove(lease.key);
         const heard = await observe();
-        await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-        if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-        else expect(lost).toEqual([expect.any(LeaseLost)]);
+        await isBackOrLost(lease, heard, lost);
       });
-    });
 
-    describe("keep, of a lease that somebody removed before", () => {
-      it("puts it back, or says that it is lost", async () => {
+      it("puts a lease back that somebody removed before, or says that it is lost", async () => {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
         const heard = await Heard.all(store);
         await stage.remove(lease.key);
         await until("the loss is heard", () => !heard.leases.has(lease.key));
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
-        await until("the lease is back, or lost", () => heard.leases.has(lease.key) || lost.length > 0);
-        if (lost.length === 0) expect(heard.leases.get(lease.key)).toEqual(lease);
-        else expect(lost).toEqual([expect.any(LeaseLost)]);
+        const lost = keep(store);
+        await isBackOrLost(lease, heard, lost);
       });
     });
 
@@ -317,11 +315,7 @@ export function storeContract(title: string, subject: StoreSubject): void {
         await world();
         const store = await stage.open("node-1");
         const lease = await acquire(store, 1);
-        const lost: LeaseLost[] = [];
-        store.keep(
-          (error) => lost.push(error),
-          () => {},
-        );
+        const lost = keep(store);
         await Heard.all(store);
         const heard = await observe();
         await store.release();
@@ -424,6 +418,31 @@ export function storeContract(title: string, subject: StoreSubject): void {
         ]);
         const after = await put(5);
         await heard.has(changed, before[2]!, added, after);
+      });
+
+      it("goes on whatever its watcher throws, which is nobody's to catch and no trouble of the store's", async () => {
+        await world();
+        const one = await put(1);
+        const bad = await stage.spoil("stranger-2", subnetsOf(2));
+        const store = await stage.open("node-1");
+        const heard = new Clumsy();
+        heards.push(heard);
+        const errors = await uncaught(async () => {
+          store.watch(heard);
+          await heard.has(one);
+          await until("it is told as bad", () => heard.badNow.has(bad));
+          const three = await put(3);
+          await heard.has(one, three);
+          await stage.cut();
+          await until("the break is told", () => heard.troubles.length === 1);
+          await stage.mend();
+          await until("the end of it is told", () => heard.troubles.length === 2);
+          const four = await put(4);
+          await heard.has(one, three, four);
+        });
+        expect(heard.troubles).toEqual([expect.not.stringContaining("clumsy"), null]);
+        const told = heard.calls + heard.badSaid.length + heard.troubles.length;
+        expect(errors).toEqual(new Array(told).fill(new Error("clumsy")));
       });
 
       it("begins while the store is out of reach, and tells all there is when it is back", async () => {

@@ -5,7 +5,7 @@
  */
 import type { Family } from "../../control/address.ts";
 import { parseCidr } from "../../control/address.ts";
-import type { VxlanBackend } from "../../control/flannel/net-conf.ts";
+import type { VxlanBackend } from "../../control/flannel/backend.ts";
 import type { Lease } from "../../control/lease.ts";
 import { overlayOverhead } from "../../control/mtu.ts";
 import type { AgentConfig } from "../config/load.ts";

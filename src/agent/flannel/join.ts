@@ -97,8 +97,9 @@ async function acquire(
 /** @throws StoreError, passing: whoever corrects the configuration need not start us again */
 async function readNetConf(store: Store, log: Log): Promise<NetConf> {
   const { conf, problems, warnings } = parseNetConf(await store.readNetConf(), store.subnets);
-  for (const { level, message, remedy } of warnings)
-    log[level](`the network's configuration: ${message}; ${remedy}`);
+  for (const { message, remedy } of warnings) {
+    log.error(`the network's configuration: ${message}; ${remedy}`);
+  }
   if (conf !== null) return conf;
   const text = problems.map(({ message, remedy }) => `${message}; ${remedy}`).join("\n");
   throw new StoreError("STORE_BAD_CONFIG", `the network's configuration cannot be used: ${text}`, "", true);

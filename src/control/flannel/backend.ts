@@ -5,12 +5,6 @@
 import type { Family } from "../address.ts";
 import { type FieldReader, type Fields, fieldsOf, type Problem } from "./fields.ts";
 
-/** What will not be as it says, though the node works. */
-export interface BackendWarning extends Problem {
-  /** As what it is logged. */
-  readonly level: "error";
-}
-
 export interface VxlanBackend {
   readonly vni: number;
   /** UDP port; the kernel's default where nothing is said. */
@@ -32,14 +26,14 @@ const LEAST_MTU: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
 /**
  * @param fields of the whole file
  * @param family the one that asks for more of an MTU
- * @param warnings to which is added what stops nothing
+ * @param warnings to which is added what will not be as it says, though the node works
  * @returns null where there is none, or another
  */
 export function readBackend(
   fields: Fields,
   family: Family,
   reader: FieldReader,
-  warnings: BackendWarning[],
+  warnings: Problem[],
 ): VxlanBackend | null {
   const given = fields.get("backend") ?? null;
   const backend = fieldsOf(given);
@@ -84,17 +78,16 @@ function checkMtu(mtu: number | null, family: Family, reader: FieldReader): void
 }
 
 /** Of `vxlan_windows.go`. A cluster with nodes of both kinds has one file for all, so they stop no node. */
-const WINDOWS_ONLY: ReadonlyMap<string, BackendWarning> = new Map([
+const WINDOWS_ONLY: ReadonlyMap<string, Problem> = new Map([
   ["name", forWindows("Name", "on Linux the device is called flannel.VNI")],
   ["macprefix", forWindows("MacPrefix", "on Linux the MAC is random, or the one that this node had before")],
 ]);
 
-function forWindows(key: string, remedy: string): BackendWarning {
-  return { level: "error", message: `Backend.${key} is for Windows nodes, and is ignored here`, remedy };
+function forWindows(key: string, remedy: string): Problem {
+  return { message: `Backend.${key} is for Windows nodes, and is ignored here`, remedy };
 }
 
-const GBP: BackendWarning = {
-  level: "error",
+const GBP: Problem = {
   message:
     "Backend.GBP is on, but a TAP carries no socket mark: packets with a group policy are taken in, but their mark is lost, and none is put on packets that leave",
   remedy: "where policy goes by the mark, keep the kernel's VXLAN on this node",

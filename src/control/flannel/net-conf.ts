@@ -7,12 +7,9 @@
  * assigned (Kubernetes) flannel ignores those keys, and so does this.
  */
 import { type Cidr, cidrContains, type Family, parseCidr } from "../address.ts";
-import { type BackendWarning, readBackend, type VxlanBackend } from "./backend.ts";
+import { readBackend, type VxlanBackend } from "./backend.ts";
 import { EXAMPLE, FieldReader, type Fields, fieldsOf, type Problem, parseJson } from "./fields.ts";
 import { checkPool, type SubnetPool } from "./subnets.ts";
-
-/** What has to be corrected. */
-export type NetConfProblem = Problem;
 
 /** What is said of one family: the network of all pods, and how it is cut into subnets of nodes. */
 export interface FamilyConf {
@@ -20,9 +17,6 @@ export interface FamilyConf {
   /** Null where subnets are assigned. */
   readonly pool: SubnetPool | null;
 }
-
-export type NetConfWarning = BackendWarning;
-export type { VxlanBackend } from "./backend.ts";
 
 export interface NetConf {
   /** Null where the family is off. At least one is on. */
@@ -38,8 +32,10 @@ export type SubnetSource = "picked" | "assigned";
 export interface NetConfResult {
   /** Null exactly when there are problems. */
   readonly conf: NetConf | null;
-  readonly problems: readonly NetConfProblem[];
-  readonly warnings: readonly NetConfWarning[];
+  /** What has to be corrected. */
+  readonly problems: readonly Problem[];
+  /** What will not be as it says, though the node works. */
+  readonly warnings: readonly Problem[];
 }
 
 const WHOLE_EXAMPLE = `{"Network": "${EXAMPLE[4]}", "Backend": {"Type": "vxlan"}}`;
@@ -47,7 +43,7 @@ const WHOLE_EXAMPLE = `{"Network": "${EXAMPLE[4]}", "Backend": {"Type": "vxlan"}
 /** Reads net-conf.json. Pure; never throws, whatever the text. */
 export function parseNetConf(text: string, source: SubnetSource): NetConfResult {
   const reader = new FieldReader();
-  const warnings: NetConfWarning[] = [];
+  const warnings: Problem[] = [];
   const fields = topOf(text, reader);
   const conf = fields === null ? null : readConf(fields, source, reader, warnings);
   return { conf: reader.problems.length === 0 ? conf : null, problems: reader.problems, warnings };
@@ -73,7 +69,7 @@ function readConf(
   fields: Fields,
   source: SubnetSource,
   reader: FieldReader,
-  warnings: NetConfWarning[],
+  warnings: Problem[],
 ): NetConf | null {
   const on4 = reader.flag(fields, "EnableIPv4", true);
   const on6 = reader.flag(fields, "EnableIPv6", false);

@@ -41,8 +41,9 @@ export interface EtcdWatchListener {
 
 interface Member {
   readonly endpoint: EtcdEndpoint;
-  /** As our user; as nobody where etcd's authentication is off, which refuses users then. */
   client: Etcd3;
+  /** Whether it is our user's; nobody's where etcd's authentication is off, which refuses users then. */
+  asUser: boolean;
 }
 
 /** etcd, behind whichever of its endpoints answers. */
@@ -50,6 +51,8 @@ export class EtcdClient {
   readonly #connect: (endpoint: EtcdEndpoint, asUser: boolean) => Etcd3;
   readonly #members: readonly Member[];
   readonly #hasUser: boolean;
+  /** How each that waits for something over a connection is told that nothing comes any more. */
+  readonly #waiting = new Set<(error: Error) => void>();
   #current = 0;
   #closed = false;
 
@@ -59,6 +62,7 @@ export class EtcdClient {
     this.#members = settings.endpoints.map((endpoint) => ({
       endpoint,
       client: this.#connect(endpoint, this.#hasUser),
+      asUser: this.#hasUser,
     }));
   }
 
@@ -125,9 +129,13 @@ export class EtcdClient {
     const { client, endpoint } = this.#member;
     const failed = (error: unknown): StoreError => unreachable([{ ...explain(error), url: endpoint.url }]);
     let open = true;
+    const close = (): void => {
+      open = false;
+      this.#waiting.delete(end);
+    };
     const end = (error: unknown): void => {
       if (open) listener.ended(failed(error));
-      open = false;
+      close();
     };
     const opening = client.watchClient.watch({ interceptors: [requireLeader] });
     const stream = await opening.catch((error: unknown) => {
@@ -139,14 +147,29 @@ export class EtcdClient {
     stream.on("error", end);
     stream.on("end", () => end(new Error("it has ended the watch")));
     stream.write({ create_request: request });
+    this.#waiting.add(end);
     return {
       close: () => {
-        open = false;
+        close();
         // The package takes the end of a stream that can be written to for the end of the connection.
         stream.end();
         stream.cancel();
       },
     };
+  }
+
+  /**
+   * Connects anew: the connections that there are may be silent for good. Calls that wait are made again, and watches end.
+   *
+   * Not where a user logs in without TLS: the package logs in over a connection of its own, which only it can end.
+   */
+  reconnect(): void {
+    if (this.#closed || (this.#hasUser && this.#members.some(({ endpoint }) => !endpoint.secure))) return;
+    for (const member of this.#members) {
+      member.client.close();
+      member.client = this.#connect(member.endpoint, member.asUser);
+    }
+    for (const giveUp of [...this.#waiting]) giveUp(new Error("its connection was given up"));
   }
 
   close(): void {
@@ -181,16 +204,26 @@ export class EtcdClient {
   async #ask<T>(member: Member, work: (client: Etcd3) => Promise<T>): Promise<T> {
     const { client } = member;
     try {
-      return await work(client);
+      return await this.#unlessGone(work(client));
     } catch (error) {
-      const trouble = this.#hasUser && !this.#closed ? loginTrouble(error) : null;
-      if (trouble === null) throw error;
-      // Another call may have done it already.
+      if (this.#closed) throw error;
+      // Otherwise another call has done it already, or we have connected anew.
       if (member.client === client) {
+        const trouble = this.#hasUser ? loginTrouble(error) : null;
+        if (trouble === null) throw error;
         client.close();
-        member.client = this.#connect(member.endpoint, trouble !== "off");
+        member.asUser = trouble !== "off";
+        member.client = this.#connect(member.endpoint, member.asUser);
       }
-      return work(member.client);
+      return this.#unlessGone(work(member.client));
     }
+  }
+
+  /** Waits for an answer, but not for longer than its connection is ours. */
+  #unlessGone<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      void answer.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 }

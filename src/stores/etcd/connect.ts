@@ -9,7 +9,10 @@ type CallOptions = NonNullable<Parameters<Etcd3["watchClient"]["watch"]>[0]>;
 type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
 type Policy = ReturnType<NonNullable<NonNullable<IOptions["faultHandling"]>["host"]>>;
 
-/** @param asUser whether to log in, where there is a user */
+/** How many there have been. */
+let connections = 0;
+
+/** For one client: another has other connections. @param asUser whether to log in, where there is a user */
 export function clientOptions(
   endpoint: EtcdEndpoint,
   { tls, user, timings }: EtcdSettings,
@@ -23,6 +26,8 @@ export function clientOptions(
     defaultCallOptions,
     faultHandling: { host: () => once, global: once },
     grpcOptions: {
+      // gRPC gives channels with the same options one connection, also one that is lost and does not know it yet.
+      "poplin.connection": ++connections,
       // etcd's own clients ask no proxy.
       "grpc.enable_http_proxy": 0,
       "grpc.initial_reconnect_backoff_ms": timings.backoffFirst,

@@ -1,27 +1,12 @@
 /** A key of etcd's under PREFIX/subnets/, read: a lease, or why it is none. */
 import type { IKeyValue } from "etcd3";
-import { cidrsOverlap, parseCidr } from "../../control/address.ts";
-import {
-  type LeaseAttributes,
-  type NodeLease,
-  type NodeSubnets,
-  parseAttributes,
-  parseSubnetKey,
-} from "../../control/flannel/node-lease.ts";
+import { type NodeLease, parseAttributes, parseSubnetKey } from "../../control/flannel/node-lease.ts";
+import { leaseOfNobody } from "../picked.ts";
 
 /** The etcd lease of a reservation. */
 export const NO_LEASE = "0";
 /** A lease has 200 bytes; what is a hundred times as long was not written by a node. */
 const MOST_BYTES = 64 * 1024;
-
-/** What a lease without attributes says: it only takes room. */
-const NOBODY: LeaseAttributes = {
-  publicIp: null,
-  publicIpv6: null,
-  backendType: "",
-  backendData: null,
-  backendV6Data: null,
-};
 
 /** A lease, and what etcd says of its key. */
 export interface Entry {
@@ -59,13 +44,6 @@ export function readEntry(key: string, kv: IKeyValue): Entry | BadEntry {
 export function takenByBad(bad: readonly BadEntry[]): NodeLease[] {
   return bad.flatMap(({ key }) => {
     const subnets = parseSubnetKey(key);
-    return subnets === null ? [] : [{ key, subnets, attributes: NOBODY }];
+    return subnets === null ? [] : [leaseOfNobody(key, subnets)];
   });
-}
-
-/** Whether two nodes cannot have these at the same time. */
-export function subnetsOverlap(a: NodeSubnets, b: NodeSubnets): boolean {
-  const overlap = (one: string | null, other: string | null): boolean =>
-    one !== null && other !== null && cidrsOverlap(parseCidr(one), parseCidr(other));
-  return overlap(a.ipv4, b.ipv4) || overlap(a.ipv6, b.ipv6);
 }

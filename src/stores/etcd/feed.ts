@@ -47,7 +47,7 @@ export class Feed {
     this.#timings = timings;
   }
 
-  /** Tells a watcher of all there is, and of what happens from then on. */
+  /** Tells a watcher of all there is, and of what happens from then on. @param watcher throws nothing */
   add(watcher: Watcher): void {
     if (this.#trouble !== null) watcher.heard(this.#trouble);
     for (const [key, reason] of this.#bad) watcher.bad(key, reason);
@@ -221,17 +221,8 @@ export class Feed {
     this.#each((watcher) => watcher.heard(trouble));
   }
 
-  /** A watcher's mistake is no trouble of etcd's, and the others hear all the same. */
   #each(tell: (watcher: Watcher) => void): void {
-    for (const watcher of this.#watchers) {
-      try {
-        tell(watcher);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const watcher of this.#watchers) tell(watcher);
   }
 
   #sleep(milliseconds: number): Promise<void> {

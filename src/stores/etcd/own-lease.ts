@@ -13,14 +13,12 @@
  * Ends are etcd's; here only a monotonic clock says when to renew.
  */
 import { chooseSubnets } from "../../control/flannel/choose.ts";
-import { formatAttributes } from "../../control/flannel/node-lease.ts";
-import { LeaseLost, type LeaseRequest, StoreError } from "../store.ts";
-import { type BadEntry, type Entry, NO_LEASE, subnetsOverlap, takenByBad } from "./entry.ts";
+import { formatAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
+import { ATTEMPTS, inTheWay, noneLeft, outrun } from "../picked.ts";
+import { LeaseLost, type LeaseRequest } from "../store.ts";
+import { type BadEntry, type Entry, NO_LEASE, takenByBad } from "./entry.ts";
 import type { EtcdTimings } from "./options.ts";
 import type { Registry, Snapshot } from "./registry.ts";
-
-/** How often somebody else may be faster (flannel's raceRetries). */
-const ATTEMPTS = 10;
 
 /** The lease that this process holds, if it does. */
 export class OwnLease {
@@ -57,19 +55,14 @@ export class OwnLease {
         if (entry !== null) return this.#hold(entry);
         await new Promise((resolve) => setTimeout(resolve, 20 * attempt * Math.random()));
       }
-      throw new StoreError(
-        "STORE_REFUSED",
-        `${this.#store}: other nodes were faster ${ATTEMPTS} times`,
-        "",
-        true,
-      );
+      throw outrun(this.#store);
     });
   }
 
   async #tryAcquire({ conf, attributes, previous }: LeaseRequest): Promise<Entry | null> {
     const snapshot = await this.#registry.list();
     const byKey = new Map(snapshot.entries.map((entry) => [entry.lease.key, entry]));
-    const leases = [...snapshot.entries.map(({ lease }) => lease), ...takenByBad(snapshot.bad)];
+    const leases = claimsIn(snapshot);
     const held = this.#held?.lease;
     // By the time our lease has ended another node may have its key.
     const there = held === undefined ? undefined : byKey.get(held.key);
@@ -80,13 +73,7 @@ export class OwnLease {
       return this.#registry.update(byKey.get(choice.reuse.key)!, attributes, this.#timings.ttl);
     }
     if (choice.create !== null) return this.#registry.create(choice.create, attributes, this.#timings.ttl);
-    const remedy =
-      "make Network larger or SubnetLen longer in its config, or remove leases of nodes that are gone";
-    throw new StoreError(
-      "STORE_NO_SUBNET",
-      `all subnets in ${this.#store} are taken: ${choice.exhausted}`,
-      remedy,
-    );
+    throw noneLeft(this.#store, choice.exhausted);
   }
 
   /** Renews from now on, and looks after the lease when told to. */
@@ -162,10 +149,10 @@ export class OwnLease {
       const now = await this.#registry.find(key);
       let next: Entry | null;
       if (now === null) {
-        const other = inTheWay(held, await this.#registry.list());
+        const other = inTheWay(held.lease, claimsIn(await this.#registry.list()));
         if (other !== null) {
           throw new LeaseLost(
-            `our lease ${key} is gone from ${this.#store}, and ${other} has its subnet now`,
+            `our lease ${key} is gone from ${this.#store}, and ${other.key} has its subnet now`,
           );
         }
         next = await this.#registry.create(subnets, attributes, ttl);
@@ -226,10 +213,9 @@ export class OwnLease {
   }
 }
 
-/** @returns the key of another lease that has a part of our subnets; null without one */
-function inTheWay(held: Entry, { entries, bad }: Snapshot): string | null {
-  const others = [...entries.map(({ lease }) => lease), ...takenByBad(bad)];
-  return others.find(({ subnets }) => subnetsOverlap(subnets, held.lease.subnets))?.key ?? null;
+/** @returns leases, and as leases of nobody what keeps a subnet without being one */
+function claimsIn({ entries, bad }: Snapshot): NodeLease[] {
+  return [...entries.map(({ lease }) => lease), ...takenByBad(bad)];
 }
 
 /** What somebody else made of our lease. */

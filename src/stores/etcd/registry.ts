@@ -9,12 +9,12 @@ import {
   formatAttributes,
   type LeaseAttributes,
   type NodeSubnets,
-  parseSubnetKey,
   subnetKey,
 } from "../../control/flannel/node-lease.ts";
+import { isNamed } from "../picked.ts";
 import { StoreError } from "../store.ts";
 import type { EtcdClient } from "./client.ts";
-import { type BadEntry, type Entry, NO_LEASE, readEntry, subnetsOverlap } from "./entry.ts";
+import { type BadEntry, type Entry, NO_LEASE, readEntry } from "./entry.ts";
 import { Compacted } from "./errors.ts";
 
 /** How often a list is begun again. */
@@ -140,7 +140,8 @@ export class Registry {
       });
       const seen = responses.at(-1)?.response_range.kvs ?? [];
       const entry = { lease: { key, subnets, attributes }, etcdLease, modRevision: header.revision };
-      if (succeeded && !seen.some((kv) => this.#isInTheWay(kv, key, subnets))) return entry;
+      const names = seen.map((kv) => this.nameOf(kv.key));
+      if (succeeded && !isNamed(entry.lease, names)) return entry;
       // Ours, by a first try whose answer was lost.
       const mine = seen[0];
       if (!succeeded && mine?.lease === etcdLease) return { ...entry, modRevision: mine.mod_revision };
@@ -151,12 +152,6 @@ export class Registry {
     }
     await this.#client.revoke(etcdLease).catch(() => {});
     return null;
-  }
-
-  #isInTheWay(kv: IKeyValue, ours: string, subnets: NodeSubnets): boolean {
-    const key = this.nameOf(kv.key);
-    const theirs = key === ours ? null : parseSubnetKey(key);
-    return theirs !== null && subnetsOverlap(theirs, subnets);
   }
 
   /**

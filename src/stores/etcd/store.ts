@@ -8,6 +8,7 @@
  *   `registry.ts` keys ⇄ leases · `own-lease.ts` ours · `feed.ts` everybody's · `client.ts` calls · `errors.ts` words
  */
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
@@ -17,6 +18,7 @@ import {
   StoreError,
   type Watcher,
 } from "../store.ts";
+import { Whereabouts } from "../whereabouts.ts";
 import { EtcdClient } from "./client.ts";
 import { Feed } from "./feed.ts";
 import { type EtcdSettings, type EtcdStoreOptions, readEtcdOptions } from "./options.ts";
@@ -38,6 +40,7 @@ export class EtcdStore implements Store {
   readonly #own: OwnLease;
   readonly #feed: Feed;
   readonly #tlsFlags: string;
+  readonly #whereabouts = new Whereabouts();
   /** Whether our own lease is looked after where something happens to it. */
   #keeps = false;
 
@@ -72,6 +75,7 @@ export class EtcdStore implements Store {
   }
 
   async acquire(request: LeaseRequest): Promise<NodeLease> {
+    if (this.#whereabouts.haveChanged(request.attributes)) this.#client.reconnect();
     return (await this.#own.acquire(request)).lease;
   }
 
@@ -93,7 +97,7 @@ export class EtcdStore implements Store {
   }
 
   watch(watcher: Watcher): void {
-    this.#feed.add(watcher);
+    this.#feed.add(sheltered(watcher));
   }
 
   async announce(): Promise<void> {}

@@ -1,19 +1,12 @@
 /** How a node gets its lease, under the lock: choose, remove what has ended, write. */
 import { join } from "node:path";
 import { type Choice, chooseSubnets } from "../../control/flannel/choose.ts";
-import {
-  formatAttributes,
-  type NodeLease,
-  parseSubnetKey,
-  subnetKey,
-} from "../../control/flannel/node-lease.ts";
-import { type LeaseRequest, StoreError } from "../store.ts";
+import { formatAttributes, type NodeLease, subnetKey } from "../../control/flannel/node-lease.ts";
+import { ATTEMPTS, isNamed, noneLeft, outrun } from "../picked.ts";
+import type { LeaseRequest } from "../store.ts";
 import { type Directory, remove } from "./directory.ts";
-import { claimsIn, type Entries, type Entry, endedIn, readEntries, subnetsOverlap } from "./leases.ts";
+import { claimsIn, type Entries, type Entry, endedIn, readEntries } from "./leases.ts";
 import { isStill } from "./own.ts";
-
-/** How often somebody else may be faster: that takes a node that was stopped while it held the lock. */
-const ATTEMPTS = 10;
 
 /**
  * @param own the lease that this process holds already, or null
@@ -34,19 +27,12 @@ export async function acquireLease(
       await directory.replace(join(directory.leases, reuse.key), formatAttributes(attributes));
       return { ...reuse, attributes };
     }
-    if (create === null) {
-      const remedy =
-        "make Network larger or SubnetLen longer in its config, or remove leases of nodes that are gone";
-      throw new StoreError(
-        "STORE_NO_SUBNET",
-        `all subnets in ${directory.leases} are taken: ${exhausted}`,
-        remedy,
-      );
-    }
+    if (create === null) throw noneLeft(directory.leases, exhausted);
     const lease = { key: subnetKey(create), subnets: create, attributes };
     if (await make(directory, lease)) return lease;
   }
-  throw new StoreError("STORE_REFUSED", `other nodes were faster ${ATTEMPTS} times`, "try it again", true);
+  // That takes nodes that were stopped while they held the lock.
+  throw outrun(directory.leases);
 }
 
 /** Chooses among what has not ended, and removes what has: others' leases, never one that would be ours again. */
@@ -71,15 +57,12 @@ async function choose(
 
 /**
  * Makes the file of a new lease, and looks whether it is alone: a node that was stopped while it held the lock may have
- * made another with the same subnet in its name. Of two, at least one sees the other. @returns whether it is ours
+ * made another with the same subnet in its name. @returns whether it is ours
  */
-async function make(directory: Directory, { key, subnets, attributes }: NodeLease): Promise<boolean> {
-  const path = join(directory.leases, key);
-  if (!(await directory.create(path, formatAttributes(attributes))).made) return false;
-  const isAlone = (await directory.names()).every((name) => {
-    const others = name === key ? null : parseSubnetKey(name);
-    return others === null || !subnetsOverlap(others, subnets);
-  });
+async function make(directory: Directory, lease: NodeLease): Promise<boolean> {
+  const path = join(directory.leases, lease.key);
+  if (!(await directory.create(path, formatAttributes(lease.attributes))).made) return false;
+  const isAlone = !isNamed(lease, await directory.names());
   if (!isAlone) await remove(path);
   return isAlone;
 }

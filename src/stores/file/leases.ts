@@ -3,14 +3,13 @@
  * no lease keeps that subnet from being picked, which makes an empty file a reservation.
  */
 import { setImmediate as othersTurn } from "node:timers/promises";
-import { cidrsOverlap, parseCidr } from "../../control/address.ts";
 import {
-  type LeaseAttributes,
   type NodeLease,
   type NodeSubnets,
   parseAttributes,
   parseSubnetKey,
 } from "../../control/flannel/node-lease.ts";
+import { leaseOfNobody } from "../picked.ts";
 import { type Calls, callsFor } from "./calls.ts";
 import type { Directory } from "./directory.ts";
 import { type About, type Content, lookAt, readSmall } from "./small-file.ts";
@@ -116,21 +115,12 @@ function entryOf(
   }
 }
 
-/** What a file publishes that is no lease. */
-const NOBODY: LeaseAttributes = {
-  publicIp: null,
-  publicIpv6: null,
-  backendType: "",
-  backendData: null,
-  backendV6Data: null,
-};
-
 /** @returns leases, and as leases of nobody what keeps a subnet without being one */
 export function claimsIn(entries: Iterable<Entry>): NodeLease[] {
   const claims: NodeLease[] = [];
   for (const { key, subnets, lease } of entries) {
     if (lease !== null) claims.push(lease);
-    else if (subnets !== null) claims.push({ key, subnets, attributes: NOBODY });
+    else if (subnets !== null) claims.push(leaseOfNobody(key, subnets));
   }
   return claims;
 }
@@ -141,11 +131,4 @@ export function claimsIn(entries: Iterable<Entry>): NodeLease[] {
  */
 export function endedIn(entries: Entries, now: number): Entry[] {
   return [...entries.values()].filter(({ lease, writtenAt }) => lease !== null && now - writtenAt > TTL);
-}
-
-/** @returns whether two nodes cannot have these at the same time */
-export function subnetsOverlap(a: NodeSubnets, b: NodeSubnets): boolean {
-  const overlap = (one: string | null, other: string | null): boolean =>
-    one !== null && other !== null && cidrsOverlap(parseCidr(one), parseCidr(other));
-  return overlap(a.ipv4, b.ipv4) || overlap(a.ipv6, b.ipv6);
 }

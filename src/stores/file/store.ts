@@ -10,7 +10,9 @@
  */
 import { join } from "node:path";
 import { formatAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
+import { inTheWay } from "../picked.ts";
 import { Poller } from "../poller.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   LeaseLost,
   type LeaseRequest,
@@ -22,7 +24,7 @@ import {
 } from "../store.ts";
 import { acquireLease } from "./acquire.ts";
 import { Directory, remove } from "./directory.ts";
-import { claimsIn, endedIn, readEntries, subnetsOverlap } from "./leases.ts";
+import { claimsIn, endedIn, readEntries } from "./leases.ts";
 import { isSame, isStill, lossOf } from "./own.ts";
 import { lookAt, readSmall } from "./small-file.ts";
 import { Turns } from "./turns.ts";
@@ -132,10 +134,8 @@ export class FileStore implements Store {
     const there = entries.get(own.key)?.lease ?? null;
     if (there !== null && !isSame(own, there)) throw lossOf(own, there);
     if (there === null) {
-      const other = claimsIn(entries.values()).find(
-        ({ key, subnets }) => key !== own.key && subnetsOverlap(subnets, own.subnets),
-      );
-      if (other !== undefined) throw lossOf(own, other);
+      const other = inTheWay(own, claimsIn(entries.values()));
+      if (other !== null) throw lossOf(own, other);
     }
     await this.#directory.replace(this.#pathOf(own.key), formatAttributes(own.attributes));
     if (there === null) say(`somebody removed or damaged our lease ${own.key}: put back`);
@@ -150,7 +150,7 @@ export class FileStore implements Store {
       this.#isMissed = own !== null && !isSame(own, leases?.get(own.key));
       if (this.#isMissed) this.#renewals?.within(0);
     };
-    this.#watches.push(new LeaseWatch(this.#directory, watcher, looked));
+    this.#watches.push(new LeaseWatch(this.#directory, sheltered(watcher), looked));
   }
 
   async announce(): Promise<void> {}

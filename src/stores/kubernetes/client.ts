@@ -80,16 +80,28 @@ export class ApiClient {
       // Without an answer only a certificate is a refusal.
       const isMistrust = status === 401 || (status === 0 && code === "STORE_REFUSED");
       if (isMistrust) this.#access.forget();
-      // A connection that the server closed while nobody used it says nothing about the server.
       else if (!stale.has(error as object)) throw error;
       await this.#once(request, begun);
     }
   }
 
+  /**
+   * Connects anew: the connections that there are may be silent for good. Requests without an answer are made again, and
+   * of those whose answer has begun, as of watches, it is an error.
+   */
+  reconnect(): void {
+    for (const request of this.#open) givenUp.add(request);
+    this.#end(new Error("its connection was given up"));
+  }
+
   /** Ends all requests; those who wait for them hear of it. */
   close(): void {
     this.#closed = true;
-    for (const request of this.#open) request.destroy(new Error("we are closing"));
+    this.#end(new Error("we are closing"));
+  }
+
+  #end(reason: Error): void {
+    for (const request of this.#open) request.destroy(reason);
     this.#agent?.agent.destroy();
   }
 
@@ -121,7 +133,7 @@ export class ApiClient {
       let answered = false;
       const fail = (error: unknown): void => {
         const failed = failure(this.server, error);
-        if (sent.reusedSocket && !answered) stale.add(failed);
+        if ((sent.reusedSocket || givenUp.has(sent)) && !answered) stale.add(failed);
         reject(failed);
       };
       sent.on("error", fail);
@@ -175,7 +187,10 @@ export class ApiClient {
   }
 }
 
-/** Errors of connections that had been lying idle. */
+/** Requests over connections that were given up. Node does not always say in their errors what they were ended with. */
+const givenUp = new WeakSet<http.ClientRequest>();
+
+/** Errors of connections that had been lying idle, or were given up: they say nothing about the server. */
 const stale = new WeakSet<object>();
 
 /** Ends a request when nothing was heard for too long: a peer that lost its power says nothing. */

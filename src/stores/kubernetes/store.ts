@@ -11,6 +11,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
   type LeaseRequest,
@@ -20,6 +21,7 @@ import {
   StoreError,
   type Watcher,
 } from "../store.ts";
+import { Whereabouts } from "../whereabouts.ts";
 import type { Access } from "./access.ts";
 import { Annotations, hintsOf, type NodeFacts } from "./annotations.ts";
 import { ApiClient, PATIENCE } from "./client.ts";
@@ -78,6 +80,7 @@ export class KubernetesStore implements Store {
   readonly #annotations: Annotations;
   readonly #times: Times;
   readonly #leases = new ClusterLeases();
+  readonly #whereabouts = new Whereabouts();
   readonly #ending = new AbortController();
   #client: Promise<ApiClient> | null = null;
   #node: Promise<OwnNode> | null = null;
@@ -126,7 +129,8 @@ export class KubernetesStore implements Store {
   }
 
   async acquire({ conf, attributes }: LeaseRequest): Promise<NodeLease> {
-    const { node } = await this.#open();
+    const { client, node } = await this.#open();
+    if (this.#whereabouts.haveChanged(attributes)) client.reconnect();
     const before = this.#own;
     // What we change ourselves is not to be put back.
     this.#own = null;
@@ -157,10 +161,11 @@ export class KubernetesStore implements Store {
   }
 
   watch(watcher: Watcher): void {
-    this.#watcher = watcher;
+    const told = sheltered(watcher);
+    this.#watcher = told;
     this.#startWatching();
-    if (this.#trouble !== null) watcher.heard(this.#trouble);
-    this.#leases.tell(watcher);
+    if (this.#trouble !== null) told.heard(this.#trouble);
+    this.#leases.tell(told);
   }
 
   async announce(): Promise<void> {

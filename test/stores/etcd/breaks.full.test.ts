@@ -162,6 +162,37 @@ describeWith([tool("etcd"), tool("etcdctl"), optionalPackage("etcd3")], "a break
     expect((await server.get(stage.path(own.key)))!.value).toContain("192.0.2.7");
   });
 
+  it("of the connections from an address that is gone ends when another address is to be told; nothing is missed", async () => {
+    const patient = { call: 60_000, look: 60_000 };
+    const store = await stage.open("node-1", { timings: patient });
+    const own = await acquire(store);
+    store.keep(noted, () => {});
+    const heard = await Heard.all(store);
+    await until("the watch is open", async () => {
+      await put(1, 1 + (heard.changes.length % 2));
+      return heard.changes.length > 1;
+    });
+    stage.silence();
+    const waiting = store.readNetConf();
+    const [two, three] = [await put(2), await put(3)];
+    await stage.remove(two.key);
+    const moved = await acquire(store, 51);
+    expect(moved.key).toBe(own.key);
+    expect(await waiting).toBe(CONF);
+    await until(
+      "what happened is heard",
+      () => heard.leases.get(own.key)?.attributes.publicIp === "192.0.2.51",
+    );
+    expect([own, two, three].map(({ key }) => heard.kinds(key))).toEqual([
+      ["added", "changed"],
+      ["added", "removed"],
+      ["added"],
+    ]);
+    const four = await put(4);
+    await until("what comes is heard", () => heard.leases.has(four.key));
+    expect([heard.troubles, heard.faults]).toEqual([[], []]);
+  });
+
   it("of one endpoint goes unnoticed where another works; the first may never have been there", async () => {
     const [a, b] = [await Link.to(server.url), await Link.to(server.url)];
     const endpoints = `http://127.0.0.1:${await freePort()},${a.url},${b.url}`;

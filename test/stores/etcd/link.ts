@@ -23,6 +23,11 @@ export class Link {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** For a server with a certificate. */
+  get secureUrl(): string {
+    return this.url.replace("http", "https");
+  }
+
   /** Ends all connections and takes no more. */
   async cut(): Promise<void> {
     const server = this.#server;
@@ -32,6 +37,11 @@ export class Link {
     server.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** The connections that there are stay, and carry nothing any more; new ones work. */
+  silence(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
   async mend(): Promise<void> {

@@ -112,6 +112,9 @@ describeWith([...NEEDS, tool("openssl")], "etcd with TLS", () => {
     expect(await store.readNetConf()).toBe(CONF);
     const heard = await Heard.all(store);
     await heard.has(await acquire(store));
+    // With other connections.
+    await heard.has(await acquire(store, 51));
+    expect([heard.faults, heard.troubles]).toEqual([[], []]);
   });
 
   it("is not trusted without its CA", async () => {
@@ -227,6 +230,8 @@ describeWith(NEEDS, "etcd with users", () => {
     const heard = await Heard.all(store);
     const lease = await acquire(store, 2);
     await until("our lease is heard", () => heard.leases.has(lease.key));
+    await acquire(store, 52);
+    await until("it is heard as changed", () => heard.kinds(lease.key).includes("changed"));
     await store.release();
     await until("and that it is gone", () => !heard.leases.has(lease.key));
   });

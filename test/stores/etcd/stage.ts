@@ -86,6 +86,11 @@ export class EtcdStage implements Stage {
     return this.#link.mend();
   }
 
+  /** What an address that is gone does to the connections from it. */
+  silence(): void {
+    this.#link.silence();
+  }
+
   async close(): Promise<void> {
     for (const store of this.#stores) await store.close();
     await this.#link.cut();

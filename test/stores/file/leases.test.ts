@@ -7,13 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatAttributes } from "../../../src/control/flannel/node-lease.ts";
 import { Directory } from "../../../src/stores/file/directory.ts";
-import {
-  type Entries,
-  type Entry,
-  isSettled,
-  readEntries,
-  subnetsOverlap,
-} from "../../../src/stores/file/leases.ts";
+import { type Entries, type Entry, isSettled, readEntries } from "../../../src/stores/file/leases.ts";
 import { attributesOf } from "../../contract/store.contract.ts";
 import { describeWith, root, tool } from "../../helpers/needs.ts";
 
@@ -184,12 +178,4 @@ it("reads 5,000 leases, and looks at them again", async () => {
   const again = await readEntries(directory, entries);
   expect([...entries.values()].every(({ lease }) => lease !== null)).toBe(true);
   expect(again).toEqual(entries);
-});
-
-it("says whether two nodes can have subnets at the same time", () => {
-  const both = { ipv4: "10.244.1.0/24", ipv6: "fd00:1::/64" };
-  expect(subnetsOverlap(both, { ipv4: "10.244.0.0/22", ipv6: null })).toBe(true);
-  expect(subnetsOverlap(both, { ipv4: "10.244.2.0/24", ipv6: "fd00:1::/64" })).toBe(true);
-  expect(subnetsOverlap(both, { ipv4: "10.244.2.0/24", ipv6: "fd00:2::/64" })).toBe(false);
-  expect(subnetsOverlap({ ...both, ipv4: null }, { ...both, ipv6: null })).toBe(false);
 });

@@ -78,6 +78,7 @@ describe("a share of another machine's", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     try {
       (await stage.open()).watch(heard);
+      await pass(() => heard.calls > 0);
       const begin = performance.now();
       await pass(() => performance.now() > begin + 5000);
       expect(heard.kinds(lease.key)).toEqual(["added"]);

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
 import type { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
 import { Heard, until } from "../../contract/heard.ts";
-import { attributesOf, subnetsOf } from "../../contract/store.contract.ts";
+import { attributesOf, confOf, subnetsOf } from "../../contract/store.contract.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { Link } from "../etcd/link.ts";
 import { makeAuthority } from "./certificates.ts";
 import { flannelsAnnotations, KubernetesStage, prefixed } from "./stage.ts";
 
@@ -315,6 +316,29 @@ describeWith([tool("openssl")], "a watch", () => {
     await heard.has(lease, next);
     await until("it is over", () => heard.troubles.length === 2);
     expect(heard.troubles).toEqual([expect.stringMatching(/nothing was heard of it for 0\.3 s/), null]);
+  });
+
+  it("over a connection from an address that is gone is begun anew when another address is to be told", async () => {
+    const link = await Link.to(stage.server.url);
+    try {
+      stage.register(1);
+      const conf = confOf('{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}', "assigned");
+      const request = { conf, previous: null };
+      const store = stage.store("node-1", { apiUrl: link.secureUrl, times: { patience: 60_000 } });
+      const own = await store.acquire({ ...request, attributes: attributesOf(1) });
+      const heard = await watching(store);
+      await heard.has(own);
+      link.silence();
+      const waiting = store.readHints();
+      const two = await put(2);
+      const moved = await store.acquire({ ...request, attributes: attributesOf(51) });
+      expect((await waiting).lease).not.toBe(null);
+      await heard.has(moved, two);
+      expect([heard.kinds(own.key), heard.troubles]).toEqual([["added", "changed"], []]);
+      expect(stage.server.requests("list").length).toBe(1);
+    } finally {
+      await link.cut();
+    }
   });
 
   it("that a server ends at once is not asked for without a pause, and is trouble", async () => {
