@@ -5,7 +5,7 @@ const full = process.env.POPLIN_FULL === "1";
 /** Tests that take long end in `.full.test.ts`; `npm run test:full` runs them too. */
 const LONG = "test/**/*.full.test.ts";
 
-/** Tests in namespaces that take times, fill queues or count the machine's processes or namespaces: they have the machine to themselves. */
+/** Tests in namespaces that take times, fill queues, or count what the machine has: they have it to themselves. */
 const ALONE = [
   "test/netns/stress/**/*.test.ts",
   "test/netns/{footprint,lab,lifecycle,many-leases,many-vnis,monitor,offloads,overflow,path-mtu,queues,stress,underlay}{,.full}.test.ts",
