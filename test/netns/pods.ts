@@ -6,6 +6,7 @@ import type { Host } from "../../src/lab/host.ts";
 import type { LabNode } from "../../src/lab/node.ts";
 import { IPV6, podAddress } from "../../src/lab/plan.ts";
 import type { Need } from "../helpers/needs.ts";
+import { until } from "./agents.ts";
 
 const SERVE = fileURLToPath(new URL("./pod/serve.mjs", import.meta.url));
 const SEND = fileURLToPath(new URL("./pod/send.mjs", import.meta.url));
@@ -93,14 +94,25 @@ export async function inject(
   await from.exec(process.execPath, [INJECT], { input: JSON.stringify({ ...to, sends }) });
 }
 
+const BUSY = "the server is busy running a test. try again later";
+
 /** TCP by iperf3. @returns bytes that left, and those of them that had arrived when it ended */
 export async function iperf(
   from: Host,
   to: string,
   args: readonly string[],
 ): Promise<{ sent: number; received: number }> {
-  const { stdout } = await from.exec("iperf3", ["--client", to, "--json", ...args], { timeout: TIMEOUT });
-  const { end } = JSON.parse(stdout);
+  const words = ["--client", to, "--json", ...args];
+  const { end, error } = await until(
+    "iperf3's server, which ends one test before it takes the next",
+    async () => {
+      const report = JSON.parse((await from.exec("iperf3", words, { timeout: TIMEOUT })).stdout);
+      return report.error !== BUSY && report;
+    },
+    TIMEOUT,
+  );
+  // It ends with 0 all the same.
+  if (error !== undefined) throw new Error(`iperf3 to ${to}: ${error}`);
   return { sent: end.sum_sent.bytes, received: end.sum_received.bytes };
 }
 
