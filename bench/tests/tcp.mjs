@@ -2,6 +2,7 @@
  * TCP by iperf3, which sends and receives as much as goes. Throughput is what the receiver got. CPU is counted from
  * before iperf3's start to after its end and divided by all bits that it got; memory is looked at in the middle.
  */
+import { iperf } from "../../dist/lab/iperf.js";
 import { cpuTime, residentMemory, since } from "../measure/cpu.mjs";
 
 export const METRICS = [
@@ -40,13 +41,10 @@ export async function stream(bed, { seconds, args = [], family = 4 }) {
     rss = Math.max(residentMemory(agents.a), residentMemory(agents.b));
   }, seconds * 600);
   const before = cpuTime(agents);
-  const words = ["--client", bed.target(family), "--json", "--time", String(seconds), ...args];
-  const timeout = seconds * 1000 + 30_000;
-  const { stdout } = await bed.a.exec("iperf3", words, { timeout, check: false });
+  const words = ["--time", String(seconds), ...args];
+  const { end } = await iperf(bed.a, bed.target(family), words, seconds * 1000 + 30_000);
   const cpu = since(before, agents);
   clearTimeout(look);
-  const { end, error } = JSON.parse(stdout);
-  if (error !== undefined) throw new Error(`iperf3: ${error}`);
   const gbit = (end.sum_received.bytes * 8) / 1e9;
   if (gbit === 0) throw new Error("iperf3: nothing was received");
   return {

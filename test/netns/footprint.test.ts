@@ -4,8 +4,10 @@
  * since they depend on the machine. Of three starts the best counts, by the clock of an idle machine (`slowdown`): another
  * process can only make one later. Where none of three keeps to the limit, a few more may.
  */
+import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
+import { iperf, serveIperf } from "../../src/lab/iperf.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import { podAddress } from "../../src/lab/plan.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
@@ -128,10 +130,8 @@ function garbageGone(pid: number): boolean {
 
 /** TCP both ways for some seconds between the first pods of two nodes. */
 async function traffic(from: LabNode, to: LabNode, seconds: number): Promise<void> {
-  const server = to.pod.spawn("iperf3", ["-s", "-1"], { stdio: "ignore" });
-  await sleep(200);
-  const address = podAddress(to.plan).v4;
-  await from.pod
-    .exec("iperf3", ["-c", address, "-t", String(seconds), "--bidir"])
-    .finally(() => server.kill());
+  const server = await serveIperf(to.pod);
+  const args = ["--time", String(seconds), "--bidir"];
+  await iperf(from.pod, podAddress(to.plan).v4, args).finally(() => server.kill());
+  await once(server, "exit");
 }

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
+import { iperf, serveIperf } from "../../src/lab/iperf.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { addNamespace, listNamespaces, removeNamespaces } from "../../src/lab/netns.ts";
 import { demolish, folderOf, namespaceOf, records } from "../../src/lab/registry.ts";
@@ -158,5 +159,28 @@ describeWith([labNeeds()], "whatever becomes of its owner", () => {
     } finally {
       lab.destroy();
     }
+  });
+});
+
+describeWith([namespaces(), tool("iperf3")], "a server of iperf3", () => {
+  let lab: Lab | undefined;
+  afterEach(() => lab?.destroy());
+
+  it("takes tests that come while it has one, or has just ended one", async () => {
+    lab = Lab.create();
+    const host = lab.addHost("both");
+    host.ip("link set lo up");
+    await serveIperf(host);
+    const run = (...args: string[]) => iperf(host, "127.0.0.1", args);
+    const reports = await Promise.all([run("-t", "1"), run("-n", "64K"), run("-n", "64K", "--reverse")]);
+    for (const { end } of reports) expect(end.sum_sent.bytes).toBeGreaterThan(0);
+  });
+
+  it("a test that iperf3 cannot make ends with what it says", async () => {
+    lab = Lab.create();
+    await expect(iperf(lab.addHost("alone"), "nobody.invalid", [])).rejects.toMatchObject({
+      code: "LAB_COMMAND",
+      message: expect.stringContaining("iperf3 to nobody.invalid: "),
+    });
   });
 });

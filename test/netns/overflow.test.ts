@@ -6,9 +6,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
+import { iperf, serveIperf } from "../../src/lab/iperf.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
-import { iperf, ping, podOf, serveIperf } from "./pods.ts";
+import { ping, podOf } from "./pods.ts";
 
 const STOPPED = 200;
 const ROUNDS = 4;

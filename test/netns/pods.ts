@@ -1,4 +1,4 @@
-/** What pods do to each other: ping, streams and datagrams whose content is checked at the other end, iperf3. */
+/** What pods do to each other: ping, streams and datagrams whose content is checked at the other end. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,6 @@ import type { Host } from "../../src/lab/host.ts";
 import type { LabNode } from "../../src/lab/node.ts";
 import { IPV6, podAddress } from "../../src/lab/plan.ts";
 import type { Need } from "../helpers/needs.ts";
-import { until } from "./agents.ts";
 
 const SERVE = fileURLToPath(new URL("./pod/serve.mjs", import.meta.url));
 const SEND = fileURLToPath(new URL("./pod/send.mjs", import.meta.url));
@@ -42,12 +41,6 @@ export function podOf(node: LabNode, family: Family): string {
 export async function serve(pod: Host): Promise<void> {
   const server = pod.spawn(process.execPath, [SERVE], { stdio: ["ignore", "pipe", "inherit"] });
   await ready(server, pod);
-}
-
-/** The same for iperf3. */
-export async function serveIperf(pod: Host): Promise<void> {
-  pod.spawn("iperf3", ["--server"], { stdio: "ignore" });
-  await pod.exec("sh", ["-c", "until ss -Hltn sport = 5201 | grep -q .; do sleep 0.02; done"]);
 }
 
 async function ready(server: ChildProcess, pod: Host): Promise<void> {
@@ -92,28 +85,6 @@ export async function inject(
 ): Promise<void> {
   const sends = payloads.map(({ bytes, tos }) => ({ hex: Buffer.from(bytes).toString("hex"), tos }));
   await from.exec(process.execPath, [INJECT], { input: JSON.stringify({ ...to, sends }) });
-}
-
-const BUSY = "the server is busy running a test. try again later";
-
-/** TCP by iperf3. @returns bytes that left, and those of them that had arrived when it ended */
-export async function iperf(
-  from: Host,
-  to: string,
-  args: readonly string[],
-): Promise<{ sent: number; received: number }> {
-  const words = ["--client", to, "--json", ...args];
-  const { end, error } = await until(
-    "iperf3's server, which ends one test before it takes the next",
-    async () => {
-      const report = JSON.parse((await from.exec("iperf3", words, { timeout: TIMEOUT })).stdout);
-      return report.error !== BUSY && report;
-    },
-    TIMEOUT,
-  );
-  // It ends with 0 all the same.
-  if (error !== undefined) throw new Error(`iperf3 to ${to}: ${error}`);
-  return { sent: end.sum_sent.bytes, received: end.sum_received.bytes };
 }
 
 /**

@@ -6,11 +6,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
+import { iperf, serveIperf } from "../../src/lab/iperf.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { failingAgent, hasDevice, reload, until } from "./agents.ts";
-import { type Datagram, datagrams, iperf, ipv6, ping, podOf, serve, serveIperf, stream } from "./pods.ts";
+import { type Datagram, datagrams, ipv6, ping, podOf, serve, stream } from "./pods.ts";
 import { Pinger } from "./traffic/ping.ts";
 
 const STREAM_BYTES = 3 << 20;

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Host } from "../../src/lab/host.ts";
+import { iperf, serveIperf } from "../../src/lab/iperf.ts";
 import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 import { sleep, until } from "./agents.ts";
 import { Bridged, type BridgedOptions, DEVICE, ping, pingFrom } from "./bridged.ts";
@@ -91,20 +92,9 @@ VARIANTS.forEach(([title, options], i) => {
         [p, k],
         [k, p],
       ] as const) {
-        const listening = server.station.spawn("iperf3", ["--server", "--one-off"], { stdio: "ignore" });
-        await server.station.exec("sh", [
-          "-c",
-          "until ss -Hltn sport = 5201 | grep -q .; do sleep 0.02; done",
-        ]);
-        const { stdout } = await client.station.exec("iperf3", [
-          "-c",
-          `10.9.0.${server.number}`,
-          "-n",
-          "20M",
-          "-J",
-        ]);
-        expect(JSON.parse(stdout).end.sum_received.bytes).toBeGreaterThan(15e6);
-        listening.kill();
+        await serveIperf(server.station);
+        const { end } = await iperf(client.station, `10.9.0.${server.number}`, ["-n", "20M"]);
+        expect(end.sum_received.bytes).toBeGreaterThan(15e6);
       }
     });
 
