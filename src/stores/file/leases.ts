@@ -40,8 +40,8 @@ export const NO_ENTRIES: Entries = new Map();
 const TTL = 24 * 3600_000;
 /** Milliseconds for which files are read without a pause for others. */
 const SLICE = 2;
-/** Milliseconds: a filesystem's times may go on in ticks that long (FAT: 2 s). */
-const TICK = 2000;
+/** Milliseconds after a change until no other can hide behind it: the longest tick of a filesystem's time, FAT's. */
+export const TICK = 2000;
 
 /**
  * Reads what is in the folder. A file that was written in the tick in which it was read may have changed since and look the

@@ -18,15 +18,13 @@ import { Poller } from "../poller.ts";
 import type { Watcher } from "../store.ts";
 import { isRemote } from "./calls.ts";
 import type { Directory } from "./directory.ts";
-import { type Entries, isSettled, NO_ENTRIES, readEntries } from "./leases.ts";
+import { type Entries, isSettled, NO_ENTRIES, readEntries, TICK } from "./leases.ts";
 import { stampOf } from "./small-file.ts";
 
 /** Milliseconds between two looks. */
 const LOOK_EVERY = 1000;
 /** Milliseconds after a hint until we look: changes come in crowds. */
 const GATHER = 30;
-/** Milliseconds after a change until no other can hide behind it: the longest tick of a filesystem's time, FAT's. */
-const TICK = 2000;
 /** Milliseconds after which a share that does not answer counts as gone: NFS waits for its server for ever. */
 const PATIENCE = 10_000;
 /** Milliseconds until all files are looked at even so: one that is written in place leaves its folder the same. */
