@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { delimiter } from "node:path";
+import { type Output, outputOf } from "./output.ts";
 
 export type HostErrorCode =
   | "HOST_IP_MISSING"
@@ -35,10 +36,8 @@ export class HostError extends Error {
   }
 }
 
-export interface CommandResult {
+export interface CommandResult extends Readonly<Output> {
   readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** What is said of a program that is not there. */
@@ -69,19 +68,12 @@ export function runCommand(
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env: { ...process.env, PATH: searchPath(), LC_ALL: "C" } });
-    let stdout = "";
-    let stderr = "";
+    const output = outputOf(child);
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
       const message = `\`${[program, ...args].join(" ")}\` did not end within ${TIMEOUT_MS / 1000} seconds`;
       reject(new HostError("HOST_IP_TIMEOUT", message, "see what holds the kernel's network lock"));
     }, TIMEOUT_MS);
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
     // A program that gives up reads no further: what it leaves unread is reported by its exit status.
     child.stdin.on("error", () => {});
     child.on("error", (error) => {
@@ -90,7 +82,7 @@ export function runCommand(
     });
     child.on("close", (status) => {
       clearTimeout(timer);
-      resolve({ status: status ?? 255, stdout, stderr });
+      resolve({ status: status ?? 255, ...output });
     });
     child.stdin.end(input);
   });

@@ -1,5 +1,6 @@
 /** One throw-away host: a network namespace with a name, and what can be done in it. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type Output, outputOf } from "../host/output.ts";
 import { LabError } from "./errors.ts";
 import { ip, ipBatch, pidsIn } from "./netns.ts";
 import { IPV6 } from "./plan.ts";
@@ -15,11 +16,9 @@ export interface ExecOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-export interface ExecResult {
+export interface ExecResult extends Readonly<Output> {
   /** Exit code; null when a signal ended it, the time-out's SIGKILL included. */
   readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 const TIMEOUT = 30_000;
@@ -45,14 +44,7 @@ export class Host {
     const { timeout = TIMEOUT, input, check = true, env = process.env } = options;
     const child = this.spawn(command, args, { env });
     return new Promise((resolve, reject) => {
-      let stdout = "";
-      let stderr = "";
-      child.stdout!.setEncoding("utf8").on("data", (text: string) => {
-        stdout += text;
-      });
-      child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-        stderr += text;
-      });
+      const output = outputOf(child);
       // A command that does not read its input is no failure (EPIPE).
       child.stdin!.on("error", () => {});
       child.stdin!.end(input);
@@ -67,9 +59,9 @@ export class Host {
       });
       child.on("close", (status, signal) => {
         clearTimeout(timer);
-        if (status === 0 || !check) return resolve({ status, stdout, stderr });
+        if (status === 0 || !check) return resolve({ status, ...output });
         const how = late ? `took more than ${timeout} ms` : `ended with ${signal ?? `exit code ${status}`}`;
-        const said = [stderr.trim(), stdout.trim()].filter(Boolean).join("\n");
+        const said = [output.stderr.trim(), output.stdout.trim()].filter(Boolean).join("\n");
         reject(
           new LabError(
             "LAB_COMMAND",

@@ -6,15 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApiServer } from "../../src/agent/api/server.ts";
+import { type Output, outputOf } from "../../src/host/output.ts";
 import { FakeAgent } from "../agent/api/fake-agent.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** What a command printed, where, and what it exited with. */
-export interface Result {
+export interface Result extends Readonly<Output> {
   readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 export interface RunOptions {
@@ -51,16 +50,9 @@ export class CommandLine {
       args.split(" ").filter((word) => word !== ""),
       options,
     );
-    let stdout = "";
-    let stderr = "";
-    child.stdout!.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
+    const output = outputOf(child);
     const [code] = (await once(child, "close")) as [number | null];
-    return { code, stdout, stderr };
+    return { code, ...output };
   }
 
   /** Has something done when the test is over. */

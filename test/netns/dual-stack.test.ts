@@ -8,6 +8,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Output, outputOf } from "../../src/host/output.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { LabNode } from "../../src/lab/node.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
@@ -34,18 +35,17 @@ describeWith([lab(), ipv6(), tool("ping"), tool("bridge")], "two underlays, one 
   let agent: ChildProcess;
   let configFile: string;
   let configs: Record<string, unknown>[];
-  let output = "";
-  let log = "";
+  let said: Output;
 
   function writeConfigs(): void {
     writeFileSync(configFile, JSON.stringify(configs));
   }
 
   async function update(): Promise<string> {
-    const before = output.length;
+    const before = said.stdout.length;
     writeConfigs();
     agent.kill("SIGHUP");
-    return until("the end of the update", () => /(.*updated.*)\n/.exec(output.slice(before))?.[1]);
+    return until("the end of the update", () => /(.*updated.*)\n/.exec(said.stdout.slice(before))?.[1]);
   }
 
   function peerConfigs(): Record<string, unknown>[] {
@@ -112,14 +112,12 @@ describeWith([lab(), ipv6(), tool("ping"), tool("bridge")], "two underlays, one 
     configs = peerConfigs();
     writeConfigs();
     agent = a.host.spawn(process.execPath, [NODE, configFile], { stdio: ["ignore", "pipe", "pipe"] });
-    agent.stdout!.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-    agent.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-    await until("the start", () => output.includes("forwarding") || agent.exitCode !== null);
-    expect([agent.exitCode, log]).toEqual([null, expect.stringContaining(`forwarding VNI 1 between ${SIX}`)]);
+    said = outputOf(agent);
+    await until("the start", () => said.stdout.includes("forwarding") || agent.exitCode !== null);
+    expect([agent.exitCode, said.stderr]).toEqual([
+      null,
+      expect.stringContaining(`forwarding VNI 1 between ${SIX}`),
+    ]);
     await knowUs((await macOf(SIX))!);
     await serve(b.pod);
   });
@@ -242,13 +240,13 @@ describeWith([lab(), ipv6(), tool("ping"), tool("bridge")], "two underlays, one 
       const mac = await macOf(lost);
       const pinger = new Pinger(a.pod, podOf(b, other === FOUR ? 4 : 6));
       await pinger.next(PATIENCE);
-      const starts = log.split("forwarding VNI").length;
+      const starts = said.stderr.split("forwarding VNI").length;
       a.host.ip(`link del ${lost}`);
-      await until("its loss", () => log.includes(`${lost} is gone`));
+      await until("its loss", () => said.stderr.includes(`${lost} is gone`));
       await expect(
         a.client.changeFdb({ op: "del", mac: "02:00:00:00:00:99" }, { vni: 1 }),
       ).rejects.toMatchObject({ reason: "WHICH_VNI" });
-      await until("the new device", () => log.split("forwarding VNI").length > starts);
+      await until("the new device", () => said.stderr.split("forwarding VNI").length > starts);
       await pinger.next(PATIENCE);
       expect(await pinger.stop()).toMatchObject({ lost: [], duplicates: 0 });
       expect(await macOf(lost)).toBe(mac);
@@ -262,9 +260,9 @@ describeWith([lab(), ipv6(), tool("ping"), tool("bridge")], "two underlays, one 
     configs = configs.map((config) => ({ ...config, l2miss: true }));
     expect(await update()).toBe("updated");
     const events = await a.client.events(AbortSignal.timeout(PATIENCE));
-    const starts = log.split("forwarding VNI").length;
+    const starts = said.stderr.split("forwarding VNI").length;
     a.host.ip(`link del ${FOUR}`);
-    await until("the new device", () => log.split("forwarding VNI").length > starts);
+    await until("the new device", () => said.stderr.split("forwarding VNI").length > starts);
     const stranger = "02:00:00:00:00:55";
     // Not permanent: those are the agent's to take away, which the next comparison does.
     a.host.ip(
@@ -335,7 +333,7 @@ describeWith([lab(), ipv6(), tool("ping"), tool("bridge")], "two underlays, one 
     await once(agent, "exit");
     expect(agent.exitCode).toBe(0);
     for (const device of [FOUR, SIX]) {
-      expect(log).toContain(`${device} stays, with its addresses and rows`);
+      expect(said.stderr).toContain(`${device} stays, with its addresses and rows`);
       expect(await hasDevice(a.host, device)).toBe(true);
     }
   });
