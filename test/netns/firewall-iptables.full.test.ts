@@ -6,9 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openFirewall, removeFirewall } from "../../src/host/firewall/firewall.ts";
 import { IptablesFirewall, removeIptables } from "../../src/host/firewall/iptables.ts";
 import type { FirewallWish } from "../../src/host/firewall/wish.ts";
+import { FILTER, FILTER6, NAT, NAT6 } from "../helpers/flannel-chains.ts";
 import { describeWith, namespaces, tool } from "../helpers/needs.ts";
 import { FirewallStage, ONLY4, V6, WISH } from "./firewall-stage.ts";
-import { DAMAGES, FILTER, FILTER6, FOREIGN, FORWARD, NAT, NAT6, POSTROUTING } from "./iptables-rules.ts";
+import { DAMAGES, FOREIGN, FORWARD, POSTROUTING } from "./iptables-rules.ts";
 import { ipv6 } from "./pods.ts";
 import { whereIs } from "./programs.ts";
 

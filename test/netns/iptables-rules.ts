@@ -1,4 +1,4 @@
-/** Rules as `iptables -S` lists them and `iptables-restore` reads them: flannel's, other people's, and what breaks them. */
+/** Rules as `iptables -S` lists them and `iptables-restore` reads them: other people's, and what breaks flannel's. */
 
 /** Somebody else's rules, before and after ours. */
 export const FOREIGN = `*nat
@@ -12,38 +12,14 @@ COMMIT
 COMMIT
 `;
 
-/** As flanneld leaves it on a node of a real cluster. */
-export const NAT = `-N FLANNEL-POSTRTG
--A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/24 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
--A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
-`;
+/** The chains of the kernel's, with ours and theirs. */
 export const POSTROUTING = `-P POSTROUTING ACCEPT
 -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
 -A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
 `;
-export const FILTER = `-N FLANNEL-FWD
--A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
--A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
-`;
 export const FORWARD = `-P FORWARD ACCEPT
 -A FORWARD -s 192.0.2.0/24 -j DROP
 -A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
-`;
-export const NAT6 = `-N FLANNEL-POSTRTG
--A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s fd00:10:244:1::/64 -d fd00:10:244::/48 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s fd00:10:244::/48 -d fd00:10:244:1::/64 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG ! -s fd00:10:244::/48 -d fd00:10:244:1::/64 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s fd00:10:244::/48 ! -d ff00::/8 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
--A FLANNEL-POSTRTG ! -s fd00:10:244::/48 -d fd00:10:244::/48 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
-`;
-export const FILTER6 = `-N FLANNEL-FWD
--A FLANNEL-FWD -s fd00:10:244::/48 -m comment --comment "flanneld forward" -j ACCEPT
--A FLANNEL-FWD -d fd00:10:244::/48 -m comment --comment "flanneld forward" -j ACCEPT
 `;
 
 /** What one may do to the rules in the two chains, line by line. */

@@ -9,6 +9,7 @@ import {
   wipeLines,
 } from "../../../src/host/firewall/iptables-rules.ts";
 import type { FirewallWish, Masqueraded } from "../../../src/host/firewall/wish.ts";
+import { FILTER, NAT } from "../../helpers/flannel-chains.ts";
 import { restored } from "./restore-model.ts";
 
 const V4: Masqueraded = { family: 4, network: "10.244.0.0/16", subnet: "10.244.0.0/24" };
@@ -23,27 +24,17 @@ const filter = (wish = WISH, former: Masqueraded[] = []) => iptablesChains(4, wi
 const REAL_NAT = `
 -P PREROUTING ACCEPT
 -P POSTROUTING ACCEPT
--N FLANNEL-POSTRTG
 -N KUBE-POSTROUTING
 -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
 -A POSTROUTING -d 172.19.0.1/32 -j DOCKER_POSTROUTING
 -A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
--A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/24 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/24 -m comment --comment "flanneld masq" -j RETURN
--A FLANNEL-POSTRTG -s 10.244.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
--A FLANNEL-POSTRTG ! -s 10.244.0.0/16 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
--A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
+${NAT}-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
 `;
 const REAL_FILTER = `
 -P FORWARD ACCEPT
--N FLANNEL-FWD
 -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
 -A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
--A FLANNEL-FWD -s 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
--A FLANNEL-FWD -d 10.244.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
-`;
+${FILTER}`;
 
 describe("the rules", () => {
   it("are those that flanneld left on a real node: there is nothing to do", () => {
