@@ -11,7 +11,6 @@
  *   agents    pids of its processes, one list per host; none where the kernel does the work
  *   about     what it is: version, settings, offloads in use (asked for after the measurements)
  */
-import { serveIperf } from "../../dist/lab/iperf.js";
 import { ifIpv6, planNode, UNDERLAY } from "../../dist/lab/plan.js";
 import { Traffic } from "../traffic/client.mjs";
 
@@ -73,7 +72,6 @@ export class Bed {
     this.agents = agents ?? { a: [], b: [] };
     this.about = about ?? this.about;
     await this.#passes();
-    for (const host of [this.a, this.b]) await serveIperf(host);
   }
 
   async #passes() {

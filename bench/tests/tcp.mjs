@@ -42,7 +42,7 @@ export async function stream(bed, { seconds, args = [], family = 4 }) {
   }, seconds * 600);
   const before = cpuTime(agents);
   const words = ["--time", String(seconds), ...args];
-  const { end } = await iperf(bed.a, bed.target(family), words, seconds * 1000 + 30_000);
+  const { end } = await iperf(bed.a, bed.b, bed.target(family), words, seconds * 1000 + 30_000);
   const cpu = since(before, agents);
   clearTimeout(look);
   const gbit = (end.sum_received.bytes * 8) / 1e9;

@@ -1,6 +1,8 @@
-/** iperf3 between hosts: a server that stays for as many tests as come, and one test after the other. */
-import type { ChildProcess } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
+/**
+ * TCP by iperf3 between two hosts, with a server for each test: one that stays closes its socket between two tests, and
+ * who comes in that moment is refused or cut off.
+ */
+import { once } from "node:events";
 import { LabError } from "./errors.ts";
 import type { Host } from "./host.ts";
 
@@ -13,54 +15,62 @@ export interface IperfReport {
   };
 }
 
-/**
- * What a client hears that comes while the server ends the test before: it takes one at a time, and closes its socket
- * after each to open a new one.
- */
-const BETWEEN_TESTS = [/server is busy/, /connect to server.*Connection refused/];
-
-/** Milliseconds for that; a fraction of it, even on a busy machine. */
-const PATIENCE = 20_000;
-const PAUSE = 50;
-
 /** Milliseconds that a test may take; even the slowest underlay on a busy machine takes a fraction of it. */
 const TIMEOUT = 100_000;
-
-/** Starts a server, and waits until it listens. It ends with the lab, if not before. */
-export async function serveIperf(host: Host): Promise<ChildProcess> {
-  const server = host.spawn("iperf3", ["--server"], { stdio: "ignore" });
-  await host.exec("sh", ["-c", "until ss -Hltn sport = 5201 | grep -q .; do sleep 0.02; done"]);
-  return server;
-}
+/** Milliseconds after which nobody answers. */
+const CONNECT_TIMEOUT = 3000;
 
 /**
- * One test against such a server.
- * @param timeout milliseconds that it may take
+ * One test. What says how much is sent stands in `args`: `["-t", "3", "-P", "4"]`.
+ * @param address of `to`
+ * @param timeout milliseconds
  * @throws LabError LAB_COMMAND: what iperf3 said
  */
 export async function iperf(
   from: Host,
-  to: string,
+  to: Host,
+  address: string,
   args: readonly string[],
   timeout = TIMEOUT,
 ): Promise<IperfReport> {
-  const words = ["--client", to, "--json", ...args];
-  const deadline = Date.now() + PATIENCE;
-  for (;;) {
+  const env = { ...process.env, LC_ALL: "C" };
+  const server = to.spawn("iperf3", ["--server", "--one-off", "--forceflush"], { env });
+  const ended = once(server, "close");
+  try {
+    if (!(await says(server.stdout!, /listening/i))) throw failure(to, "does not start");
+    const words = ["--client", address, "--connect-timeout", String(CONNECT_TIMEOUT), "--json", ...args];
     // Whether it exits with 0 after an error is a matter of its version.
-    const { stdout, stderr } = await from.exec("iperf3", words, { timeout, check: false });
-    const { error, ...report } = parse(stdout) ?? { error: `no report: ${stderr || stdout}` };
-    if (error === undefined) return report as IperfReport;
-    const again = BETWEEN_TESTS.some((said) => said.test(error)) && Date.now() < deadline;
-    if (!again) throw new LabError("LAB_COMMAND", `${from.name}: iperf3 to ${to}: ${error}`);
-    await sleep(PAUSE);
+    const { stdout } = await from.exec("iperf3", words, { env, timeout, check: false });
+    const { error, ...report } = parse(stdout);
+    if (error !== undefined) throw failure(from, `to ${address}: ${error}`);
+    return report as IperfReport;
+  } finally {
+    server.kill("SIGKILL");
+    await ended;
   }
 }
 
-function parse(report: string): { error?: string } | null {
+function failure({ name }: Host, what: string): LabError {
+  return new LabError("LAB_COMMAND", `${name}: iperf3 ${what}`);
+}
+
+function parse(report: string): { error?: string } {
   try {
     return JSON.parse(report);
   } catch {
-    return null;
+    return { error: "it gave no report" };
   }
+}
+
+/** Resolves with whether `stream` said such a thing before it ended. */
+function says(stream: NodeJS.ReadableStream, what: RegExp): Promise<boolean> {
+  return new Promise((resolve) => {
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk;
+      if (what.test(text)) resolve(true);
+    });
+    stream.on("end", () => resolve(false));
+    stream.on("error", () => resolve(false));
+  });
 }

@@ -4,10 +4,9 @@
  * since they depend on the machine. Of three starts the best counts, by the clock of an idle machine (`slowdown`): another
  * process can only make one later. Where none of three keeps to the limit, a few more may.
  */
-import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import { podAddress } from "../../src/lab/plan.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
@@ -130,8 +129,5 @@ function garbageGone(pid: number): boolean {
 
 /** TCP both ways for some seconds between the first pods of two nodes. */
 async function traffic(from: LabNode, to: LabNode, seconds: number): Promise<void> {
-  const server = await serveIperf(to.pod);
-  const args = ["--time", String(seconds), "--bidir"];
-  await iperf(from.pod, podAddress(to.plan).v4, args).finally(() => server.kill());
-  await once(server, "exit");
+  await iperf(from.pod, to.pod, podAddress(to.plan).v4, ["--time", String(seconds), "--bidir"]);
 }

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { addNamespace, listNamespaces, removeNamespaces } from "../../src/lab/netns.ts";
 import { demolish, folderOf, namespaceOf, records } from "../../src/lab/registry.ts";
@@ -162,25 +162,32 @@ describeWith([labNeeds()], "whatever becomes of its owner", () => {
   });
 });
 
-describeWith([namespaces(), tool("iperf3")], "a server of iperf3", () => {
+describeWith([namespaces(), tool("iperf3")], "iperf3", () => {
   let lab: Lab | undefined;
   afterEach(() => lab?.destroy());
 
-  it("takes tests that come while it has one, or has just ended one", async () => {
+  it("runs one test right after the other between the same hosts", async () => {
     lab = Lab.create();
     const host = lab.addHost("both");
     host.ip("link set lo up");
-    await serveIperf(host);
-    const run = (...args: string[]) => iperf(host, "127.0.0.1", args);
-    const reports = await Promise.all([run("-t", "1"), run("-n", "64K"), run("-n", "64K", "--reverse")]);
-    for (const { end } of reports) expect(end.sum_sent.bytes).toBeGreaterThan(0);
+    for (const args of [
+      ["-n", "1M"],
+      ["-n", "1M", "--reverse"],
+      ["-n", "1M"],
+    ]) {
+      const { end } = await iperf(host, host, "127.0.0.1", args);
+      expect(end.sum_sent.bytes).toBeGreaterThanOrEqual(1 << 20);
+    }
+    expect(host.pids()).toEqual([]);
   });
 
-  it("a test that iperf3 cannot make ends with what it says", async () => {
+  it("fails with what it says, and leaves no server", async () => {
     lab = Lab.create();
-    await expect(iperf(lab.addHost("alone"), "nobody.invalid", [])).rejects.toMatchObject({
+    const host = lab.addHost("alone");
+    await expect(iperf(host, host, "nobody.invalid", [])).rejects.toMatchObject({
       code: "LAB_COMMAND",
-      message: expect.stringContaining("iperf3 to nobody.invalid: "),
+      message: expect.stringContaining("alone: iperf3 to nobody.invalid: "),
     });
+    expect(host.pids()).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { CounterName } from "../../src/dataplane/counters.ts";
 import { Cluster, type NodeSpec } from "../../src/lab/cluster.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { datagrams, type Family, ipv6, ping, podOf, type Send, serve, stream } from "./pods.ts";
@@ -99,7 +99,7 @@ for (const [title, variant] of Object.entries(FULL ? { ...VARIANTS, ...MORE } : 
       const nodes = ["node-a", "node-b"].map((name): NodeSpec => ({ name, ...spec }));
       nodes.push({ name: "node-k", kind: "kernel" });
       cluster = await Cluster.start({ nodes, ipv6: true, family: outer });
-      await Promise.all(cluster.nodes.map(({ pod }) => Promise.all([serve(pod), serveIperf(pod)])));
+      await Promise.all(cluster.nodes.map(({ pod }) => serve(pod)));
     });
     afterAll(() => cluster?.destroy());
     afterEach(async ({ task }) => {
@@ -128,6 +128,7 @@ for (const [title, variant] of Object.entries(FULL ? { ...VARIANTS, ...MORE } : 
 /** All traffic of one pair of nodes. @param most bytes of data in the largest packet */
 function between(get: () => Cluster, from: string, to: string, inner: Family, most: number): void {
   const source = () => get().node(from).pod;
+  const target = () => get().node(to).pod;
   const address = () => podOf(get().node(to), inner);
 
   /** Runs traffic. What comes from the kernel's device has to raise these counters at the other end. */
@@ -153,7 +154,7 @@ function between(get: () => Cluster, from: string, to: string, inner: Family, mo
 
   it("TCP by iperf3", async () => {
     for (const direction of [[], ["--reverse"]]) {
-      const { end } = await iperf(source(), address(), [...IPERF_ARGS, ...direction]);
+      const { end } = await iperf(source(), target(), address(), [...IPERF_ARGS, ...direction]);
       expect(end.sum_sent.bytes).toBeGreaterThanOrEqual(8 << 20);
       expect(end.sum_received.bytes).toBeGreaterThan(0);
     }

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { ping, podOf } from "./pods.ts";
@@ -34,8 +34,7 @@ for (const underlay of ["batch", "raw"] as const) {
         ],
       });
       const [node, { pod }] = [cluster.poplin("node-a"), cluster.node("node-k")];
-      await serveIperf(node.pod);
-      const traffic = iperf(pod, podOf(node, 4), ["-t", "2", "-P", "8"]);
+      const traffic = iperf(pod, node.pod, podOf(node, 4), ["-t", "2", "-P", "8"]);
       traffic.catch(() => {}); // it is waited for below, unless something fails before
       for (let round = 0; round < ROUNDS && (await dropped(node)) === 0; round++) {
         node.signal("SIGSTOP");

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
@@ -37,7 +37,7 @@ describeWith([lab(), ipv6(), tool("ping"), tool("iperf3"), tool("ss")], "two que
     });
     [a, b] = [cluster.poplin("node-a"), cluster.poplin("node-b")];
     k = cluster.node("node-k");
-    await Promise.all(cluster.nodes.map(({ pod }) => Promise.all([serve(pod), serveIperf(pod)])));
+    await Promise.all(cluster.nodes.map(({ pod }) => serve(pod)));
   });
   afterAll(() => cluster?.destroy());
 
@@ -84,7 +84,7 @@ describeWith([lab(), ipv6(), tool("ping"), tool("iperf3"), tool("ss")], "two que
   it("both threads work when there are many flows, and their counters are added up", async () => {
     const before = await a!.client.stats();
     const busy = threadTimes(a!.pid);
-    await iperf(b!.pod, podOf(a!, 4), ["-n", "64M", "-P", "8"]);
+    await iperf(b!.pod, a!.pod, podOf(a!, 4), ["-n", "64M", "-P", "8"]);
     const worked = [...threadTimes(a!.pid)].filter(([id, ns]) => ns - (busy.get(id) ?? 0) > 2e6);
     expect(worked.length).toBeGreaterThanOrEqual(2);
     const after = await a!.client.stats();

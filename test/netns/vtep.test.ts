@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Host } from "../../src/lab/host.ts";
-import { iperf, serveIperf } from "../../src/lab/iperf.ts";
+import { iperf } from "../../src/lab/iperf.ts";
 import { describeFull, describeWith, lab, tool } from "../helpers/needs.ts";
 import { sleep, until } from "./agents.ts";
 import { Bridged, type BridgedOptions, DEVICE, ping, pingFrom } from "./bridged.ts";
@@ -92,8 +92,7 @@ VARIANTS.forEach(([title, options], i) => {
         [p, k],
         [k, p],
       ] as const) {
-        await serveIperf(server.station);
-        const { end } = await iperf(client.station, `10.9.0.${server.number}`, ["-n", "20M"]);
+        const { end } = await iperf(client.station, server.station, `10.9.0.${server.number}`, ["-n", "20M"]);
         expect(end.sum_received.bytes).toBeGreaterThan(15e6);
       }
     });
