@@ -16,6 +16,7 @@ import { POPLIN } from "../../src/lab/agent-process.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { type Network, switchNetwork } from "../../src/lab/network.ts";
+import { ping as pingHost } from "../../src/lab/ping.ts";
 import { type NodePlan, planNode } from "../../src/lab/plan.ts";
 import { until } from "./agents.ts";
 import { ready } from "./stress/traffic.ts";
@@ -208,13 +209,11 @@ export class Bridged {
 }
 
 /** Pings from a station. @returns how many answers came */
-export function ping(from: BridgedHost, to: string, count = 3, ...more: string[]): Promise<number> {
-  return pingFrom(from.station, to, count, ...more);
+export function ping(from: BridgedHost, to: string, count = 3, ...args: string[]): Promise<number> {
+  return pingFrom(from.station, to, count, ...args);
 }
 
 /** The same from any host. */
-export async function pingFrom(from: Host, to: string, count = 3, ...more: string[]): Promise<number> {
-  const args = ["-n", "-i", "0.05", "-c", String(count), "-W", "2", ...more, to];
-  const { stdout } = await from.exec("ping", args, { check: false, timeout: 60_000 });
-  return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+export async function pingFrom(from: Host, to: string, count = 3, ...args: string[]): Promise<number> {
+  return (await pingHost(from, to, { count, args })).answered;
 }

@@ -10,6 +10,7 @@ import type { Lease } from "../../src/control/lease.ts";
 import { onLink } from "../../src/host/reach.ts";
 import type { Host } from "../../src/lab/host.ts";
 import { Lab } from "../../src/lab/lab.ts";
+import { ping as pingHost } from "../../src/lab/ping.ts";
 import { IPV6 } from "../../src/lab/plan.ts";
 import { describeWith, namespaces, tool, tun } from "../helpers/needs.ts";
 import { DEVICE, type Family, NETWORK, Node, subnetOf, UPLINK } from "./direct-routing.ts";
@@ -270,7 +271,5 @@ describeWith([namespaces(), tun()], "the agent's peers, of which one is direct",
 
 /** @returns how many of five were answered */
 async function ping(from: Node, address: string): Promise<number> {
-  const words = ["-n", "-c", "5", "-i", "0.02", "-W", "2", address];
-  const { stdout } = await from.pod.exec("ping", words, { check: false });
-  return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  return (await pingHost(from.pod, address, { count: 5, interval: 0.02 })).answered;
 }

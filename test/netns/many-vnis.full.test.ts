@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { Host } from "../../src/lab/host.ts";
+import { ping as pingHost } from "../../src/lab/ping.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { megabytes, memoryOf, reload } from "./agents.ts";
@@ -66,9 +67,7 @@ const device = (vni: number): string => `t${vni}`;
 
 /** @returns how many of three were answered */
 async function ping(from: Host, vni: number): Promise<number> {
-  const args = ["-c", "3", "-i", "0.2", "-W", "2", `10.50.${SPOKEN.indexOf(vni)}.2`];
-  const { stdout } = await from.exec("ping", args, { check: false });
-  return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  return (await pingHost(from, `10.50.${SPOKEN.indexOf(vni)}.2`, { interval: 0.2 })).answered;
 }
 
 describeWith([lab(), tool("ping"), tool("tc")], "a thousand VNIs in one agent", () => {

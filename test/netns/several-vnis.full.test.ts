@@ -9,6 +9,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
 import type { Host } from "../../src/lab/host.ts";
+import { ping as pingHost } from "../../src/lab/ping.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { hasDevice, reload } from "./agents.ts";
@@ -41,9 +42,7 @@ function station(cluster: Cluster, host: Host, side: "p" | "k", vni: number): Ho
 
 /** @returns how many of them were answered */
 async function ping(from: Host, count = 3): Promise<number> {
-  const args = ["-c", String(count), "-i", "0.2", "-W", "2", "10.9.0.2"];
-  const { stdout } = await from.exec("ping", args, { check: false });
-  return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  return (await pingHost(from, "10.9.0.2", { count, interval: 0.2 })).answered;
 }
 
 describeWith([lab(), tool("ping"), tool("bridge")], "three VNIs in one agent", () => {

@@ -1,7 +1,7 @@
 /** The shortest proof that it works on this Node: poplin and the kernel's VXLAN, every pair, ping and TCP. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
-import { ping, transfer } from "../../src/lab/demo/measure.ts";
+import { roundTrip, transfer } from "../../src/lab/demo/measure.ts";
 import { podAddress } from "../../src/lab/plan.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 
@@ -26,7 +26,7 @@ describeWith([lab(), tool("ping"), tool("iperf3")], `on Node ${process.version}`
       it(`${from} to ${to}`, async () => {
         const [source, target] = [cluster.node(from), cluster.node(to)];
         const { v4 } = podAddress(target.plan);
-        expect(await ping(source.pod, v4)).toEqual(measured);
+        expect(await roundTrip(source.pod, v4)).toEqual(measured);
         expect(await transfer(source.pod, target.pod, v4, 1)).toEqual(measured);
       });
     }

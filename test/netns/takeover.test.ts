@@ -6,6 +6,7 @@ import { afterEach, expect, it } from "vitest";
 import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
 import { DEVICE, type LabNode } from "../../src/lab/node.ts";
+import { ping } from "../../src/lab/ping.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
 import { failingAgent, hasDevice, rowsFor, rowsOf } from "./agents.ts";
@@ -26,11 +27,6 @@ async function build(config: Record<string, unknown> = {}): Promise<{ a: PoplinN
   await b.start(cluster.peersOf(b));
   a.setPeers(cluster.peersOf(a));
   return { a, b };
-}
-
-async function pings(node: LabNode): Promise<boolean> {
-  const words = ["-n", "-c", "3", "-i", "0.05", "-W", "1", "10.244.2.2"];
-  return (await node.pod.exec("ping", words, { check: false })).stdout.includes("3 received");
 }
 
 describeWith(
@@ -99,7 +95,7 @@ describeWith([lab(), tool("ping")], "a device of our name", () => {
     );
     await a.startAgent();
     expect(a.log()).toMatch(message);
-    expect(await pings(a)).toBe(true);
+    expect((await ping(a.pod, "10.244.2.2")).answered).toBe(3);
     const rows = (await rowsOf(a.host))!;
     const wanted = rowsFor(a, [b.plan]);
     expect(rows.addresses).toEqual(["10.244.1.0/32", "10.99.0.1/24"]);
@@ -119,7 +115,7 @@ describeWith([lab(), tool("ping")], "a device of our name", () => {
       `route add 10.244.9.0/24 via 10.244.9.0 dev ${DEVICE} onlink`,
     );
     await a.startAgent();
-    expect(await pings(a)).toBe(true);
+    expect((await ping(a.pod, "10.244.2.2")).answered).toBe(3);
     const rows = (await rowsOf(a.host))!;
     expect(rows.addresses).toEqual(["10.244.1.0/32", "10.99.0.1/24"]);
     expect(rows.neighbours).toEqual(rowsFor(a, [b.plan]).neighbours);

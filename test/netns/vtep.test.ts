@@ -167,6 +167,7 @@ VARIANTS.forEach(([title, options], i) => {
         const before = await echoesAt(to.station);
         const words = ["-n", "-i", "0.05", "-c", "20", "-b", "10.9.0.255"];
         await from.station.exec("ping", words, { check: false });
+        await until("the last echo", async () => (await echoesAt(to.station)) - before >= 20);
         expect((await echoesAt(to.station)) - before, `${from.plan.name} to ${to.plan.name}`).toBe(20);
       }
     });

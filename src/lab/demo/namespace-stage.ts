@@ -8,7 +8,7 @@ import { Lab } from "../lab.ts";
 import type { LabNode } from "../node.ts";
 import { PoplinNode } from "../poplin-node.ts";
 import { catchFirst } from "./first-packet.ts";
-import { ping, transfer } from "./measure.ts";
+import { roundTrip, transfer } from "./measure.ts";
 import { kernelReport, poplinReport } from "./report.ts";
 import type { FirstPacket, Measured, NodeReport, Scene, Stage } from "./stage.ts";
 import { placeOf, STUDY } from "./study.ts";
@@ -47,7 +47,7 @@ export class NamespaceStage implements Stage {
 
   async firstPacket(): Promise<FirstPacket | { problem: string }> {
     const [from, to] = [this.#node(0), this.#node(1)];
-    const bytes = await catchFirst(to.host, () => ping(from.pod, this.scene.places[1]!.podAddress, 1));
+    const bytes = await catchFirst(to.host, () => roundTrip(from.pod, this.scene.places[1]!.podAddress, 1));
     if (bytes === null) {
       return { problem: "nothing to capture with: install libpcap-dev for `poplin capture`, or tcpdump" };
     }
@@ -55,7 +55,7 @@ export class NamespaceStage implements Stage {
   }
 
   ping(from: number, to: number): Promise<Measured> {
-    return ping(this.#pod(from), this.scene.places[to]!.podAddress);
+    return roundTrip(this.#pod(from), this.scene.places[to]!.podAddress);
   }
 
   async report(index: number): Promise<NodeReport> {
