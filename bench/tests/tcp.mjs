@@ -42,9 +42,10 @@ export async function stream(bed, { seconds, args = [], family = 4 }) {
   }, seconds * 600);
   const before = cpuTime(agents);
   const words = ["--time", String(seconds), ...args];
-  const { end } = await iperf(bed.a, bed.b, bed.target(family), words, seconds * 1000 + 30_000);
+  const timeout = seconds * 1000 + 30_000;
+  const test = iperf(bed.a, bed.b, bed.target(family), words, timeout);
+  const { end } = await test.finally(() => clearTimeout(look));
   const cpu = since(before, agents);
-  clearTimeout(look);
   const gbit = (end.sum_received.bytes * 8) / 1e9;
   if (gbit === 0) throw new Error("iperf3: nothing was received");
   return {

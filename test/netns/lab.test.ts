@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
@@ -180,5 +181,30 @@ describeWith([namespaces(), tool("iperf3")], "iperf3", () => {
       message: expect.stringContaining("alone: iperf3 to nobody.invalid: "),
     });
     expect(host.pids()).toEqual([]);
+  });
+});
+
+describeWith([labNeeds(), tool("ping")], "ping", () => {
+  let cluster: Cluster | undefined;
+  afterEach(() => cluster?.destroy());
+
+  it("waits for answers that come late, and counts none that never come", async () => {
+    const nodes = [
+      { name: "node-a", kind: "poplin" },
+      { name: "node-k", kind: "kernel" },
+    ] as const;
+    cluster = await Cluster.start({ nodes });
+    const node = cluster.poplin("node-a");
+    // Two requests are answered; the third and its answer wait in the TAP while the agent is stopped.
+    const pinged = ping(node.pod, "10.244.2.2", { interval: 0.5 });
+    await sleep(750);
+    node.signal("SIGSTOP");
+    await sleep(1500);
+    node.signal("SIGCONT");
+    expect((await pinged).answered).toBe(3);
+
+    node.signal("SIGSTOP");
+    expect((await ping(node.pod, "10.244.2.2", { count: 2 })).answered).toBe(0);
+    node.signal("SIGCONT");
   });
 });
