@@ -56,7 +56,8 @@ function carrierLines({ running, health, wrong }: CarrierParts, of: string): Hea
   const warnings = running?.overlays.flatMap(({ device }) => device.warnings);
   for (const warning of new Set(warnings)) add("warning", warning);
   const refused = (port: string, { errno, at }: Refusal): void => {
-    if (errno === 0 || Date.now() - at > RECENT) return;
+    // After a clock was set back it is unknown how long ago: the next refusal says it again.
+    if (errno === 0 || Math.abs(Date.now() - at) > RECENT) return;
     add("warning", `${port}, last with ${getSystemErrorName(-errno)}`, "`poplin stats` says how many");
   };
   if (health !== null) {

@@ -49,7 +49,7 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     version: version(),
     pid: process.pid,
     startedAt: parts.startedAt.toISOString(),
-    uptime: (Date.now() - parts.startedAt.getTime()) / 1000,
+    uptime: process.uptime(),
     state: stateOf(parts, wrong),
     ...overlays[0]!,
     overlays,

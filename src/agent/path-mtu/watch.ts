@@ -49,7 +49,7 @@ interface Path {
   routeAt: number;
   /** What the last probe that got replies has found. */
   probe: { readonly bytes: number; readonly at: number } | null;
-  /** When the next one is due, and whether it runs. */
+  /** When the next one is due, by a clock that nobody sets (performance.now); and whether it runs. */
   due: number;
   running: boolean;
 }
@@ -161,7 +161,7 @@ export class PathWatch {
   }
 
   #probeDue(pmtuProbe: number): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const path of this.#paths.values()) {
       if (this.#running >= AT_A_TIME || this.#unable) return;
       if (path.running || path.due > now) continue;
@@ -173,7 +173,7 @@ export class PathWatch {
           path.running = false;
           // Not all at one time, the next time; and at once where the settings have changed meanwhile.
           const same = this.#settings.pmtuProbe === pmtuProbe;
-          path.due = same ? Date.now() + pmtuProbe * 1000 * (0.9 + 0.2 * Math.random()) : 0;
+          path.due = same ? performance.now() + pmtuProbe * 1000 * (0.9 + 0.2 * Math.random()) : 0;
           this.#fresh = true; // it may have taught the kernel something
           if (--this.#running === 0) this.#echoes.close();
           return this.#tell();

@@ -1,9 +1,9 @@
 /** Nodes whose clocks disagree by an hour, each in its own direction: nothing that a store decides goes by them. */
-import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
+import { wrongClock } from "../../helpers/faketime.ts";
 import { describeFull, describeWith, lab, tool } from "../../helpers/needs.ts";
 import { until } from "../agents.ts";
 import { allKnown, answers, DirectoryLab, keyOf } from "./cluster.ts";
@@ -16,24 +16,12 @@ afterEach(() => clean());
 /** Hours by which the nodes' clocks are wrong. */
 const HOURS = [1, -1, 0];
 
-/** What libfaketime needs, by itself: `faketime` would stand between us and the agent, whose pid we want. */
-function clock(hours: number): NodeJS.ProcessEnv {
-  const preload = execFileSync("faketime", ["-f", "+0", "printenv", "LD_PRELOAD"], { encoding: "utf8" });
-  return {
-    LD_PRELOAD: preload.trim(),
-    FAKETIME: `${hours < 0 ? "" : "+"}${hours}h`,
-    // Files have the times of whoever keeps them.
-    NO_FAKE_STAT: "1",
-    FAKETIME_DONT_FAKE_MONOTONIC: "1",
-  };
-}
-
 function setClocks(nodes: readonly FlannelNode[], hours: readonly number[] = HOURS): void {
   for (const [i, node] of nodes.entries()) {
     const { options } = node;
     node.options = {
       ...options,
-      env: { ...options.env, ...(hours[i] === undefined ? {} : clock(hours[i])) },
+      env: { ...options.env, ...(hours[i] === undefined ? {} : wrongClock(hours[i])) },
     };
   }
 }
