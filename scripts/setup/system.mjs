@@ -22,6 +22,8 @@ const PACKAGES = {
   nftables: program("nft"),
   openssl: program("openssl"),
   faketime: program("faketime"),
+  strace: program("strace"),
+  systemd: program("systemd-analyze"),
   "etcd-server": program("etcd"),
   "etcd-client": program("etcdctl"),
 };
@@ -33,8 +35,8 @@ const BY_PURPOSE = {
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.
   bench: [...LAB, "ethtool"],
   test: [...LAB, ...TEST],
-  // etcd's package starts a service: nothing for somebody's machine.
-  ci: [...LAB, ...TEST, "etcd-server", "etcd-client"],
+  // etcd's package starts a service: nothing for somebody's machine. Of systemd its analysers are wanted.
+  ci: [...LAB, ...TEST, "strace", "systemd", "etcd-server", "etcd-client"],
 };
 
 /** Whether the compiler and headers that optional dependencies want are there: when that changes, they get another try. */

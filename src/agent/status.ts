@@ -19,6 +19,7 @@ import type { CarrierParts } from "./look.ts";
 import { reportAtThisMoment } from "./offloads.ts";
 import type { Overlay } from "./overlay.ts";
 import { describePolicy } from "./policy.ts";
+import { neededBy } from "./privileges.ts";
 import { queueCount } from "./underlay.ts";
 import { version } from "./version.ts";
 
@@ -55,6 +56,10 @@ export function describeStatus(parts: StatusParts): AgentStatus {
     overlays,
     underlay,
     memory: { rss: process.memoryUsage.rss() },
+    privileges: neededBy(
+      carriers.map((carrier) => carrier.config),
+      cluster?.firewall.kind ?? null,
+    ),
     dataplane,
     offloads,
     underlays,

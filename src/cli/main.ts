@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "put back the rows that somebody has changed, or list them",
     load: async () => (await import("./reconcile.ts")).reconcileCommand(),
   },
+  privileges: {
+    about: "what the agent may do that others may not, and for what it needs it",
+    load: async () => (await import("./privileges.ts")).privilegesCommand(),
+  },
   events: {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),

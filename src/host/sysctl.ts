@@ -19,7 +19,19 @@ export function refuseRouterAdvertisements(device: string, options: HostOptions 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A kernel without IPv6 has no such file, and no advertisement to fear.
-    return code === "ENOENT" ? null : `${path} cannot be set to 0 (${code}): set it with sysctl`;
+    if (code === "ENOENT" || isRouter(device)) return null;
+    return `${path} cannot be set to 0 (${code}): set it with sysctl`;
+  }
+}
+
+/** What forwards takes advertisements with accept_ra = 2 alone (addrconf.c: ipv6_accept_ra). */
+function isRouter(device: string): boolean {
+  const read = (name: string): string =>
+    readFileSync(`/proc/sys/net/ipv6/conf/${device}/${name}`, "utf8").trim();
+  try {
+    return read("forwarding") === "1" && read("accept_ra") === "1";
+  } catch {
+    return false;
   }
 }
 

@@ -5,6 +5,7 @@
 import type { OffloadName } from "../../dataplane/offloads.ts";
 import type { UnderlayCapabilities } from "../../dataplane/ports.ts";
 import type { GroupPolicy } from "../../wire/vxlan.ts";
+import type { Need } from "../privileges.ts";
 import type { ClusterStatus } from "./cluster-types.ts";
 import type { SCHEMA } from "./schema.ts";
 
@@ -194,6 +195,8 @@ export interface AgentStatus extends OverlayStatus {
   readonly overlays: readonly OverlayStatus[];
   readonly underlay: UnderlayStatus;
   readonly memory: { readonly rss: number };
+  /** The capabilities that it needs as it is configured, each with a reason; one may have several. */
+  readonly privileges: readonly Need[];
   readonly dataplane: DataplaneStatus;
   /** At this moment; all off until the dataplane is up. */
   readonly offloads: Readonly<Record<OffloadName, OffloadStatus>>;

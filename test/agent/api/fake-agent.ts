@@ -25,6 +25,7 @@ export function healthyStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
     pid: 4711,
     startedAt: "2026-11-20T00:00:00.000Z",
     uptime: 3 * 86_400 + 4 * 3600 + 5,
+    privileges: [{ capability: "CAP_NET_ADMIN", why: "makes the TAP" }],
     state: "running",
     device: {
       name: "flannel.1",

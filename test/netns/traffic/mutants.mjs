@@ -1,4 +1,4 @@
-// Damaged packets from one address to one port, told by lines of JSON on standard input (`mutants.ts`).
+// Damaged packets from one address to one port, told by lines of JSON on standard input (`helper.ts`).
 //
 //   { "send": n, "to": [port, address] }    n more datagrams → { sent }
 //
