@@ -72,6 +72,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "run a node of a flannel cluster, with flanneld's flags",
     load: async () => (await import("./flanneld.ts")).flanneldCommand(),
   },
+  config: {
+    about: "check a configuration, or show what it comes to",
+    load: async () => (await import("./config.ts")).configCommand(),
+  },
   cleanup: {
     about: "remove the device that a stopped agent left",
     load: async () => (await import("./cleanup.ts")).cleanupCommand(),
