@@ -144,7 +144,8 @@ function takeDown(which: string | true): void {
 
 /** @throws CliError when there are several */
 function onlyKept(labs: readonly LabRecord[]): LabRecord | undefined {
-  const kept = labs.filter((lab) => lab.kept);
+  // One with a name is `poplin lab`'s.
+  const kept = labs.filter((lab) => lab.kept && lab.name === null);
   if (kept.length < 2) return kept[0];
   const ids = kept.map(({ id }) => id).join(", ");
   throw new CliError(EXIT.usage, `several labs are up: ${ids}`, "say which: poplin demo --down ID");

@@ -67,13 +67,13 @@ export async function runPlugin(node: Host, command: Command, type: string, run:
   const { bin, timeout, conf } = run;
   const env = { ...process.env, ...run.env, CNI_COMMAND: command, CNI_PATH: bin.join(":") };
   const options = { env, timeout, input: JSON.stringify(conf), check: false };
-  const said = await node.exec(findPlugin(type, bin), [], options);
+  const said = await node.exec(findPlugin(node, type, bin), [], options);
   if (said.status !== 0) throw new CniPluginError(type, command, said);
   return said.stdout;
 }
 
-function findPlugin(type: string, bin: readonly string[]): string {
-  const found = bin.map((directory) => join(directory, type)).find(isProgram);
+function findPlugin(node: Host, type: string, bin: readonly string[]): string {
+  const found = bin.map((directory) => join(directory, type)).find((path) => isProgram(node.path(path)));
   if (found !== undefined && !type.includes("/")) return found;
   const remedy = "install it there: apt-get install containernetworking-plugins has those that most need";
   throw new LabError("LAB_CNI", `there is no CNI plugin "${type}" in ${bin.join(", ")}`, remedy);

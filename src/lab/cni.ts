@@ -64,7 +64,7 @@ export class CniRuntime {
 
   /** Attaches a pod. @throws CniPluginError, LabError LAB_CNI */
   async add(pod: Host, attachment: Attachment = {}): Promise<CniResult> {
-    const network = readNetworkConf(this.#options.conf);
+    const network = readNetworkConf(this.#node.path(this.#options.conf));
     const call = { ...complete(pod, attachment), network };
     let result: CniResult | null = null;
     try {
@@ -119,17 +119,17 @@ export class CniRuntime {
   }
 
   #kept({ network, containerId, ifname }: Pick<Call, "network" | "containerId" | "ifname">): string {
-    return join(this.#options.cache, `${network.name}-${containerId}-${ifname}`);
+    return join(this.#node.path(this.#options.cache), `${network.name}-${containerId}-${ifname}`);
   }
 
   #keep(call: Call): void {
-    mkdirSync(this.#options.cache, { recursive: true, mode: 0o700 });
+    mkdirSync(this.#node.path(this.#options.cache), { recursive: true, mode: 0o700 });
     writeFileSync(this.#kept(call), JSON.stringify(call), { mode: 0o600 });
   }
 
   /** What ADD was given; what is said now where it is not known. */
   #recall(pod: Host, attachment: Attachment): Call {
-    const network = readNetworkConf(this.#options.conf);
+    const network = readNetworkConf(this.#node.path(this.#options.conf));
     const now = { ...complete(pod, attachment), network, result: null };
     try {
       const kept = JSON.parse(readFileSync(this.#kept(now), "utf8")) as Call;
