@@ -3,7 +3,6 @@
  * runs the kernel's VXLAN; otherwise the same dataplane runs in memory. Whatever ends it, the lab is taken down, unless
  * `--keep` was asked for.
  */
-import { relative } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { playDemo } from "../lab/demo/demo.ts";
 import { MemoryStage } from "../lab/demo/memory-stage.ts";
@@ -14,6 +13,7 @@ import { demolish, type LabRecord, records, sweep } from "../lab/registry.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { paint } from "./output.ts";
+import { ownCommand } from "./own-command.ts";
 import {
   renderKept,
   renderMatrix,
@@ -95,12 +95,6 @@ function leave(stage: NamespaceStage): void {
   const agents = stage.cluster.nodes.filter((node) => node instanceof PoplinNode);
   const sockets = new Map(agents.map((node) => [node.plan.name, node.socket]));
   print(renderKept(stage.scene, sockets, ownCommand(), stdoutStyle()));
-}
-
-/** How to call this very poplin again: "node dist/cli/main.js" in a clone. */
-function ownCommand(): string {
-  const script = process.argv[1] ?? "poplin";
-  return script.endsWith(".js") ? `node ${relative(process.cwd(), script)}` : "poplin";
 }
 
 async function play(stage: Stage): Promise<void> {

@@ -90,6 +90,10 @@ export class Machine extends Host {
   }
 }
 
+/** What the first process is afterwards. It is the parent of whoever has lost his: `wait` is what buries them. */
+const INIT = "/opt/poplin/init";
+const INIT_SCRIPT = "while :; do sleep 2147483 & wait $!; done";
+
 /** What the first process does. /proc is still the machine's when it asks for its pid. */
 function bootScript(name: string, room: string, { shared = {} }: MachineOptions): string {
   const own = (kind: string, directory: string): string => `'${room}/${kind}${directory}'`;
@@ -119,9 +123,8 @@ function bootScript(name: string, room: string, { shared = {} }: MachineOptions)
     ...Object.entries(shared).flatMap(share),
     `mount --rbind '${room}/run' /run`,
     "mount -t proc proc /proc",
+    `cat > ${INIT} <<'END'\n${INIT_SCRIPT}\nEND`,
     "echo $pid",
-    "exec < /dev/null > /dev/null 2>&1",
-    // It is the parent of whoever has lost his: `wait` is what buries them.
-    "while :; do sleep 2147483 & wait $!; done",
+    `exec sh ${INIT} < /dev/null > /dev/null 2>&1`,
   ].join("\n");
 }

@@ -8,6 +8,7 @@
  */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { AgentStatus } from "../../agent/api/status-types.ts";
 import { AgentProcess, POPLIN } from "../agent-process.ts";
 import { CniRuntime } from "../cni.ts";
@@ -25,6 +26,9 @@ const SOCKET = "/run/poplin/agent.sock";
 const SUBNET_ENV = "/run/flannel/subnet.env";
 /** Where a node has `poplin`. */
 export const BIN = "/opt/poplin/bin";
+
+/** flannel's CNI plugin, of this build. */
+const PLUGIN = fileURLToPath(new URL("../../../dist/cni/main.js", import.meta.url));
 
 /** Where Debian's containernetworking-plugins are, and which of them the study's nodes have. */
 export const PLUGINS = {
@@ -93,9 +97,7 @@ export class StudyNode {
   /** Has the node's plugins make a pod, as a container runtime does. @returns its namespace, with the address it got */
   async addPod({ name }: PodPlan): Promise<{ host: Host; address: string }> {
     const host = this.#lab.addHost(name);
-    const { ips } = await this.#runtime.add(host, {
-      args: { K8S_POD_NAMESPACE: "default", K8S_POD_NAME: name },
-    });
+    const { ips } = await this.#runtime.add(host);
     return { host, address: ips![0]!.address };
   }
 
@@ -125,12 +127,16 @@ function furnish(machine: Machine): void {
   }
   copyFileSync(exampleFile("cni-conf.json"), place("/etc/cni/net.d/10-flannel.conflist"));
   for (const name of PLUGINS.names) symlinkSync(`${PLUGINS.from}/${name}`, place(`/opt/cni/bin/${name}`));
-  for (const [name, args] of [
-    ["poplin", ""],
-    ["flanneld", " flanneld"],
-  ]) {
-    const path = place(`${BIN}/${name}`);
-    writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${POPLIN}'${args} "$@"\n`);
+  // The plugin is the code of this build, run by Node; a cluster's nodes have it as one executable (`npm run build:cni`).
+  const programs = {
+    "/opt/cni/bin/flannel": [PLUGIN],
+    [`${BIN}/poplin`]: [POPLIN],
+    [`${BIN}/flanneld`]: [POPLIN, "flanneld"],
+  };
+  for (const [name, words] of Object.entries(programs)) {
+    const path = place(name);
+    const command = [process.execPath, ...words].map((word) => `'${word}'`).join(" ");
+    writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
     chmodSync(path, 0o755);
   }
 }
