@@ -6,7 +6,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
 import { Command, Option } from "commander";
-import { enter, type FoundLab, findLab, takeDown } from "../lab/study/find.ts";
+import { agentState, enter, type FoundLab, findLab, takeDown } from "../lab/study/find.ts";
+import type { Inventory } from "../lab/study/inventory.ts";
 import { studyMissing } from "../lab/study/needs.ts";
 import type { StoreKind } from "../lab/study/store.ts";
 import { StudyLab } from "../lab/study/study-lab.ts";
@@ -49,14 +50,19 @@ export function labCommand(): Command {
   return command;
 }
 
+/** @throws CliError */
+function needRoot(): void {
+  if (process.getuid?.() !== 0) throw new CliError(EXIT.permission, "the lab needs root", "run it with sudo");
+}
+
 function nameOption(): Option {
   return new Option("--name <name>", "another lab beside the usual one").default("study");
 }
 
 async function up({ store, name }: UpOptions): Promise<void> {
-  if (process.getuid?.() !== 0) throw new CliError(EXIT.permission, "the lab needs root", "run it with sudo");
+  needRoot();
   const there = findLab(name);
-  if (there !== null) return showThere(there, name, store);
+  if (there !== null) return await showThere(there, name, store);
   const missing = studyMissing(store);
   if (missing !== null) throw new CliError(EXIT.failed, ...missing);
   // First in line, so that it is said before the lab's own handlers take everything down.
@@ -68,8 +74,7 @@ async function up({ store, name }: UpOptions): Promise<void> {
   try {
     print(["making pod-1 and pod-2"]);
     await study.addStudyPods();
-    const inventory = study.keep();
-    print(renderLab(study.lab.id, inventory, howTo(name), stdoutStyle()));
+    await show(study.lab.id, study.keep(), name);
   } catch (error) {
     study.destroy();
     throw error;
@@ -78,7 +83,7 @@ async function up({ store, name }: UpOptions): Promise<void> {
   }
 }
 
-function showThere({ record, inventory }: FoundLab, name: string, store: StoreKind): void {
+async function showThere({ record, inventory }: FoundLab, name: string, store: StoreKind): Promise<void> {
   if (inventory === null) {
     const { pid } = record.owner;
     throw new CliError(EXIT.failed, `the lab "${name}" is being built by process ${pid}`, "wait for it");
@@ -88,17 +93,22 @@ function showThere({ record, inventory }: FoundLab, name: string, store: StoreKi
     throw new CliError(EXIT.failed, `the lab is up already, with store ${inventory.store}`, remedy);
   }
   print([`the lab is up already, since ${record.created}`]);
-  print(renderLab(record.id, inventory, howTo(name), stdoutStyle()));
+  await show(record.id, inventory, name);
+}
+
+async function show(id: string, inventory: Inventory, name: string): Promise<void> {
+  const agents = await Promise.all(inventory.nodes.map(agentState));
+  print(renderLab(id, inventory, agents, howTo(name), stdoutStyle()));
 }
 
 function down({ name }: Named): void {
-  if (process.getuid?.() !== 0) throw new CliError(EXIT.permission, "the lab needs root", "run it with sudo");
+  needRoot();
   if (!takeDown(name)) throw new CliError(EXIT.failed, `there is no lab "${name}" to take down`);
   print(["the lab is taken down"]);
 }
 
 async function shell(host: string, words: string[], { name }: Named): Promise<void> {
-  if (process.getuid?.() !== 0) throw new CliError(EXIT.permission, "the lab needs root", "run it with sudo");
+  needRoot();
   const lab = findLab(name);
   if (lab === null) {
     throw new CliError(EXIT.failed, `there is no lab "${name}"`, `build it: ${howTo(name)("up")}`);

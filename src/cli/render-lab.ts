@@ -3,16 +3,20 @@ import type { Inventory } from "../lab/study/inventory.ts";
 import { WORLD } from "../lab/study/plan.ts";
 import { paint, type Style, table, wrap } from "./output.ts";
 
-/** @param call how to call a command of the lab: "shell worker" → "poplin lab shell worker" */
+/**
+ * @param agents how each node's agent is
+ * @param call how to call a command of the lab: "shell worker" → "poplin lab shell worker"
+ */
 export function renderLab(
   id: string,
   { store, nodes, pods }: Inventory,
+  agents: readonly string[],
   call: (words: string) => string,
   style: Style,
 ): string[] {
   const where = store === "etcd" ? "in etcd, at 172.19.0.5" : "in a directory, /run/leases";
   const columns = (titles: readonly string[]) => titles.map((title) => ({ title }));
-  const nodeRows = nodes.map(({ name, address, subnet }) => [name, address, subnet]);
+  const nodeRows = nodes.map(({ name, address, subnet }, i) => [name, address, subnet, agents[i]!]);
   const podRows = pods.map(({ name, address, node }) => [name, address, node]);
   const first = pods.find(({ name }) => name === "pod-2")!.address.split("/")[0];
   const commands: [string, string][] = [
@@ -23,7 +27,7 @@ export function renderLab(
   ];
   return [
     "",
-    ...table(columns(["NODE", "UNDERLAY", "PODS"]), nodeRows, style),
+    ...table(columns(["NODE", "UNDERLAY", "PODS", "AGENT"]), nodeRows, style),
     "",
     ...table(columns(["POD", "ADDRESS", "NODE"]), podRows, style),
     "",

@@ -1,8 +1,11 @@
 /** The labs that `poplin lab` has left up, by name, and the way into their hosts. */
+import { ApiClient } from "../../agent/api/client.ts";
+import { DEFAULT_SOCKET } from "../../agent/api/schema.ts";
 import { LabError } from "../errors.ts";
+import { isAlive } from "../owner.ts";
 import { demolish, type LabRecord, namespaceOf, records, sweep } from "../registry.ts";
-import { type Inventory, readInventory } from "./inventory.ts";
-import { enterMachine } from "./machine.ts";
+import { type Inventory, type NodeEntry, readInventory } from "./inventory.ts";
+import { enterMachine, pathOn } from "./machine.ts";
 import { BIN } from "./node.ts";
 
 export interface FoundLab {
@@ -16,6 +19,16 @@ export function findLab(name: string): FoundLab | null {
   sweep();
   const record = records().find((one) => one.name === name);
   return record === undefined ? null : { record, inventory: readInventory(record.id) };
+}
+
+/** How a node's agent is, in a word or two. */
+export async function agentState({ init }: NodeEntry): Promise<string> {
+  if (!isAlive(init)) return "the node has ended";
+  try {
+    return (await new ApiClient(pathOn(init, DEFAULT_SOCKET)).status()).state;
+  } catch {
+    return "no agent";
+  }
 }
 
 /** Takes the lab of this name down, also one that is being built. @returns whether there was one */
@@ -43,7 +56,11 @@ export function enter(lab: FoundLab, host: string, words: readonly string[]): En
   const run = words.length > 0 ? words : ["bash"];
   const { nodes, pods } = inventory;
   const node = nodes.find(({ name }) => name === host);
-  if (node !== undefined) return { command: throughSignals(enterMachine(node.init), run), env: withBin() };
+  if (node !== undefined) {
+    if (!isAlive(node.init))
+      throw new LabError("LAB_UNKNOWN", `${host} has ended`, "take the lab down and build it again");
+    return { command: throughSignals(enterMachine(node.init), run), env: withBin() };
+  }
   if (pods.some(({ name }) => name === host) || OUTSIDE.includes(host)) {
     const space = ["ip", "netns", "exec", namespaceOf(record.id, host)];
     const named = ["unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', host];

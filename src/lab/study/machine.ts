@@ -17,6 +17,7 @@ import { outputOf } from "../../host/output.ts";
 import { LabError } from "../errors.ts";
 import { Host } from "../host.ts";
 import type { Lab } from "../lab.ts";
+import { type Owner, startTime } from "../owner.ts";
 
 /** The machine's directories of which the node has its own version. */
 const OVERLAID = ["/etc", "/opt", "/root", "/var/lib"];
@@ -28,15 +29,17 @@ export interface MachineOptions {
   readonly shared?: Readonly<Record<string, string>>;
 }
 
-/** What has to be known to run something on a machine. */
-export interface MachineInit {
-  /** Its first process, by the pid that the machine around it knows. */
-  readonly pid: number;
-}
+/** Its first process, by which it is entered: as the machine around it knows it. */
+export type MachineInit = Owner;
 
-/** Words that run a command there. It has not its own session: from a terminal, job control works. */
+/** Words that run a command there. In the session that it is called from: at a terminal, job control works. */
 export function enterMachine({ pid }: MachineInit): string[] {
   return ["nsenter", "--target", String(pid), "--mount", "--uts", "--net", "--pid", "--wd=/"];
+}
+
+/** Where the machine around it finds a file of its. */
+export function pathOn({ pid }: MachineInit, file: string): string {
+  return `/proc/${pid}/root${file}`;
 }
 
 export class Machine extends Host {
@@ -55,7 +58,7 @@ export class Machine extends Host {
     for (const stream of [child.stdout!, child.stderr!]) stream.destroy();
     child.unref();
     const pid = Number(output.stdout);
-    if (pid > 0) return new Machine(host, { pid });
+    if (pid > 0) return new Machine(host, { pid, start: startTime(pid) ?? "" });
     throw new LabError(
       "LAB_UNAVAILABLE",
       `${host.name} cannot have directories and processes of its own: ${output.stderr.trim()}`,
@@ -75,7 +78,7 @@ export class Machine extends Host {
   }
 
   override path(file: string): string {
-    return `/proc/${this.init.pid}/root${file}`;
+    return pathOn(this.init, file);
   }
 
   override pidOf({ pid }: ChildProcess): number | undefined {

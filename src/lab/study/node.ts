@@ -9,6 +9,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DEFAULT_SOCKET } from "../../agent/api/schema.ts";
 import type { AgentStatus } from "../../agent/api/status-types.ts";
 import { AgentProcess, POPLIN } from "../agent-process.ts";
 import { CniRuntime } from "../cni.ts";
@@ -21,8 +22,6 @@ import { Machine } from "./machine.ts";
 import { exampleFile, type PodPlan } from "./plan.ts";
 import type { StudyStore } from "./store.ts";
 
-/** Where the agent listens, by the node's own path. */
-const SOCKET = "/run/poplin/agent.sock";
 const SUBNET_ENV = "/run/flannel/subnet.env";
 /** Where a node has `poplin`. */
 export const BIN = "/opt/poplin/bin";
@@ -63,7 +62,7 @@ export class StudyNode {
     this.machine = machine;
     this.#flags = flags;
     this.agent = new AgentProcess(machine, {
-      socket: machine.path(SOCKET),
+      socket: machine.path(DEFAULT_SOCKET),
       log: lab.file(`${plan.name}.log`),
     });
     this.#runtime = new CniRuntime(machine, {
