@@ -2,17 +2,15 @@
  * The study's commands, typed on the lab of the study: what they print is compared in meaning with what the study shows.
  * `study/commands.ts` has every command of the study, `study/cases-*.ts` what it shows, line by line of its text.
  */
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PLUGINS } from "../../src/lab/study/node.ts";
 import { StudyLab } from "../../src/lab/study/study-lab.ts";
-import { describeWith, lab, type Need, tool } from "../helpers/needs.ts";
+import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { CASES, documented } from "./study/cases.ts";
 import { COMMANDS } from "./study/commands.ts";
 import { compare, type Difference } from "./study/compare.ts";
+import { plugins } from "./study/needs.ts";
 import { shellOn } from "./study/shell.ts";
 
-const plugins: Need = existsSync(`${PLUGINS.from}/bridge`) ? null : "needs containernetworking-plugins";
 const TOOLS = [
   "ping",
   "iptables",
@@ -26,7 +24,7 @@ const TOOLS = [
   "stdbuf",
 ];
 
-describeWith([lab(), plugins, ...TOOLS.map(tool)], "the study's commands", () => {
+describeWith([lab(), plugins(), ...TOOLS.map(tool)], "the study's commands", () => {
   let study: StudyLab;
   const seen = new Set<Difference>();
   beforeAll(async () => {
