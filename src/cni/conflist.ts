@@ -2,6 +2,7 @@
  * A network configuration for container runtimes in which all is said that flannel's plugin would fill in: runtimes run
  * `bridge` and `portmap` themselves then, and no process of ours starts for a pod.
  */
+import { addressOf, parseCidr } from "../control/address.ts";
 import { parseConf } from "./conf.ts";
 import { delegateConf } from "./delegate-conf.ts";
 import type { PodNetwork } from "./pod-network.ts";
@@ -23,9 +24,23 @@ const MARK_TEXT =
 
 /** @returns the file's text */
 export function formatConflist(pods: PodNetwork): string {
-  const { name, cniVersion, ...bridge } = delegateConf(parseConf(JSON.stringify(CONF)), pods);
+  const ipam = { routes: gatewayRoutes(pods) };
+  const conf = parseConf(JSON.stringify({ ...CONF, ipam }));
+  const { name, cniVersion, ...bridge } = delegateConf(conf, { ...pods, networks: [] });
   const portmap = { type: "portmap", capabilities: { portMappings: true } };
   return `${JSON.stringify({ name, cniVersion, [MARK]: MARK_TEXT, plugins: [bridge, portmap] }, null, 2)}\n`;
+}
+
+/**
+ * The routes to all pods by the gateway's address, which bridge would fill in at ADD. It has to be said for CHECK: bridge
+ * (1.1.1) looks there for a route without a gateway, and does not find what it has made itself.
+ */
+function gatewayRoutes({ networks, subnets }: PodNetwork): { dst: string; gw: string }[] {
+  const own = subnets.map(parseCidr);
+  return networks.flatMap((dst) => {
+    const subnet = own.find(({ family }) => family === parseCidr(dst).family);
+    return subnet === undefined ? [] : [{ dst, gw: addressOf(subnet.family, subnet.first + 1n) }];
+  });
 }
 
 /** Whether a file is one of these, of whatever network: others are somebody's. */

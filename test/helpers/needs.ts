@@ -75,6 +75,17 @@ export function lab(): Need {
   return namespaces() ?? tun() ?? shim() ?? built();
 }
 
+/** Debian's CNI plugins. */
+export function cniPlugins(): Need {
+  return existsSync("/usr/lib/cni/bridge") ? null : "needs CNI plugins in /usr/lib/cni";
+}
+
+/** dist/cni/flannel as of src/; takes two seconds where it is not. @throws with the builder's output when it cannot be made */
+export function cniExecutable(): Need {
+  execFileSync(process.execPath, [join(ROOT, "scripts/build-cni.mjs")]);
+  return null;
+}
+
 let upToDate = false;
 
 /** dist/ as of src/, for tests that start processes. @throws with the compiler's output when it does not compile */
