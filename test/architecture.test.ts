@@ -16,7 +16,7 @@ const LESS: Readonly<Record<string, (file: string) => boolean>> = {
   control: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
   host: (file) => ["wire", "fdb", "dataplane"].includes(roomOf(file)!),
   stores: (file) => roomOf(file) === "control",
-  cni: (file) => ["src/control/address.ts", "src/host/subnet-env.ts"].includes(file),
+  cni: (file) => ["src/wire/bytes.ts", "src/host/subnet-env.ts"].includes(file),
   teach: (file) =>
     ["wire", "fdb", "dataplane"].includes(roomOf(file)!) ||
     /^src\/io\/(memory(\.ts|\/)|pcapng\.ts|capture-reader\.ts)/.test(file),

@@ -7,8 +7,8 @@ import { delegateConf } from "./delegate-conf.ts";
 import type { PodNetwork } from "./pod-network.ts";
 
 /**
- * What kube-flannel's configuration asks for, under its name. Of its version no: from 0.4.0 on there is CHECK, and DEL
- * hears what ADD has made; 1.0.0 is what plugins of 2021 and later know.
+ * What kube-flannel's configuration asks for, under its name. Not of its version: from 0.4.0 on DEL hears what ADD has
+ * made; 1.0.0 is what plugins of 2021 and later know.
  */
 const CONF = {
   name: "cbr0",
@@ -25,7 +25,16 @@ const MARK_TEXT =
 export function formatConflist(pods: PodNetwork): string {
   const { name, cniVersion, ...bridge } = delegateConf(parseConf(JSON.stringify(CONF)), pods);
   const portmap = { type: "portmap", capabilities: { portMappings: true } };
-  return `${JSON.stringify({ name, cniVersion, [MARK]: MARK_TEXT, plugins: [bridge, portmap] }, null, 2)}\n`;
+  const list = {
+    name,
+    cniVersion,
+    // At CHECK bridge (1.1.1) looks for the routes to all pods without the gateway that it has given them itself, and
+    // portmap for rules of the other family: both would call healthy pods broken.
+    disableCheck: true,
+    [MARK]: MARK_TEXT,
+    plugins: [bridge, portmap],
+  };
+  return `${JSON.stringify(list, null, 2)}\n`;
 }
 
 /** Whether a file is one of these, of whatever network: others are somebody's. */

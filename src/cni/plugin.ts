@@ -15,6 +15,7 @@ import { runDelegate } from "./delegate.ts";
 import { type DelegateConf, delegateConf } from "./delegate-conf.ts";
 import { CNI_CODE, CniError, errorResult } from "./error.ts";
 import { readPodNetwork } from "./pod-network.ts";
+import { withGateways } from "./prev-result.ts";
 import { State } from "./state.ts";
 import { awaitUnfinished } from "./unfinished.ts";
 import { assertSupported, atLeast, NEWEST, SUPPORTED, UNSAID } from "./version.ts";
@@ -129,7 +130,12 @@ function check({ env, conf, container, state }: Call): string {
   if (text === null) {
     throw new CniError(CNI_CODE.config, `container ${container} was not added: there is no ${state.path}`);
   }
-  return runDelegate(withResult(readObject(text) as DelegateConf, conf), env, env.CNI_PATH!);
+  const { prevResult } = conf;
+  const delegate = {
+    ...(readObject(text) as DelegateConf),
+    ...(prevResult && { prevResult: withGateways(prevResult) }),
+  };
+  return runDelegate(delegate, env, env.CNI_PATH!);
 }
 
 function del({ env, conf, container, ifname, state }: Call): string {

@@ -1,7 +1,7 @@
 /** What subnet.env says of this node's pods, as flannel's plugin reads it. */
 import { readFileSync } from "node:fs";
-import { parseCidr } from "../control/address.ts";
 import { parseSubnetEnv } from "../host/subnet-env.ts";
+import { networkOf } from "./cidr.ts";
 import { CNI_CODE, CniError } from "./error.ts";
 
 export interface PodNetwork {
@@ -34,12 +34,17 @@ export function readPodNetwork(path: string): PodNetwork {
 export function parsePodNetwork(text: string, path: string): PodNetwork {
   const variables = parseSubnetEnv(text);
   const value = (name: string): string => variables.get(name) ?? "";
+  // Without host bits: in FLANNEL_SUBNET stands the gateway's address.
   const cidrs = (...names: string[]): string[] =>
     names.flatMap((name) =>
       value(name)
         .split(",")
         .filter(Boolean)
-        .map((cidr) => networkOf(cidr, name, path)),
+        .map((text) => {
+          const network = networkOf(text);
+          if (network === null) throw bad(path, `has no CIDR in ${name}: ${text}`);
+          return network;
+        }),
     );
   const networks = [...new Set(cidrs("FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK"))];
   const subnets = cidrs("FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET");
@@ -52,16 +57,6 @@ export function parsePodNetwork(text: string, path: string): PodNetwork {
   const mtu = Number(value("FLANNEL_MTU"));
   if (!/^\d+$/.test(value("FLANNEL_MTU")) || mtu >= 2 ** 32) throw bad(path, "has no number in FLANNEL_MTU");
   return { networks, subnets, mtu, ipMasq: value("FLANNEL_IPMASQ") === "true" };
-}
-
-/** Without host bits: in FLANNEL_SUBNET stands the gateway's address. */
-function networkOf(text: string, name: string, path: string): string {
-  try {
-    const { network, prefix } = parseCidr(text);
-    return `${network}/${prefix}`;
-  } catch (error) {
-    throw bad(path, `has no CIDR in ${name}: ${(error as Error).message}`);
-  }
 }
 
 function bad(path: string, what: string): CniError {

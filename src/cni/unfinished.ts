@@ -35,13 +35,22 @@ export function awaitUnfinished(container: string, ifname: string): void {
 function working(marks: readonly string[]): number[] {
   // A plugin that calls several others deletes what it has added within its own ADD: those above us are none of them.
   const above = ancestors();
-  return readdirSync("/proc")
+  return processes()
     .filter((name) => /^\d+$/.test(name) && !above.has(Number(name)))
     .filter((pid) => {
       const environment = new Set(read(`/proc/${pid}/environ`).split("\0"));
       return marks.every((mark) => environment.has(mark));
     })
     .map(Number);
+}
+
+/** Names in /proc; none where there is no /proc. */
+function processes(): string[] {
+  try {
+    return readdirSync("/proc");
+  } catch {
+    return [];
+  }
 }
 
 /** This process and all above it. */

@@ -17,7 +17,23 @@ import { type Outcome, runPlugin } from "../../src/cni/plugin.ts";
 
 const ENV =
   "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
-const RESULT = { cniVersion: "1.0.0", ips: [{ address: "10.244.1.2/24" }] };
+const RESULT = {
+  cniVersion: "1.0.0",
+  ips: [
+    { address: "10.244.1.2/24", gateway: "10.244.1.1" },
+    { address: "fd00::2/64", gateway: "fd00::1" },
+  ],
+  routes: [{ dst: "10.244.0.0/16" }, { dst: "fd01::/16" }, { dst: "10.0.0.0/8", gw: "10.244.1.9" }],
+};
+/** With the gateways that bridge has used. */
+const CHECKED = {
+  ...RESULT,
+  routes: [
+    { dst: "10.244.0.0/16", gw: "10.244.1.1" },
+    { dst: "fd01::/16", gw: "fd00::1" },
+    { dst: "10.0.0.0/8", gw: "10.244.1.9" },
+  ],
+};
 
 let folder: string;
 beforeEach(() => {
@@ -92,7 +108,7 @@ describe("ADD, CHECK and DEL", () => {
         .slice(1)
         .map((one) => one.conf),
     ).toEqual([
-      { ...conf, prevResult: RESULT },
+      { ...conf, prevResult: CHECKED },
       { ...conf, prevResult: RESULT },
     ]);
     expect(kept()).toEqual([]);
