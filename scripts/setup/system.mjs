@@ -22,6 +22,10 @@ const PACKAGES = {
   nftables: program("nft"),
   openssl: program("openssl"),
   faketime: program("faketime"),
+  "bridge-utils": program("brctl"),
+  conntrack: program("conntrack"),
+  "net-tools": program("route"),
+  procps: program("pgrep"),
   // Not in PATH: container runtimes know where.
   "containernetworking-plugins": () => existsSync("/usr/lib/cni/bridge"),
   "etcd-server": program("etcd"),
@@ -38,6 +42,8 @@ const TEST = [
   "openssl",
   "faketime",
   "containernetworking-plugins",
+  // What the study looks at a node with.
+  ...["bridge-utils", "conntrack", "net-tools", "procps"],
 ];
 const BY_PURPOSE = {
   demo: LAB,

@@ -8,9 +8,9 @@ import { listNamespaces } from "../../src/lab/netns.ts";
 import { isAlive } from "../../src/lab/owner.ts";
 import { demolish, folderOf, records, sweep } from "../../src/lab/registry.ts";
 import { readInventory } from "../../src/lab/study/inventory.ts";
-import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { cniPlugins, describeWith, lab, tool } from "../helpers/needs.ts";
+import { until } from "./agents.ts";
 import { etcdNeeds } from "./flannel/etcd.ts";
-import { plugins } from "./study/needs.ts";
 
 /** Beside one that somebody may have up. */
 const NAME = `test-${process.pid}`;
@@ -36,12 +36,12 @@ function remains(id: string): string[] {
   return [...spaces, ...stdout.split("\n").filter(Boolean), ...(existsSync(folderOf(id)) ? ["folder"] : [])];
 }
 
-describeWith([lab(), plugins(), tool("ping"), tool("iptables"), tool("pgrep")], "poplin lab", () => {
+describeWith([lab(), cniPlugins(), tool("ping"), tool("iptables"), tool("pgrep")], "poplin lab", () => {
   afterEach(() => {
     for (const id of ids()) demolish(id);
   });
 
-  it("up, in, up again, down: what it prints works, and nothing is left", () => {
+  it("up, in, up again, down: what it prints works, and nothing is left", async () => {
     const up = poplinLab(["up"]);
     expect([up.status, up.stderr]).toEqual([0, ""]);
     expect(up.stdout.split("\n").filter((line) => line.length > 80 && !line.startsWith("  "))).toEqual([]);
@@ -80,7 +80,8 @@ describeWith([lab(), plugins(), tool("ping"), tool("iptables"), tool("pgrep")], 
 
     expect(run(down!)).toMatchObject({ status: 0, stdout: "the lab is taken down\n" });
     expect(remains(id!)).toEqual([]);
-    expect(inits.map(isAlive)).toEqual([false, false, false]);
+    // They are killed by then, and buried a moment later.
+    await until("the end of the nodes", () => !inits.some(isAlive));
     expect(poplinLab(["down"])).toMatchObject({ status: 1, stderr: expect.stringContaining("no lab") });
     const gone = poplinLab(["shell", "worker"]);
     expect([gone.status, gone.stderr]).toEqual([1, expect.stringMatching(/→ build it: .* lab up/)]);

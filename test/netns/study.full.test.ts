@@ -4,11 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StudyLab } from "../../src/lab/study/study-lab.ts";
-import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { cniPlugins, describeWith, lab, tool } from "../helpers/needs.ts";
 import { CASES, documented } from "./study/cases.ts";
 import { COMMANDS } from "./study/commands.ts";
 import { compare, type Difference } from "./study/compare.ts";
-import { plugins } from "./study/needs.ts";
 import { shellOn } from "./study/shell.ts";
 
 const TOOLS = [
@@ -24,7 +23,7 @@ const TOOLS = [
   "stdbuf",
 ];
 
-describeWith([lab(), plugins(), ...TOOLS.map(tool)], "the study's commands", () => {
+describeWith([lab(), cniPlugins(), ...TOOLS.map(tool)], "the study's commands", () => {
   let study: StudyLab;
   const seen = new Set<Difference>();
   beforeAll(async () => {
