@@ -116,7 +116,7 @@ async function shell(host: string, words: string[], { name }: Named): Promise<vo
   const { command, env } = enter(lab, host, words);
   // Ctrl-C is for what runs there; this process only waits for it.
   process.on("SIGINT", () => {}).on("SIGQUIT", () => {});
-  const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
+  const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env, cwd: "/" });
   const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
   // As a shell says it.
   process.exitCode = code ?? 128 + constants.signals[signal!];

@@ -1,6 +1,6 @@
 /** `poplin lab` as text: what is there, and what to type. Pure: gives lines. */
 import type { Inventory } from "../lab/study/inventory.ts";
-import { WORLD } from "../lab/study/plan.ts";
+import { ETCD, LEASES, WORLD } from "../lab/study/plan.ts";
 import { paint, type Style, table, wrap } from "./output.ts";
 
 /**
@@ -14,7 +14,7 @@ export function renderLab(
   call: (words: string) => string,
   style: Style,
 ): string[] {
-  const where = store === "etcd" ? "in etcd, at 172.19.0.5" : "in a directory, /run/leases";
+  const where = store === "etcd" ? `in etcd, at ${ETCD.address}` : `in a directory, ${LEASES}`;
   const columns = (titles: readonly string[]) => titles.map((title) => ({ title }));
   const nodeRows = nodes.map(({ name, address, subnet }, i) => [name, address, subnet, agents[i]!]);
   const podRows = pods.map(({ name, address, node }) => [name, address, node]);

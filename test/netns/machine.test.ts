@@ -7,7 +7,7 @@ import { Machine } from "../../src/lab/study/machine.ts";
 import { describeWith, namespaces, tool } from "../helpers/needs.ts";
 import { until } from "./agents.ts";
 
-describeWith([namespaces(), tool("nsenter"), tool("setpriv"), tool("lsns")], "a machine", () => {
+describeWith([namespaces(), tool("nsenter"), tool("setpriv"), tool("ps"), tool("pgrep")], "a machine", () => {
   let lab: Lab;
   afterEach(() => lab.destroy());
 
@@ -42,7 +42,7 @@ describeWith([namespaces(), tool("nsenter"), tool("setpriv"), tool("lsns")], "a 
     lab = Lab.create();
     const directory = lab.file("shared");
     mkdirSync(directory);
-    const one = await boot("one", { "/shared": directory });
+    const one = await boot("one", { "/run/shared": directory });
     writeFileSync(`${directory}/letter`, "from around");
     expect((await one.exec("cat", ["/run/shared/letter"])).stdout).toBe("from around");
     const pod = lab.addHost("pod");
@@ -74,7 +74,7 @@ describeWith([namespaces(), tool("nsenter"), tool("setpriv"), tool("lsns")], "a 
 
   it("that cannot be made says what was refused, and what it needs", async () => {
     lab = Lab.create();
-    await expect(boot("one", { "/shared": "/no/such/directory" })).rejects.toMatchObject({
+    await expect(boot("one", { "/run/shared": "/no/such/directory" })).rejects.toMatchObject({
       code: "LAB_UNAVAILABLE",
       message: expect.stringMatching(/one cannot have directories .*no\/such\/directory/s),
       remedy: expect.stringContaining("privileged"),

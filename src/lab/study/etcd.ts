@@ -4,7 +4,7 @@ import { LabError } from "../errors.ts";
 import type { ExecResult, Host } from "../host.ts";
 import type { Lab } from "../lab.ts";
 import type { Network } from "../network.ts";
-import { planNode } from "../plan.ts";
+import { ETCD } from "./plan.ts";
 
 /** Milliseconds after which an etcd that does not answer never will. */
 const PATIENCE = 25_000;
@@ -17,10 +17,9 @@ export class EtcdHost {
 
   /** @throws LabError LAB_UNAVAILABLE when it does not start */
   static async start(lab: Lab, network: Network): Promise<EtcdHost> {
-    const plan = planNode("etcd", 3);
-    const host = lab.addHost(plan.name);
-    network.attach(host, plan);
-    const etcd = new EtcdHost(host, `http://${plan.address}:2379`);
+    const host = lab.addHost(ETCD.name);
+    network.attach(host, ETCD);
+    const etcd = new EtcdHost(host, `http://${ETCD.address}:2379`);
     await etcd.#run(lab.file("etcd.data"), lab.file("etcd.log"));
     return etcd;
   }

@@ -8,7 +8,8 @@
  *   mnt     /run of its own, so /run/flannel and /run/xtables.lock; /etc/cni, /opt/cni, /var/lib/cni and those in OWN;
  *           /etc, /opt, /root and /var/lib are the machine's until somebody writes there
  *
- * Everything that is written lies in a tmpfs that the mount namespace alone holds: with the last process it is gone.
+ * What is written in these lies in a tmpfs that the mount namespace alone holds: with the last process it is gone. All
+ * other directories are the machine's.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +26,7 @@ const OVERLAID = ["/etc", "/opt", "/root", "/var/lib"];
 const OWN = ["/etc/cni", "/etc/kube-flannel", "/opt/cni", "/opt/poplin", "/var/lib/cni"];
 
 export interface MachineOptions {
-  /** The machine's directories that the node shares, by the place where it has them, under /run. */
+  /** The machine's directories that the node shares, by the place under /run where it has them. */
   readonly shared?: Readonly<Record<string, string>>;
 }
 
@@ -110,8 +111,8 @@ function bootScript(name: string, room: string, { shared = {} }: MachineOptions)
     return [`mkdir -p ${from} ${directory}`, `mount --bind ${from} ${directory}`];
   };
   const share = ([place, directory]: [string, string]): string[] => [
-    `mkdir -p ${own("run", place)}`,
-    `mount --bind '${directory}' ${own("run", place)}`,
+    `mkdir -p ${own("", place)}`,
+    `mount --bind '${directory}' ${own("", place)}`,
   ];
   return [
     "read -r pid rest < /proc/self/stat",
@@ -120,9 +121,9 @@ function bootScript(name: string, room: string, { shared = {} }: MachineOptions)
     ...OVERLAID.flatMap(overlay),
     ...OWN.flatMap(bind),
     // Pods are namespaces with names, which a runtime and `ip netns` look for here.
-    `mkdir -p ${own("run", "/netns")} ${own("run", "/flannel")}`,
-    `mount --rbind /run/netns ${own("run", "/netns")}`,
-    `touch ${own("run", "/xtables.lock")}`,
+    `mkdir -p ${["netns", "flannel", "poplin"].map((name) => own("", `/run/${name}`)).join(" ")}`,
+    `mount --rbind /run/netns ${own("", "/run/netns")}`,
+    `touch ${own("", "/run/xtables.lock")}`,
     ...Object.entries(shared).flatMap(share),
     `mount --rbind '${room}/run' /run`,
     "mount -t proc proc /proc",

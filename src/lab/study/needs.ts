@@ -6,8 +6,7 @@ import type { StoreKind } from "./store.ts";
 
 const PROGRAMS: readonly (readonly [program: string, by: string])[] = [
   ["iptables", "iptables"],
-  ["nsenter", "util-linux"],
-  ["setpriv", "util-linux"],
+  ...["unshare", "nsenter", "setpriv"].map((program) => [program, "util-linux"] as const),
 ];
 const ETCD: typeof PROGRAMS = [
   ["etcd", "etcd-server"],

@@ -5,6 +5,7 @@
  *   /etc/cni/net.d/10-flannel.conflist               for the container runtime
  *   /opt/cni/bin/                                    the plugins that the study lists
  *   /opt/poplin/bin/                                 poplin, also as flanneld
+ *   /run/poplin/flanneld.log                         what the agent says
  */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -22,6 +23,7 @@ import { Machine } from "./machine.ts";
 import { exampleFile, type PodPlan } from "./plan.ts";
 import type { StudyStore } from "./store.ts";
 
+const LOG = "/run/poplin/flanneld.log";
 const SUBNET_ENV = "/run/flannel/subnet.env";
 /** Where a node has `poplin`. */
 export const BIN = "/opt/poplin/bin";
@@ -41,7 +43,8 @@ const PATIENCE = 30_000;
 export class StudyNode {
   readonly plan: NodePlan;
   readonly machine: Machine;
-  readonly agent: AgentProcess;
+  /** Its signals would end `nsenter`, which takes the agent with it: `pkill flanneld` on the machine is how to end it. */
+  readonly #agent: AgentProcess;
   readonly #lab: Lab;
   readonly #runtime: CniRuntime;
   readonly #flags: readonly string[];
@@ -61,9 +64,9 @@ export class StudyNode {
     this.plan = plan;
     this.machine = machine;
     this.#flags = flags;
-    this.agent = new AgentProcess(machine, {
+    this.#agent = new AgentProcess(machine, {
       socket: machine.path(DEFAULT_SOCKET),
-      log: lab.file(`${plan.name}.log`),
+      log: machine.path(LOG),
     });
     this.#runtime = new CniRuntime(machine, {
       conf: "/etc/cni/net.d",
@@ -74,9 +77,9 @@ export class StudyNode {
 
   /** Starts the agent; resolves when it forwards. Under flanneld's name, so that `pgrep flanneld` finds it. */
   async start(): Promise<void> {
-    const env = { NODE_OPTIONS: "--title=flanneld", PATH: process.env.PATH };
-    this.agent.spawn(["flanneld", "--ip-masq", ...this.#flags], env);
-    await this.agent.ready();
+    const env = { NODE_OPTIONS: "--title=flanneld" };
+    this.#agent.spawn(["flanneld", "--ip-masq", ...this.#flags], env);
+    await this.#agent.ready();
   }
 
   /** Waits until it has so many peers, and has said what pods are set up from. @throws LabError LAB_AGENT */
@@ -87,7 +90,7 @@ export class StudyNode {
       if (peers.filter(({ state }) => state === "ok").length === others && this.subnetEnv() !== "") return;
       if (performance.now() > deadline) {
         const why = `${this.plan.name} does not know its ${others} peers after ${PATIENCE / 1000} s`;
-        throw new LabError("LAB_AGENT", `${why}\n${this.agent.log()}`.trim());
+        throw new LabError("LAB_AGENT", `${why}\n${this.#agent.log()}`.trim());
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -110,7 +113,7 @@ export class StudyNode {
   }
 
   status(): Promise<AgentStatus> {
-    return this.agent.client.status();
+    return this.#agent.client.status();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Who is in the study's cluster, and where: nodes, pods, and what lies outside. */
 import { fileURLToPath } from "node:url";
 import { studyPlans } from "../demo/study.ts";
-import type { NodePlan } from "../plan.ts";
+import { type NodePlan, planNode } from "../plan.ts";
 
 /** In the study's order. Names as in kind, whose containers are called "myk8s-worker" and so on. */
 export const NODES: readonly NodePlan[] = (() => {
@@ -26,6 +26,10 @@ export const PODS: readonly PodPlan[] = [
   { name: "pod-1", node: "worker" },
   { name: "pod-2", node: "worker2" },
 ];
+
+/** Where the nodes meet: the directory that each has at this place, or etcd. */
+export const LEASES = "/run/leases";
+export const ETCD = planNode("etcd", 3);
 
 /** What stands for the world outside: the address that the study pings. */
 export const WORLD = "8.8.8.8";

@@ -10,7 +10,7 @@ import type { Network } from "../network.ts";
 import { VNI } from "../node.ts";
 import type { NodePlan } from "../plan.ts";
 import { EtcdHost } from "./etcd.ts";
-import { exampleFile, NODES } from "./plan.ts";
+import { exampleFile, LEASES, NODES } from "./plan.ts";
 
 export type StoreKind = "file" | "etcd";
 
@@ -26,15 +26,12 @@ export async function makeStore(lab: Lab, network: Network, kind: StoreKind): Pr
   return kind === "etcd" ? inEtcd(lab, network, conf) : inDirectory(lab, conf);
 }
 
-/** As nodes see it. */
-const DIRECTORY = "/leases";
-
 function inDirectory(lab: Lab, conf: string): StudyStore {
   const directory = lab.file("leases");
   mkdirSync(join(directory, "subnets"), { recursive: true });
   writeFileSync(join(directory, "config"), conf);
   for (const { key, value } of NODES.map(leaseOf)) writeFileSync(join(directory, "subnets", key), value);
-  return { flags: ["--lease-dir", `/run${DIRECTORY}`], shared: { [DIRECTORY]: directory } };
+  return { flags: ["--lease-dir", LEASES], shared: { [LEASES]: directory } };
 }
 
 /** flannel's, and the default of --etcd-prefix. */

@@ -1,6 +1,7 @@
 /** No command of the study is forgotten. Its text is not here: POPLIN_STUDY=FILE compares the table with it. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { exampleFile } from "../../../src/lab/study/plan.ts";
 import { CASES } from "./cases.ts";
 import { COMMANDS } from "./commands.ts";
 import { typedIn } from "./typed.ts";
@@ -20,6 +21,12 @@ describe("the study's commands", () => {
         .map(Number)
         .filter((line) => !lines.includes(line)),
     ).toEqual([]);
+  });
+
+  it("stand in examples/study/README.md, as they are typed there", () => {
+    const readme = readFileSync(exampleFile("README.md"), "utf8").replaceAll("\\|", "|");
+    const runs = COMMANDS.filter(({ at }) => at.length > 0).map(({ run }) => run);
+    expect(runs.filter((run) => !readme.includes(`\`${run}\``))).toEqual([]);
   });
 
   const file = process.env.POPLIN_STUDY;

@@ -92,7 +92,7 @@ export const bridge: Case = {
     expect(here.get("bridge_id")).toBe(`8000.${mac}`);
     expect(here.get("designated_root")).toBe(`8000.${mac}`);
     expect(text.slice(3, 5)).toEqual(["inet 10.244.2.1/24 brd 10.244.2.255 scope global cni0", FOREVER]);
-    expect(text[5]).toMatch(/^inet6 fe80::\S+\/64 scope link$/);
+    expect(text[5]).toMatch(/^inet6 fe80::\S+\/64 scope link(?: proto kernel_ll)?$/);
     return null;
   },
 };
@@ -110,7 +110,7 @@ export const vtep: Case = {
     const { device, underlay } = JSON.parse(stdout);
     expect([device.vni, underlay.local, underlay.port]).toEqual([1, "172.19.0.2", 8472]);
     expect(text.slice(3, 5)).toEqual(["inet 10.244.1.0/32 scope global flannel.1", FOREVER]);
-    expect(text[5]).toMatch(/^inet6 fe80::\S+\/64 scope link$/);
+    expect(text[5]).toMatch(/^inet6 fe80::\S+\/64 scope link(?: proto kernel_ll)?$/);
     return "a TAP" as const;
   },
 };
