@@ -129,7 +129,7 @@ function furnish(machine: Machine): void {
   }
   copyFileSync(exampleFile("cni-conf.json"), place("/etc/cni/net.d/10-flannel.conflist"));
   for (const name of PLUGINS.names) symlinkSync(`${PLUGINS.from}/${name}`, place(`/opt/cni/bin/${name}`));
-  // The plugin is the code of this build, run by Node; a cluster's nodes have it as one executable (`npm run build:cni`).
+  // The plugin is the code of this build, run by Node; a cluster's nodes have it as one executable (docs/cni.md).
   const programs = {
     "/opt/cni/bin/flannel": [PLUGIN],
     [`${BIN}/poplin`]: [POPLIN],
