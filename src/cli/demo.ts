@@ -3,7 +3,6 @@
  * runs the kernel's VXLAN; otherwise the same dataplane runs in memory. Whatever ends it, the lab is taken down, unless
  * `--keep` was asked for.
  */
-import { relative } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { playDemo } from "../lab/demo/demo.ts";
 import { MemoryStage } from "../lab/demo/memory-stage.ts";
@@ -14,6 +13,7 @@ import { demolish, type LabRecord, records, sweep } from "../lab/registry.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { paint } from "./output.ts";
+import { ownCommand } from "./own-command.ts";
 import {
   renderKept,
   renderMatrix,
@@ -97,12 +97,6 @@ function leave(stage: NamespaceStage): void {
   print(renderKept(stage.scene, sockets, ownCommand(), stdoutStyle()));
 }
 
-/** How to call this very poplin again: "node dist/cli/main.js" in a clone. */
-function ownCommand(): string {
-  const script = process.argv[1] ?? "poplin";
-  return script.endsWith(".js") ? `node ${relative(process.cwd(), script)}` : "poplin";
-}
-
 async function play(stage: Stage): Promise<void> {
   const style = stdoutStyle();
   const { places } = stage.scene;
@@ -144,7 +138,8 @@ function takeDown(which: string | true): void {
 
 /** @throws CliError when there are several */
 function onlyKept(labs: readonly LabRecord[]): LabRecord | undefined {
-  const kept = labs.filter((lab) => lab.kept);
+  // One with a name is `poplin lab`'s.
+  const kept = labs.filter((lab) => lab.kept && lab.name === null);
   if (kept.length < 2) return kept[0];
   const ids = kept.map(({ id }) => id).join(", ");
   throw new CliError(EXIT.usage, `several labs are up: ${ids}`, "say which: poplin demo --down ID");

@@ -84,6 +84,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "three nodes on this machine, joined by one overlay",
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
+  lab: {
+    about: "a flannel cluster on this machine, to look around in",
+    load: async () => (await import("./lab.ts")).labCommand(),
+  },
 };
 
 /**

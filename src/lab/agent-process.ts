@@ -68,7 +68,7 @@ export class AgentProcess {
       if (ended(agent)) throw this.#failed(`the agent ended with ${agent.signalCode ?? agent.exitCode}`);
       try {
         const status = await this.client.status();
-        if (status.pid === agent.pid && status.state !== "starting") return;
+        if (status.pid === this.host.pidOf(agent) && status.state !== "starting") return;
         last = `it says "${status.state}"`;
       } catch (error) {
         last = (error as Error).message;

@@ -97,6 +97,16 @@ export class Host {
     this.sysctl6({ "conf/all/forwarding": 1 });
   }
 
+  /** Where this process finds a file of the host's. */
+  path(file: string): string {
+    return file;
+  }
+
+  /** The pid that a child of `spawn` has by its own count; undefined when it has ended. */
+  pidOf(child: ChildProcess): number | undefined {
+    return child.pid;
+  }
+
   /** Pids of what runs here. */
   pids(): number[] {
     return pidsIn(this.namespace);

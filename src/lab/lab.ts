@@ -27,14 +27,15 @@ export class Lab {
 
   /**
    * Sweeps up what dead owners left, then starts an empty lab.
+   * @param name as `poplin lab` calls it
    * @throws LabError LAB_UNAVAILABLE without root
    */
-  static create(): Lab {
+  static create(name: string | null = null): Lab {
     if (process.getuid?.() !== 0) {
       throw new LabError("LAB_UNAVAILABLE", "network namespaces need root", "run it with sudo");
     }
     sweep();
-    return new Lab(register());
+    return new Lab(register(name));
   }
 
   private constructor(record: LabRecord) {
@@ -78,7 +79,7 @@ export class Lab {
     return join(folderOf(this.id), name);
   }
 
-  /** From now on the lab outlives this process; `poplin demo --down ID` takes it down. */
+  /** From now on the lab outlives this process; `poplin demo --down ID` and `poplin lab down` take it down. */
   keep(): void {
     this.#record = { ...this.#record, kept: true };
     save(this.#record);

@@ -33,6 +33,7 @@ export interface NodePlan {
 
 /** The machines' network, and who routes in it where there is a router. */
 export const UNDERLAY = {
+  network: "172.19.0.0/16",
   prefix: 16,
   prefix6: 64,
   gateway: "172.19.0.1",

@@ -17,8 +17,10 @@ export const LABS = "/run/poplin/labs";
 export interface LabRecord {
   readonly id: string;
   readonly owner: Owner;
-  /** It is meant to outlive its owner (`poplin demo --keep`); only `--down` takes it down. */
+  /** It is meant to outlive its owner (`poplin demo --keep`, `poplin lab up`); only `down` takes it down. */
   readonly kept: boolean;
+  /** As `poplin lab` calls it; null for those that have an id only. */
+  readonly name: string | null;
   /** ISO 8601, UTC. */
   readonly created: string;
 }
@@ -33,12 +35,16 @@ export function folderOf(id: string): string {
   return join(LABS, id);
 }
 
-/** Writes a new lab down, owned by this process. @returns its record, with an id that nobody else has */
-export function register(): LabRecord {
+/**
+ * Writes a new lab down, owned by this process.
+ * @param name as `poplin lab` calls it; null where the id is enough
+ * @returns its record, with an id that nobody else has
+ */
+export function register(name: string | null = null): LabRecord {
   mkdirSync(LABS, { recursive: true, mode: 0o755 });
   for (;;) {
     const id = randomBytes(3).toString("hex");
-    const record = { id, owner: self(), kept: false, created: new Date().toISOString() };
+    const record = { id, owner: self(), kept: false, name, created: new Date().toISOString() };
     try {
       writeFileSync(join(LABS, `${id}.json`), JSON.stringify(record), { mode: 0o600, flag: "wx" });
     } catch (error) {

@@ -111,7 +111,8 @@ function tryNamespace(): void {
   }
 }
 
-function inPath(program: string): boolean {
+/** Whether a program is in PATH or an sbin folder. */
+export function inPath(program: string): boolean {
   return [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"].some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
