@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
+  doctor: {
+    about: "say what is wrong with this node, and what to do about it",
+    load: async () => (await import("./doctor.ts")).doctorCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),
