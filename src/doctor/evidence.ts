@@ -92,6 +92,8 @@ export interface NodeEvidence {
   readonly overlays: readonly OverlayEvidence[];
   /** Packets that the kernel dropped for their source address while peers were pinged (IPReversePathFilter). */
   readonly reversePathDrops: number;
+  /** Datagrams that the agent could not send, and frames that its device did not take, meanwhile. */
+  readonly refused: { readonly sends: number; readonly writes: number };
   readonly cluster: ClusterEvidence | null;
 }
 

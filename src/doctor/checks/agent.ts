@@ -100,7 +100,11 @@ export const AGENT_SAYS: Check = {
     node === null
       ? null
       : node.status.health
-          .filter(({ level }) => level !== "info")
+          // What was refused in the last minute may be over: whether it is still so was tried (`packets-refused`).
+          .filter(
+            ({ level, message }) =>
+              level !== "info" && !/ refused (datagrams|frames), last with/.test(message),
+          )
           .map(({ level, message, remedy }) => ({
             seen: message,
             proof: "the agent's own, in `poplin status`",

@@ -157,4 +157,20 @@ export const PEERS: readonly Check[] = [
             },
       ),
   }),
+  {
+    code: "packets-refused",
+    group: "peers",
+    severity: "error",
+    about: "the kernel takes what the agent sends and writes",
+    why: "these packets are lost; the underlay refuses for want of a route, the TAP for want of being up",
+    cure: "`poplin stats` counts them as UNDERLAY_REFUSED and TAP_REFUSED, `poplin status` has the last errno",
+    unless: [...COMMON, "peer-unreachable", "mtu-too-big"],
+    judge: ({ node }) => {
+      if (node === null) return null;
+      const { sends, writes } = node.refused;
+      if (sends + writes === 0) return [];
+      const seen = `${sends} datagrams were refused by the underlay, ${writes} frames by the device`;
+      return [{ seen, proof: "counted while peers were pinged", remedy: "poplin status; poplin stats" }];
+    },
+  },
 ];

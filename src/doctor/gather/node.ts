@@ -44,6 +44,7 @@ export async function lookAtNode(
   const families = [...new Set(status.underlays.map(({ family }) => family))];
   const before = await readRuleset([...new Set([...families, 4 as const])]);
   const droppedBefore = reversePathDrops();
+  const refusedBefore = await refusals(client);
   const pairs = status.overlays.flatMap((overlay) => {
     const carrier = carrierOf(status, overlay);
     return carrier === undefined ? [] : [{ overlay, carrier }];
@@ -51,6 +52,7 @@ export async function lookAtNode(
   const peers: PeerEvidence[][] = [];
   for (const { overlay, carrier } of pairs) peers.push(await lookAtPeers(overlay, carrier, echoing));
   const drops = reversePathDrops() - droppedBefore;
+  const refusedAfter = await refusals(client);
   const after = await readRuleset([...new Set([...families, 4 as const])]);
   const links = await readHostLinks();
   const devices = await lookAtDevices(client, pairs, links);
@@ -70,6 +72,10 @@ export async function lookAtNode(
     carriers: status.underlays.map((carrier) => lookAtCarrier(carrier, status, links, before, after)),
     overlays,
     reversePathDrops: drops,
+    refused: {
+      sends: refusedAfter.sends - refusedBefore.sends,
+      writes: refusedAfter.writes - refusedBefore.writes,
+    },
     cluster: await lookAtCluster(client, status, cniFolder),
   };
 }
@@ -128,6 +134,11 @@ function lookAtCarrier(
     incoming: metBetween(before.blocked(incoming), after.blocked(incoming)),
     outgoing: metBetween(before.blocked(outgoing), after.blocked(outgoing)),
   };
+}
+
+async function refusals(client: ApiClient): Promise<NodeEvidence["refused"]> {
+  const { drops } = await client.stats();
+  return { sends: drops.tx.UNDERLAY_REFUSED ?? 0, writes: drops.rx.TAP_REFUSED ?? 0 };
 }
 
 /** Sends a packet of the overlay's full size, with DF set, to the first peer. */
