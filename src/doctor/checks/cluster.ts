@@ -1,7 +1,6 @@
 /** Pods' side of a node, and what a node of a flannel cluster has beside its overlay. */
 import type { Check, Fault } from "../check.ts";
 import type { ClusterEvidence, NodeEvidence } from "../evidence.ts";
-import { ofOverlay } from "./device.ts";
 
 type OfCluster = Omit<Check, "group" | "judge"> & {
   readonly judge: (cluster: ClusterEvidence, node: NodeEvidence) => readonly Fault[];
@@ -15,25 +14,40 @@ function check({ judge, ...rest }: OfCluster): Check {
   };
 }
 
+/** What fits all overlays: that over IPv6 is smaller by 20. */
+function overlayMtu({ overlays }: NodeEvidence): number {
+  return Math.min(...overlays.map(({ status: { device } }) => device.mtu));
+}
+
+function devicesOf({ overlays }: NodeEvidence): string {
+  return overlays.map(({ status: { device } }) => device.name).join(", ");
+}
+
 export const PODS: readonly Check[] = [
-  ofOverlay("pods", {
+  {
     code: "bridge-mtu",
+    group: "pods",
     severity: "error",
     about: "the pods' bridge has the overlay's MTU",
     why: "larger: pods send what does not fit, and what may not be fragmented is lost; smaller: throughput is",
     cure: "`ip link set cni0 mtu N`, and pods anew: their own interfaces keep what they were made with",
-    judge: ({ pods, status: { device } }) =>
-      pods === null || pods.mtu === device.mtu
-        ? []
-        : [
-            {
-              seen: `${pods.bridge} has an MTU of ${pods.mtu}, ${device.name} of ${device.mtu}`,
-              proof: `\`ip link show ${pods.bridge}\``,
-              remedy: `ip link set ${pods.bridge} mtu ${device.mtu}, and make the pods anew`,
-              severity: pods.mtu > device.mtu ? "error" : "warning",
-            },
-          ],
-  }),
+    judge: ({ node }) => {
+      if (node === null) return null;
+      const mtu = overlayMtu(node);
+      // With dual stack two overlays have one bridge.
+      const bridges = new Map(
+        node.overlays.flatMap(({ pods }) => (pods === null ? [] : [[pods.bridge, pods]])),
+      );
+      return [...bridges.values()]
+        .filter((pods) => pods.mtu !== mtu)
+        .map((pods) => ({
+          seen: `${pods.bridge} has an MTU of ${pods.mtu}, ${devicesOf(node)} of ${mtu}`,
+          proof: `\`ip link show ${pods.bridge}\``,
+          remedy: `ip link set ${pods.bridge} mtu ${mtu}, and make the pods anew`,
+          severity: pods.mtu > mtu ? "error" : "warning",
+        }));
+    },
+  },
 ];
 
 export const CLUSTER: readonly Check[] = [
@@ -43,18 +57,19 @@ export const CLUSTER: readonly Check[] = [
     about: "subnet.env says what the node has",
     why: "pods are set up from it: they would get addresses that nobody sends here, or another MTU",
     cure: "restart `poplin flanneld`, which writes it; see that nobody else does",
-    judge: ({ file, subnetFile }, { status }) => {
+    judge: ({ file, subnetFile }, node) => {
       const remedy = "restart poplin flanneld, which writes it";
       if (file.code !== "") return [{ seen: file.message, proof: "it was read", remedy }];
-      const { cluster, device } = status;
+      const { cluster } = node.status;
+      const mtu = overlayMtu(node);
       const subnets = [file.ipv4?.subnet, file.ipv6?.subnet].filter((text) => text !== undefined);
       const strange = subnets.filter((text) => !cluster!.subnets.some((own) => sameNetwork(own, text)));
       const wrong = [
         ...strange.map((text) => `says ${text}, the lease has ${cluster!.subnets.join(", ")}`),
         ...(subnets.length === 0 ? ["names no subnet"] : []),
-        ...(file.mtu === null || file.mtu === device.mtu
+        ...(file.mtu === null || file.mtu === mtu
           ? []
-          : [`says FLANNEL_MTU=${file.mtu}, ${device.name} has ${device.mtu}`]),
+          : [`says FLANNEL_MTU=${file.mtu}, ${devicesOf(node)} has ${mtu}`]),
       ];
       return wrong.map((what) => ({
         seen: `${subnetFile} ${what}`,
