@@ -234,6 +234,8 @@ function inPlace(peers: readonly PeerEvidence[]): readonly PeerEvidence[] {
   return peers.filter((one) => !one.direct && isComparable(one));
 }
 
-function isComparable({ peer: { state } }: PeerEvidence): boolean {
+/** Of a VTEP that is only flooded to there is no MAC, and no row. */
+function isComparable({ peer: { state, vtepMac } }: PeerEvidence): boolean {
+  if (vtepMac === "") return false;
   return state === "ok" || /could not be compared/.test(state);
 }

@@ -50,7 +50,11 @@ export async function lookAtNode(
     return carrier === undefined ? [] : [{ overlay, carrier }];
   });
   const peers: PeerEvidence[][] = [];
-  for (const { overlay, carrier } of pairs) peers.push(await lookAtPeers(overlay, carrier, echoing));
+  const rows = await client.fdb();
+  for (const { overlay, carrier } of pairs) {
+    const own = rows.filter(({ dev }) => dev === overlay.device.name);
+    peers.push(await lookAtPeers(overlay, carrier, own, echoing));
+  }
   const drops = reversePathDrops() - droppedBefore;
   const refusedAfter = await refusals(client);
   const after = await readRuleset([...new Set([...families, 4 as const])]);

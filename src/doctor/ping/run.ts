@@ -11,6 +11,7 @@ import { type AgentStatus, type CarrierStatus, carrierOf } from "../../agent/api
 import { Echoes } from "../../agent/path-mtu/echoes.ts";
 import { addressBytes, familyOf, parseCidr } from "../../control/address.ts";
 import { wayTo } from "../gather/ip.ts";
+import { portOf } from "../gather/peers.ts";
 import { knock, USUAL_SIZE } from "../gather/probes.ts";
 import type { Counted, PingEvidence, Rounds } from "./evidence.ts";
 import { measureMtu } from "./mtu.ts";
@@ -40,8 +41,9 @@ export async function measure(
 ): Promise<PingEvidence> {
   const { overlay, publicIp, inside } = target;
   const carrier = carrierOf(status, overlay)!;
-  const { port, family, local } = carrier;
+  const { family, local } = carrier;
   const choice = { dev: overlay.device.name };
+  const port = portOf(target, await client.fdb(choice), carrier);
   const underlay = await ping(local, publicIp, options);
   const udp = await knock(local, publicIp, port);
   const way = inside === null ? null : await wayTo(inside);
