@@ -15,7 +15,7 @@ it("docs/operating.md says of every finding why it matters and what to do", asyn
         `| \`${code}\` | ${severity} | ${cell(about)} | ${cell(why)} | ${cell(cure)} |`,
     );
     const head = ["| code | | all is well when | why it matters | what to do |", "|---|---|---|---|---|"];
-    return [`### ${group}`, "", ...head, ...rows].join("\n");
+    return [`### ${group === "start" ? "start, with `--pre`" : group}`, "", ...head, ...rows].join("\n");
   });
   const document = readFileSync(new URL(FILE, import.meta.url), "utf8");
   await expect(withPart(document, "checks", tables.join("\n\n"))).toMatchFileSnapshot(FILE);

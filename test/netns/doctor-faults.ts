@@ -170,4 +170,38 @@ export const FAULTS: Readonly<Record<string, (stage: Stage) => Planted>> = {
     remove: () => sh(a, `mv ${a.socket}.away ${a.socket}`),
     seen: /runs flannel\.1, and nobody answers/,
   }),
+  "a route to a peer's subnet that somebody else's took the place of": ({ a, b }) => ({
+    code: "peer-not-in-place",
+    plant: async () => {
+      a.host.ip(
+        ...["link add vpn0 type veth peer name vpn1", "link set vpn0 up", "link set vpn1 up"],
+        `route del ${b.plan.subnet} dev flannel.1`,
+        `route add ${b.plan.subnet} dev vpn0`,
+      );
+      await a.poplin(["reconcile"]);
+    },
+    remove: async () => {
+      a.host.ip("link del vpn0");
+      await a.poplin(["reconcile"]);
+    },
+    seen: /peer 172\.19\.0\.3: .*route .*10\.244\.2\.0\/24/,
+  }),
+  "another process that reads from the device": ({ a }) => ({
+    code: "queue-taken",
+    plant: () =>
+      sh(
+        a,
+        `'${process.execPath}' -e 'import("'$PWD/dist/io/linux/tap.js'").then(({ openTapQueue }) => { ` +
+          `openTapQueue("flannel.1"); setTimeout(() => {}, 60000); })' >/dev/null 2>&1 & ` +
+          `echo $! > ${a.socket}.pid; sleep 1`,
+      ),
+    remove: () => sh(a, `kill $(cat ${a.socket}.pid)`),
+    seen: /node \(pid \d+\) holds a queue of flannel\.1, too/,
+  }),
+  "an uplink that is down": ({ a }) => ({
+    code: "uplink-down",
+    plant: () => a.host.ip("link set eth0 down"),
+    remove: () => a.host.ip("link set eth0 up"),
+    seen: /eth0 is down/,
+  }),
 };

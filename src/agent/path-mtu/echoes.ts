@@ -37,12 +37,18 @@ export class Echoes {
     this.#patience = patience;
   }
 
+  /** Opens the socket, if it is not open: the first request does so, too. @throws as `send` */
+  open(): EchoSocket {
+    this.#socket ??= new EchoSocket(this.#local, (sequence, got) => this.#heard(sequence, got));
+    return this.#socket;
+  }
+
   /** @throws Error of a system call when there is no socket to be had */
   send(to: Uint8Array, size: number): Promise<"reply" | "lost" | "too long"> {
-    this.#socket ??= new EchoSocket(this.#local, (sequence, got) => this.#heard(sequence, got));
+    const socket = this.open();
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) & 0xffff;
-    this.errno = this.#socket.send(to, sequence, size);
+    this.errno = socket.send(to, sequence, size);
     if (this.errno === EMSGSIZE) return Promise.resolve("too long");
     return new Promise((resolve) => {
       const end = (outcome: "reply" | "lost"): void => {

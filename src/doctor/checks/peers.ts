@@ -5,12 +5,8 @@ import { ofOverlay } from "./device.ts";
 
 /** What keeps every peer away, and has its own finding. */
 const COMMON = [
-  "uplink-down",
-  "udp-in-dropped",
-  "udp-out-dropped",
-  "rp-filter",
-  "device-missing",
-  "device-down",
+  ...["uplink-down", "port-shared", "device-missing", "device-down", "queue-taken"],
+  ...["udp-in-dropped", "udp-out-dropped", "rp-filter"],
 ];
 
 /** What the agent would have put right, and could not. */

@@ -114,6 +114,8 @@ function vxlanLayer(evidence: PingEvidence): Layer {
   const dropped = dropFault(evidence.counted, evidence);
   if (dropped !== null) return layer("vxlan", "fail", dropped[0], dropped[1]);
   const sent = evidence.counted.txFrames;
+  if (underlay.times.length === 0)
+    return layer("vxlan", "fail", `${sent} frames left, nothing came back either`);
   return layer(
     "vxlan",
     "fail",

@@ -77,6 +77,7 @@ async function ping(from: string, to: string, options: PingOptions): Promise<Rou
   const waiting: Promise<number | null>[] = [];
   let refused = "";
   try {
+    echoes.open(); // the first request is not to wait for it
     for (let sent = 0; sent < options.count; sent++) {
       if (sent > 0) await sleep(options.interval);
       const begun = performance.now();
