@@ -43,6 +43,9 @@ async function ping(word: string, flags: PingFlags): Promise<void> {
   const options = optionsOf(flags);
   const client = clientFor(flags);
   const status = await client.status();
+  if (status.state === "starting") {
+    throw new CliError(EXIT.failed, "the agent is still starting", "look at its log, and try again");
+  }
   const vni = flags.vni === undefined ? undefined : numberOf("--vni", flags.vni, 0, 0xffffff);
   const target = findTarget(word, status, vni);
   if (target === null) {

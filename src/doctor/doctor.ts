@@ -7,6 +7,8 @@ import type { ApiClient } from "../agent/api/client.ts";
 import type { AgentConfig } from "../agent/config/load.ts";
 import { examine, type Report } from "./check.ts";
 import { DEVICE } from "./checks/device.ts";
+import { mayNotEcho } from "./checks/rights.ts";
+import { ROWS } from "./checks/rows.ts";
 import type { Evidence } from "./evidence.ts";
 import { askAgent } from "./gather/agent.ts";
 import { lookAtNode } from "./gather/node.ts";
@@ -32,10 +34,10 @@ export async function examineNode(client: ApiClient, cniFolder: string): Promise
   const held = { rights: await rights(), tun: await openTun(), start: null };
   const { evidence: agent, status } = await askAgent(client);
   if (status === null) return examine({ ...held, agent, node: null }, CHECKS);
-  const echoing = held.rights.echo.code === "";
+  const echoing = !mayNotEcho(held.rights);
   const node = await lookAtNode(client, status, { cniFolder, echoing });
   const first: Evidence = { ...held, agent, node };
-  if (examine(first, DEVICE).findings.length === 0) return examine(first, CHECKS);
+  if (examine(first, [...DEVICE, ...ROWS]).findings.length === 0) return examine(first, CHECKS);
   // All of it anew: what was not as it should be may have been put right meanwhile, and peers may answer now.
   await sleep(REPAIR_TIME);
   const again = await lookAtNode(client, await client.status(), { cniFolder, echoing });

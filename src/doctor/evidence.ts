@@ -80,6 +80,8 @@ export interface AgentEvidence {
 
 export interface TapEvidence {
   readonly name: string;
+  /** How many processes hold open: the kernel knows also of those that we may not look into. */
+  readonly queues: number;
   /** "T (stopped)" and the like, as /proc says. */
   readonly holders: readonly (ProcessName & { readonly state: string })[];
   /** How many routes lead into it. */

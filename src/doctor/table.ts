@@ -7,6 +7,7 @@ import { FIREWALL } from "./checks/firewall.ts";
 import { FORWARDING } from "./checks/forwarding.ts";
 import { PEERS } from "./checks/peers.ts";
 import { RIGHTS } from "./checks/rights.ts";
+import { ROWS } from "./checks/rows.ts";
 import { START } from "./checks/start.ts";
 import { UNDERLAY } from "./checks/underlay.ts";
 
@@ -16,6 +17,7 @@ const SPECIFIC: readonly Check[] = [
   ...AGENT,
   ...UNDERLAY,
   ...DEVICE,
+  ...ROWS,
   ...FORWARDING,
   ...FIREWALL,
   ...PEERS,

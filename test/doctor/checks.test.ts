@@ -56,14 +56,15 @@ const WRONG: Readonly<Record<string, Evidence>> = {
   "offload-refused": healthyStart({ offloads: [{ name: "tap-uso", why: "the kernel refuses it" }] }),
   "forwarding-off-yet": healthyStart({ forwarding: "0" }),
   "agent-hung": withoutAgent(failed("TIMEOUT", "did not answer within 5 s"), [
-    { name: "flannel.1", holders: [STOPPED], routes: 1 },
+    { name: "flannel.1", queues: 1, holders: [STOPPED], routes: 1 },
   ]),
   "socket-missing": withoutAgent(failed("AGENT_NOT_RUNNING", "no socket"), [
-    { name: "flannel.1", holders: [{ ...STOPPED, state: "S" }], routes: 1 },
+    { name: "flannel.1", queues: 1, holders: [], routes: 1 },
   ]),
   "device-stale": withoutAgent(failed("AGENT_NOT_RUNNING", "no socket"), [
-    { name: "flannel.1", holders: [], routes: 2 },
+    { name: "flannel.1", queues: 0, holders: [], routes: 2 },
   ]),
+  "agent-starting": withoutAgent(failed("STARTING", "the agent is starting")),
   "agent-absent": withoutAgent(failed("AGENT_NOT_RUNNING", "no socket", "start one")),
   "agent-complains": withStatus({
     health: [{ level: "warning", message: "the last reload failed: line 3", remedy: "correct it" }],

@@ -10,9 +10,8 @@ import type {
   PeerEvidence,
   StartEvidence,
 } from "../../src/doctor/evidence.ts";
+import { WORKED } from "../../src/doctor/gather/attempt.ts";
 import { healthyStatus } from "../agent/api/fake-agent.ts";
-
-export const WORKED: Attempt = { code: "", message: "", remedy: "" };
 
 export function failed(code: string, message: string, remedy = ""): Attempt {
   return { code, message, remedy };

@@ -24,7 +24,11 @@ async function silent(options: Omit<ClusterOptions, "nodes">, node: object): Pro
       { name: "node-b", kind: "kernel" },
     ],
   });
-  await healthy(cluster.poplin("node-a"));
+  const a = cluster.poplin("node-a");
+  await healthy(a);
+  const { status, stdout } = await a.poplin(["ping", cluster.node("node-b").vtepAddress()], { check: false });
+  expect(stdout).not.toMatch(/FAIL/);
+  expect(status).toBe(0);
 }
 
 describeWith(

@@ -114,6 +114,8 @@ describeWith([lab(), tool("setpriv")], "poplin doctor before, after and without 
   it("finds what it may not do itself beside a running agent", async () => {
     const admin = await under("setpriv --bounding-set -net_admin {}");
     expect([codes(admin), admin.status], admin.text).toEqual([["no-net-admin"], 4]);
+    const raw = await under("setpriv --bounding-set -net_raw {}");
+    expect([codes(raw), raw.status], raw.text).toEqual([["no-net-raw"], 0]);
     const tun = await under("mount -t tmpfs none /dev/net; {}");
     expect([codes(tun), tun.status], tun.text).toEqual([["tun-missing"], 1]);
   });

@@ -1,4 +1,6 @@
 /** Whether there is an agent that answers; and last of all, what it says itself that no other check has found. */
+
+import type { ProcessName } from "../../io/linux/holders.ts";
 import type { Check, Fault } from "../check.ts";
 import type { AgentEvidence, TapEvidence } from "../evidence.ts";
 
@@ -6,9 +8,14 @@ function holdersOf({ taps }: AgentEvidence) {
   return taps.flatMap(({ name, holders }) => holders.map((holder) => ({ name, ...holder })));
 }
 
+function nameOf(holder: ProcessName | undefined): string {
+  if (holder === undefined) return "a process that cannot be seen from here";
+  return `${holder.command} (pid ${holder.pid})`;
+}
+
 /** TAPs of ours that nobody holds. */
 function stale({ taps }: AgentEvidence): readonly TapEvidence[] {
-  return taps.filter(({ holders }) => holders.length === 0);
+  return taps.filter(({ queues }) => queues === 0);
 }
 
 export const AGENT: readonly Check[] = [
@@ -47,8 +54,9 @@ export const AGENT: readonly Check[] = [
     judge: ({ agent }) => {
       if (agent === null) return null;
       if (agent.answer.code !== "AGENT_NOT_RUNNING") return [];
-      return holdersOf(agent).map(({ name, command, pid }) => ({
-        seen: `${command} (pid ${pid}) runs ${name}, and nobody answers at ${agent.socket}`,
+      const held = agent.taps.filter(({ queues }) => queues > 0);
+      return held.map(({ name, holders: [holder] }) => ({
+        seen: `${nameOf(holder)} runs ${name}, and nobody answers at ${agent.socket}`,
         proof: "the socket was connected to; /proc says who holds the device",
         remedy: "name its socket with --socket; if it was removed, restart the agent",
       }));
@@ -72,13 +80,27 @@ export const AGENT: readonly Check[] = [
     },
   },
   {
+    code: "agent-starting",
+    group: "agent",
+    severity: "error",
+    about: "the agent is up",
+    why: "nothing is forwarded until it is; a node of a cluster waits for its store, however long that takes",
+    cure: "wait, or see in its log what it waits for",
+    judge: ({ agent }) => {
+      if (agent === null) return null;
+      const { code, message } = agent.answer;
+      if (code !== "STARTING") return [];
+      return [{ seen: message, proof: `it was asked at ${agent.socket}`, remedy: "look at its log" }];
+    },
+  },
+  {
     code: "agent-absent",
     group: "agent",
     severity: "error",
     about: "an agent runs",
     why: "without one nothing is forwarded",
     cure: "start one: `poplin agent --config FILE`, or `poplin flanneld`; before that, `poplin doctor --pre`",
-    unless: ["agent-hung", "socket-missing", "device-stale"],
+    unless: ["agent-hung", "socket-missing", "device-stale", "agent-starting"],
     judge: ({ agent }) => {
       if (agent === null) return null;
       const { code, message, remedy } = agent.answer;

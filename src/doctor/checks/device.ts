@@ -1,24 +1,6 @@
-/** The overlay's device and its rows: as the agent made them, or as somebody has changed them since. */
-import type { Check, Fault } from "../check.ts";
-import type { OverlayEvidence, PeerEvidence } from "../evidence.ts";
-
-/** Said of all here: the agent puts back what it can within a second. */
-const TWICE = "looked at twice, more than a second apart: the agent has not put it right";
-
-type OfOverlay = Omit<Check, "group" | "judge"> & {
-  readonly judge: (overlay: OverlayEvidence) => readonly Fault[];
-};
-
-export function ofOverlay(group: Check["group"], { judge, ...rest }: OfOverlay): Check {
-  return { ...rest, group, judge: ({ node }) => node?.overlays.flatMap(judge) ?? null };
-}
-
-/** Of a device that is there. */
-function device(check: OfOverlay): Check {
-  const { judge } = check;
-  const there = (overlay: OverlayEvidence) => (overlay.link === null ? [] : judge(overlay));
-  return ofOverlay("device", { ...check, judge: there });
-}
+/** The overlay's device: as the agent made it, or as somebody has changed it since. */
+import type { Check } from "../check.ts";
+import { ofDevice, ofOverlay, TWICE } from "./of-overlay.ts";
 
 export const DEVICE: readonly Check[] = [
   ofOverlay("device", {
@@ -38,7 +20,7 @@ export const DEVICE: readonly Check[] = [
           ]
         : [],
   }),
-  device({
+  ofDevice({
     code: "device-down",
     severity: "error",
     about: "the device is up",
@@ -49,7 +31,7 @@ export const DEVICE: readonly Check[] = [
         ? []
         : [{ seen: `${link!.name} is down`, proof: TWICE, remedy: `ip link set ${link!.name} up` }],
   }),
-  device({
+  ofDevice({
     code: "mac-changed",
     severity: "error",
     about: "the device has the MAC that others know",
@@ -66,7 +48,7 @@ export const DEVICE: readonly Check[] = [
             },
           ],
   }),
-  device({
+  ofDevice({
     code: "mtu-changed",
     severity: "error",
     about: "the device has the MTU that the agent gave it",
@@ -83,80 +65,7 @@ export const DEVICE: readonly Check[] = [
             },
           ],
   }),
-  device({
-    code: "address-missing",
-    severity: "error",
-    about: "the device has its addresses",
-    why: "what this node itself sends into the overlay has no source that others could answer",
-    cure: "`poplin reconcile`",
-    judge: ({ link, status: { device } }) =>
-      device.addresses
-        .filter((cidr) => !link!.addresses.includes(cidr))
-        .map((cidr) => ({
-          seen: `${device.name} does not have ${cidr}`,
-          proof: TWICE,
-          remedy: `poplin reconcile, or \`ip addr add ${cidr} dev ${device.name}\``,
-        })),
-  }),
-  device({
-    code: "neighbour-missing",
-    severity: "error",
-    about: "each peer's permanent neighbour is there",
-    why: "nobody answers ARP in this overlay: without it no frame to that peer gets a destination",
-    cure: "`poplin reconcile`; the agent's log says why it does not last",
-    unless: ["mac-changed", "device-down"],
-    judge: ({ neighbours, peers, status: { device } }) =>
-      inPlace(peers).flatMap(({ peer: { vtepMac, subnets, publicIp } }) =>
-        subnets.flatMap((subnet) => {
-          const address = subnet.split("/")[0]!;
-          const row = neighbours.find((one) => one.address === address);
-          if (row?.mac === vtepMac) return [];
-          const seen =
-            row === undefined ? "has no neighbour" : `has the neighbour ${row.mac}, not ${vtepMac},`;
-          return {
-            seen: `${device.name} ${seen} for ${address} (peer ${publicIp})`,
-            proof: TWICE,
-            remedy: `poplin reconcile, or \`ip neigh replace ${address} lladdr ${vtepMac} nud permanent dev ${device.name}\``,
-          };
-        }),
-      ),
-  }),
-  device({
-    code: "fdb-missing",
-    severity: "error",
-    about: "each peer's row is in the forwarding table",
-    why: "frames for its MAC are dropped here as NO_TX_TARGET",
-    cure: "`poplin reconcile`",
-    judge: ({ fdb, peers, status: { device } }) =>
-      peers.filter(isComparable).flatMap(({ peer: { vtepMac, publicIp } }) => {
-        const row = fdb.find(({ mac }) => mac === vtepMac);
-        if (row?.dst === publicIp) return [];
-        return {
-          seen: `${vtepMac} ${row === undefined ? "has no row" : `goes to ${row.dst}, not ${publicIp}`}`,
-          proof: TWICE,
-          remedy: `poplin reconcile, or \`poplin fdb replace ${vtepMac} dst ${publicIp} dev ${device.name}\``,
-        };
-      }),
-  }),
-  device({
-    code: "route-missing",
-    severity: "error",
-    about: "each peer's subnet has its route through the device",
-    why: "pods there are sent to by another way, or by none",
-    cure: "`poplin reconcile`; where another device has the route, that one has to go",
-    unless: ["device-down"],
-    judge: ({ routes, peers, status: { device } }) =>
-      inPlace(peers).flatMap(({ peer: { subnets, publicIp } }) =>
-        subnets
-          .filter((subnet) => !routes.includes(subnet))
-          .map((subnet) => ({
-            seen: `no route to ${subnet} through ${device.name} (peer ${publicIp})`,
-            proof: TWICE,
-            remedy: "poplin reconcile",
-          })),
-      ),
-  }),
-  device({
+  ofDevice({
     code: "mtu-too-big",
     severity: "error",
     about: "a full packet of the overlay fits the uplink",
@@ -173,7 +82,7 @@ export const DEVICE: readonly Check[] = [
             },
           ],
   }),
-  device({
+  ofDevice({
     code: "no-vnet-header",
     severity: "error",
     about: "the device is a TAP with vnet headers and several queues",
@@ -194,7 +103,7 @@ export const DEVICE: readonly Check[] = [
       return [{ seen: `${name} ${lacks}`, proof, remedy: `ip link del ${name}, and restart the agent` }];
     },
   }),
-  device({
+  ofDevice({
     code: "queue-taken",
     severity: "error",
     about: "nobody else reads from the device",
@@ -207,7 +116,7 @@ export const DEVICE: readonly Check[] = [
         remedy: `stop pid ${pid}`,
       })),
   }),
-  device({
+  ofDevice({
     code: "qdisc",
     severity: "warning",
     about: "the device has no queueing discipline",
@@ -225,17 +134,3 @@ export const DEVICE: readonly Check[] = [
           ],
   }),
 ];
-
-/**
- * Those whose rows there should be. Of one whose rows could not be set the agent says itself why (`peer-not-in-place`);
- * direct ones have none here.
- */
-function inPlace(peers: readonly PeerEvidence[]): readonly PeerEvidence[] {
-  return peers.filter((one) => !one.direct && isComparable(one));
-}
-
-/** Of a VTEP that is only flooded to there is no MAC, and no row. */
-function isComparable({ peer: { state, vtepMac } }: PeerEvidence): boolean {
-  if (vtepMac === "") return false;
-  return state === "ok" || /could not be compared/.test(state);
-}

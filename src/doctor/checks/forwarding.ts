@@ -1,6 +1,6 @@
 /** Whether this host's kernel passes on what pods send and get. */
 import type { Check } from "../check.ts";
-import { ofOverlay } from "./device.ts";
+import { ofOverlay } from "./of-overlay.ts";
 
 export const FORWARDING: readonly Check[] = [
   ofOverlay("forwarding", {

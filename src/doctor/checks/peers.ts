@@ -1,7 +1,7 @@
 /** The peers, one by one: whether they are there, and whether the overlay reaches them. */
 import type { Check, Fault } from "../check.ts";
 import type { OverlayEvidence, PeerEvidence } from "../evidence.ts";
-import { ofOverlay } from "./device.ts";
+import { ofOverlay } from "./of-overlay.ts";
 
 /** What keeps every peer away, and has its own finding. */
 const COMMON = [

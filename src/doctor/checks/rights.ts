@@ -1,8 +1,14 @@
 /** What this process, and an agent started like it, may do. */
 import type { Check } from "../check.ts";
+import type { Rights } from "../evidence.ts";
 
 /** /proc/self/status says so; nothing else is as sure. */
 const FROM_PROC = "CapEff in /proc/self/status";
+
+/** Other failures are not about rights: loopback is down, or the shim is not built. */
+export function mayNotEcho({ echo: { code } }: Rights): boolean {
+  return code === "EACCES" || code === "EPERM";
+}
 
 export const RIGHTS: readonly Check[] = [
   {
@@ -30,8 +36,8 @@ export const RIGHTS: readonly Check[] = [
     about: "echo requests can be sent",
     why: "without them no path MTU is found by probing, no peer is pinged, and the underlay `raw` does not open",
     cure: "run it as root, with CAP_NET_RAW, or with a group in `net.ipv4.ping_group_range`",
-    judge: ({ rights, start }) =>
-      rights.echo.code === "" || start?.shim.code
+    judge: ({ rights }) =>
+      !mayNotEcho(rights)
         ? []
         : [
             {

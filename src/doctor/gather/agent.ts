@@ -9,7 +9,7 @@ import { readHostLinks } from "./ip.ts";
 import { stateOf } from "./proc.ts";
 
 /**
- * Asks for the status.
+ * Asks for the status; of an agent that is still starting there is none to judge.
  * @throws ApiClientError `PERMISSION`: then there is nothing that doctor could say
  */
 export async function askAgent(
@@ -18,7 +18,10 @@ export async function askAgent(
   const socket = client.path;
   try {
     const status = await client.status();
-    return { evidence: { socket, answer: WORKED, taps: [] }, status };
+    const { state } = status;
+    const up = state === "running" || state === "degraded";
+    const answer = up ? WORKED : { code: "STARTING", message: `the agent is ${state}`, remedy: "" };
+    return { evidence: { socket, answer, taps: [] }, status: up ? status : null };
   } catch (error) {
     const answer = failureOf(error);
     if (answer.code === "PERMISSION") throw error;
@@ -34,8 +37,9 @@ async function ourTaps(): Promise<TapEvidence[]> {
   if (links.length === 0) return [];
   const states = await readDevices(links.map(({ name }) => name));
   const holdersOf = holdersOfTaps();
-  return links.map(({ name }) => ({
+  return links.map(({ name, tun }) => ({
     name,
+    queues: tun!.queues,
     holders: holdersOf(name).map((one) => ({ ...one, state: stateOf(one.pid) })),
     routes: states.get(name)?.routes.length ?? 0,
   }));

@@ -47,7 +47,8 @@ export async function lookAtNode(
   const refusedBefore = await refusals(client);
   const pairs = status.overlays.flatMap((overlay) => {
     const carrier = carrierOf(status, overlay);
-    return carrier === undefined ? [] : [{ overlay, carrier }];
+    // One that is being made anew has no address yet; the agent says so itself.
+    return carrier === undefined || carrier.local === "" ? [] : [{ overlay, carrier }];
   });
   const peers: PeerEvidence[][] = [];
   const rows = await client.fdb();

@@ -33,13 +33,18 @@ export function findPods(
       if (bridge.name === device.name || bridge.name === uplink || !bridge.up) continue;
       const gateway = bridge.addresses
         .map((text) => parseCidr(text))
-        .find((cidr) => cidr.prefix > 0 && cidr.last > cidr.first && cidrContains(cidr, own.address));
+        .find((cidr) => isPods(cidr, peer) && cidrContains(cidr, own.address));
       if (gateway === undefined) continue;
       const here = addressOf(gateway.family, addressValue(gateway.address) + 1n);
       return { bridge, gateway, here, there: addressOf(peer.family, peer.first + 2n) };
     }
   }
   return null;
+}
+
+/** A node has a subnet as large as another's; a VPN's network that has them all within it is nobody's pods. */
+function isPods(cidr: Cidr, peer: Cidr): boolean {
+  return cidr.prefix >= peer.prefix && cidr.last > cidr.first;
 }
 
 /** The packets that a firewall is asked about. */

@@ -7,7 +7,7 @@ import { describeWith, lab, tool } from "../../helpers/needs.ts";
 import { until } from "../agents.ts";
 import { codes, doctor, healthy } from "../examined.ts";
 import { ipv6 } from "../pods.ts";
-import { allKnown, DirectoryLab, DUAL, subnetsOf } from "./cluster.ts";
+import { allKnown, DirectoryLab, DUAL, keyOf, NET_CONF, subnetsOf } from "./cluster.ts";
 
 let cluster: DirectoryLab;
 afterEach(() => cluster.destroy());
@@ -107,5 +107,26 @@ describeWith([lab(), ipv6(), tool("iptables")], "poplin doctor on a node of both
     cluster = new DirectoryLab(DUAL);
     const [a] = await cluster.start("node-a", "node-b");
     await healthy(a!, ...NO_CNI);
+  });
+});
+
+describeWith([lab(), tool("iptables")], "poplin ping from a node of a flannel cluster", () => {
+  it("knows peers by their leases", async () => {
+    cluster = new DirectoryLab();
+    const [a, b] = await cluster.start("node-a", "node-b");
+    const { status, stdout } = await a!.poplin(["ping", keyOf(b!)], { check: false });
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`peer ${keyOf(b!)}, ${b!.plan.address}, `)]);
+  });
+
+  it("says that a peer is reached past the overlay, which is none of a fault", async () => {
+    cluster = new DirectoryLab({ ...NET_CONF, Backend: { Type: "vxlan", DirectRouting: true } });
+    const [a, b] = await cluster.start("node-a", "node-b");
+    await healthy(a!, ...NO_CNI);
+    const { status, stdout } = await a!.poplin(["ping", b!.plan.address], { check: false });
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringMatching(/VXLAN +- +its pods are reached past the overlay/),
+    ]);
+    expect(stdout).toMatch(/inner +ok /);
   });
 });
