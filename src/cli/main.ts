@@ -50,6 +50,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
+  doctor: {
+    about: "say what is wrong with this node, and what to do about it",
+    load: async () => (await import("./doctor.ts")).doctorCommand(),
+  },
+  ping: {
+    about: "ping a peer layer by layer: underlay, UDP, VXLAN, inside",
+    load: async () => (await import("./ping.ts")).pingCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

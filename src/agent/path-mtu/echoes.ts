@@ -1,7 +1,7 @@
 /** Who asked for which echo: many peers are probed at a time, through one socket that is open only meanwhile. */
 import { EchoSocket } from "../../io/linux/echo.ts";
 
-/** Milliseconds after which a request counts as lost. */
+/** Milliseconds after which a request counts as lost, where nobody says otherwise. */
 const PATIENCE = 1000;
 
 const EMSGSIZE = 90;
@@ -22,27 +22,41 @@ interface Waiting {
 export class Echoes {
   readonly #local: Uint8Array;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #patience: number;
   #socket: EchoSocket | undefined;
   #sequence = 0;
+  /** The errno of the last request that did not leave, 0 where it did. */
+  errno = 0;
 
-  /** @param local our address in the underlay */
-  constructor(local: Uint8Array) {
+  /**
+   * @param local the address to send from
+   * @param patience milliseconds after which a request counts as lost
+   */
+  constructor(local: Uint8Array, patience: number = PATIENCE) {
     this.#local = local;
+    this.#patience = patience;
+  }
+
+  /** Opens the socket, if it is not open: the first request does so, too. @throws as `send` */
+  open(): EchoSocket {
+    this.#socket ??= new EchoSocket(this.#local, (sequence, got) => this.#heard(sequence, got));
+    return this.#socket;
   }
 
   /** @throws Error of a system call when there is no socket to be had */
   send(to: Uint8Array, size: number): Promise<"reply" | "lost" | "too long"> {
-    this.#socket ??= new EchoSocket(this.#local, (sequence, got) => this.#heard(sequence, got));
+    const socket = this.open();
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) & 0xffff;
-    if (this.#socket.send(to, sequence, size) === EMSGSIZE) return Promise.resolve("too long");
+    this.errno = socket.send(to, sequence, size);
+    if (this.errno === EMSGSIZE) return Promise.resolve("too long");
     return new Promise((resolve) => {
       const end = (outcome: "reply" | "lost"): void => {
         clearTimeout(timer);
         this.#waiting.delete(sequence);
         resolve(outcome);
       };
-      const timer = setTimeout(() => end("lost"), PATIENCE);
+      const timer = setTimeout(() => end("lost"), this.#patience);
       this.#waiting.set(sequence, { size, end });
     });
   }

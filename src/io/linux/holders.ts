@@ -52,6 +52,15 @@ export function holdersOfTaps(): (name: string) => readonly ProcessName[] {
   };
 }
 
+/** Processes other than this one, in the same network namespace, that run the program `command` (the kernel's comm). */
+export function processesCalled(command: string): readonly ProcessName[] {
+  const here = link("/proc/self/ns/net");
+  return pids()
+    .filter((pid) => pid !== process.pid && link(`/proc/${pid}/ns/net`) === here)
+    .map(processOf)
+    .filter((one) => one.command === command);
+}
+
 /**
  * The names in what `ip -json -details link show type vxlan` printed that hold a UDP port over an address family. A
  * device that is down holds none (the kernel binds in vxlan_open); one that is up has a socket of IPv6 where it has an

@@ -3,15 +3,9 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { DECIDED } from "../../../src/agent/flannel/config.ts";
 import { flagsHelp } from "../../../src/agent/flannel/flags-help.ts";
+import { withPart } from "../../helpers/document-part.ts";
 
 const FILE = "../../../docs/flannel.md";
-
-/** @returns the document with one generated part as it has to be */
-function withPart(document: string, name: string, part: string): string {
-  const marks = new RegExp(`<!-- ${name} -->[^]*<!-- /${name} -->`);
-  expect(document).toMatch(marks);
-  return document.replace(marks, () => `<!-- ${name} -->\n\n${part}\n\n<!-- /${name} -->`);
-}
 
 it("docs/flannel.md has every flag as help prints it, and every setting that is refused", async () => {
   const document = readFileSync(new URL(FILE, import.meta.url), "utf8");

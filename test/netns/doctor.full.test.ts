@@ -1,0 +1,62 @@
+/**
+ * `poplin doctor` on a node in a network: each fault that is planted is found and named, it and no other, and is gone
+ * when it is taken away; a healthy node is silent.
+ *
+ *   node-a (poplin, examined), node-b (kernel VXLAN), node-c (poplin)
+ */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Cluster } from "../../src/lab/cluster.ts";
+import type { LabNode } from "../../src/lab/node.ts";
+import type { PoplinNode } from "../../src/lab/poplin-node.ts";
+import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { FAULTS } from "./doctor-faults.ts";
+import { codes, doctor, healthy } from "./examined.ts";
+
+let cluster: Cluster;
+let a: PoplinNode;
+let b: LabNode;
+let c: PoplinNode;
+
+describeWith(
+  [lab(), tool("iptables"), tool("nft"), tool("tc"), tool("nsenter"), tool("setpriv"), tool("unshare")],
+  "poplin doctor",
+  () => {
+    beforeAll(async () => {
+      cluster = await Cluster.start({
+        nodes: [
+          { name: "node-a", kind: "poplin" },
+          { name: "node-b", kind: "kernel" },
+          { name: "node-c", kind: "poplin" },
+        ],
+      });
+      [a, b, c] = [cluster.poplin("node-a"), cluster.node("node-b"), cluster.poplin("node-c")];
+    });
+    afterAll(() => cluster?.destroy());
+
+    it("says nothing of a healthy node but how much was looked at", async () => {
+      for (const node of [a, c]) {
+        await healthy(node);
+        const { stdout } = await node.poplin(["doctor"]);
+        expect(stdout).toMatch(/^\d\d checks, all fine\n$/);
+      }
+    });
+
+    for (const [name, planted] of Object.entries(FAULTS)) {
+      it(`finds ${name}`, async () => {
+        const { code, plant, remove, seen, status = 1 } = planted({ cluster, a, b, c });
+        await plant();
+        try {
+          const found = await doctor(a);
+          expect(codes(found), found.text).toEqual([code]);
+          expect(found.findings[0]!.seen).toMatch(seen);
+          for (const part of ["why", "remedy", "proof"] as const)
+            expect(found.findings[0]![part]).not.toBe("");
+          expect(found.status).toBe(status);
+        } finally {
+          await remove();
+        }
+        await healthy(a);
+      });
+    }
+  },
+);
