@@ -4,7 +4,7 @@
  */
 import { Agent, type Loaded } from "./agent.ts";
 import { type ConfigSources, loadConfig, type Profile } from "./config/load.ts";
-import { Log } from "./log.ts";
+import { fieldsOf, Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
 
 export interface RunOptions {
@@ -36,15 +36,19 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
-  agent = await Agent.start(() => load({ path: file, ...sources }), log);
-  if (changed) reload();
-  void releaseGarbage();
-  const end = await Promise.race([stopped, agent.failed]);
-  ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
-  if (typeof end === "string") log.info(`${end}: stopping`);
-  else log.error(end.message);
-  await agent.stop();
-  return typeof end === "string" ? 0 : 1;
+  try {
+    agent = await Agent.start(() => load({ path: file, ...sources }), log);
+    if (changed) reload();
+    void releaseGarbage();
+    const end = await Promise.race([stopped, agent.failed]);
+    ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
+    if (typeof end === "string") log.info(`${end}: stopping`);
+    else log.error(end.message, fieldsOf(end));
+    await agent.stop();
+    return typeof end === "string" ? 0 : 1;
+  } finally {
+    log.close();
+  }
 }
 
 /** One underlay. */

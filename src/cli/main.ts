@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
+  "log-level": {
+    about: "show or change how much the agent logs",
+    load: async () => (await import("./log-level.ts")).logLevelCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -38,9 +38,9 @@ describe("subnet.env", () => {
   it("is there before the node is ready, and comes back where somebody removes it", async () => {
     const path = join(folder, "subnet.env");
     const { lines } = make(path);
-    let ready = 0;
-    await setup.keepSubnetFile(1450, () => ready++);
-    expect([await readFile(path, "utf8"), ready]).toEqual([TEXT, 1]);
+    expect(setup.subnetFileTrouble).toMatch(/when the node forwards/);
+    await setup.keepSubnetFile(1450);
+    expect([await readFile(path, "utf8"), setup.subnetFileTrouble]).toEqual([TEXT, null]);
     await rm(path);
     await until("it is back", async () => (await readFile(path, "utf8").catch(() => "")) === TEXT);
     await until("that is told", () => lines.includes(`warn  ${path} written`));
@@ -49,11 +49,10 @@ describe("subnet.env", () => {
   it("that cannot be written keeps the node from being ready, until it can be", async () => {
     await writeFile(join(folder, "file"), "");
     const { lines } = make(join(folder, "file", "subnet.env"));
-    let ready = 0;
-    await setup.keepSubnetFile(1450, () => ready++);
-    expect(ready).toBe(0);
+    await setup.keepSubnetFile(1450);
+    expect(setup.subnetFileTrouble).toMatch(/cannot be written/);
     expect(lines[0]).toMatch(/^error subnet\.env, .*not in place: .*cannot be written/);
     await rm(join(folder, "file"));
-    await until("it is ready", () => ready > 0);
+    await until("it is ready", () => setup.subnetFileTrouble === null);
   });
 });
