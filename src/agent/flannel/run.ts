@@ -13,6 +13,7 @@ import { releaseGarbage } from "../memory.ts";
 import { StoreMeter } from "../metrics/histogram.ts";
 import type { HealthSource } from "../probes/pages.ts";
 import { signalled } from "../run.ts";
+import { Service } from "../systemd/service.ts";
 import type { FlanneldFlags } from "./flags.ts";
 import { FlannelHealth } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
@@ -27,6 +28,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   const log = new Log(flags.v > 0 ? "debug" : "info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
+  const service = Service.start(env, log);
   const interrupt = new AbortController();
   const stopped = signalled(["SIGTERM", "SIGINT"]);
   void stopped.then(() => interrupt.abort());
@@ -34,7 +36,9 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   let changed = false;
   const reload = (): void => {
     changed = true;
-    if (!interrupt.signal.aborted) void node?.reload();
+    if (interrupt.signal.aborted || node === undefined) return;
+    const reloaded = service?.reloading();
+    void node.reload().finally(reloaded);
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
@@ -46,7 +50,10 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     const choice = storeOf(flags, env);
     const meter = new StoreMeter(choice.kind);
     store = await openStore(choice, (text) => log.warn(text), meter);
-    const up = (agent: HealthSource): void => health?.attach(agent);
+    const up = (agent: HealthSource): void => {
+      health?.attach(agent);
+      service?.attach(agent);
+    };
     const { signal } = interrupt;
     node = await FlannelNode.start(nodeOptions(flags, env, { store, meter, log, signal, up }));
     if (changed) reload();
@@ -56,6 +63,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
     else log.error(end.message, fieldsOf(end));
+    service?.stopping();
     await node.stop();
     return typeof end === "string" ? 0 : 1;
   } catch (error) {
@@ -65,6 +73,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     interrupt.abort();
     await store?.close();
     health?.close();
+    service?.close();
     log.close();
   }
 }
