@@ -28,7 +28,7 @@ export interface MetricParts {
   readonly loadedAt: Date;
   readonly ready: boolean;
   readonly cluster: ClusterView | null;
-  /** Seconds by which the event loop was late, by quantile. */
+  /** Seconds by which the event loop was late: p50, p99, max. */
   readonly lag: Readonly<Record<string, number>>;
 }
 
@@ -69,7 +69,7 @@ function agent({ counts, lastReload, loadedAt, ready, lag }: MetricParts): Colle
     poplin_config_last_reload_successful: one(Number(lastReload?.ok ?? true)),
     poplin_config_loaded_timestamp_seconds: one(loadedAt.getTime() / 1000),
     poplin_log_lost_lines_total: one(counts.lostLines),
-    poplin_event_loop_lag_seconds: by("quantile", lag),
+    poplin_event_loop_lag_seconds: by("stat", lag),
     process_start_time_seconds: one(performance.timeOrigin / 1000),
     process_resident_memory_bytes: one(process.memoryUsage.rss()),
     process_cpu_seconds_total: one((user + system) / 1e6),

@@ -40,9 +40,9 @@ export class Metrics {
     const seconds = (nanoseconds: number): number =>
       lag.count === 0 ? 0 : Math.max(0, nanoseconds / 1e9 - RESOLUTION / 1e3);
     const late = {
-      "0.5": seconds(lag.percentile(50)),
-      "0.99": seconds(lag.percentile(99)),
-      "1": seconds(lag.max),
+      p50: seconds(lag.percentile(50)),
+      p99: seconds(lag.percentile(99)),
+      max: seconds(lag.max),
     };
     lag.reset();
     return late;

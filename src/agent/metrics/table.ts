@@ -24,8 +24,8 @@ export const METRICS = {
   ),
   poplin_log_lost_lines_total: counter("Lines of the log that nobody read and that could not be kept"),
   poplin_event_loop_lag_seconds: gauge(
-    "How late the main thread's event loop was since the last scrape, by quantile (1 is the worst); packets do not wait for it",
-    "quantile",
+    "How late the main thread's event loop was since the last scrape: its median, its 99th percentile, its worst; packets do not wait for it",
+    "stat",
   ),
   process_start_time_seconds: gauge("When the process started, since 1970"),
   process_resident_memory_bytes: gauge("Resident memory"),
