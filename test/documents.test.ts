@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ROOT } from "./helpers/imports.ts";
 
-const FOLDERS = ["bench", "docs", "examples", "native-shims", "scripts", "src", "test"];
+const FOLDERS = ["bench", "deploy", "docs", "examples", "native-shims", "scripts", "src", "test"];
 /** The build makes it. */
 const MADE = "dist/";
 
