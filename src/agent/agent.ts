@@ -22,7 +22,6 @@ import type { Log } from "./log.ts";
 import { look } from "./look.ts";
 import { HostMonitor } from "./monitor.ts";
 import { ownAddress } from "./overlay.ts";
-import { serveHealth } from "./probes/address.ts";
 import { Readiness } from "./probes/readiness.ts";
 import type { HealthServer } from "./probes/server.ts";
 import { Serial } from "./serial.ts";
@@ -116,7 +115,10 @@ export class Agent {
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
     const { socket, healthAddress } = this.#configs[0];
     this.#api = await startApiServer({ path: socket, view: this.view, onError });
-    if (healthAddress !== "off") this.#health = await serveHealth(healthAddress, this.view);
+    if (healthAddress !== "off") {
+      const { serveHealth } = await import("./probes/address.ts");
+      this.#health = await serveHealth(healthAddress, this.view);
+    }
     await this.#serial.run(() => this.#forwardings.open());
     this.#started = true;
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);

@@ -6,7 +6,8 @@ import { Agent, type Loaded } from "./agent.ts";
 import { type ConfigSources, loadConfig, type Profile } from "./config/load.ts";
 import { fieldsOf, Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
-import { Service } from "./systemd/service.ts";
+import { startService } from "./systemd/asked.ts";
+import type { Service } from "./systemd/service.ts";
 
 export interface RunOptions {
   /** The configuration file, null without one. */
@@ -27,7 +28,7 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   const log = new Log("info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
-  const service = Service.start(sources.env, log);
+  let service: Service | null = null;
   const stopped = signalled(["SIGTERM", "SIGINT"]);
   let agent: Agent | undefined;
   let changed = false;
@@ -41,6 +42,7 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
   try {
+    service = await startService(sources.env, log);
     agent = await Agent.start(() => load({ path: file, ...sources }), log);
     service?.attach(agent.view);
     if (changed) reload();

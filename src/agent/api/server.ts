@@ -10,8 +10,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { hex } from "../../wire/bytes.ts";
-import { PAGES, pageOf } from "../probes/pages.ts";
-import { sendPage } from "../probes/server.ts";
+import { PAGES, pageOf, sendPage } from "../probes/pages.ts";
 import type { AgentView, OverlayChoice } from "./agent-view.ts";
 import type { ErrorAnswer, FdbReasonJson } from "./answers.ts";
 import { EventStreams } from "./event-stream.ts";

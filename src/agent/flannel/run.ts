@@ -13,7 +13,8 @@ import { releaseGarbage } from "../memory.ts";
 import { StoreMeter } from "../metrics/histogram.ts";
 import type { HealthSource } from "../probes/pages.ts";
 import { signalled } from "../run.ts";
-import { Service } from "../systemd/service.ts";
+import { startService } from "../systemd/asked.ts";
+import type { Service } from "../systemd/service.ts";
 import type { FlanneldFlags } from "./flags.ts";
 import { FlannelHealth } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
@@ -28,10 +29,13 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   const log = new Log(flags.v > 0 ? "debug" : "info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
-  const service = Service.start(env, log);
+  let service: Service | null = null;
   const interrupt = new AbortController();
   const stopped = signalled(["SIGTERM", "SIGINT"]);
-  void stopped.then(() => interrupt.abort());
+  void stopped.then(() => {
+    interrupt.abort();
+    service?.stopping();
+  });
   let node: FlannelNode | undefined;
   let changed = false;
   const reload = (): void => {
@@ -45,6 +49,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   let health: FlannelHealth | undefined;
   let store: Store | undefined;
   try {
+    service = await startService(env, log);
     const port = flags["healthz-port"];
     if (port !== 0) health = await FlannelHealth.start(flags["healthz-ip"], port);
     const choice = storeOf(flags, env);
@@ -63,7 +68,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
     else log.error(end.message, fieldsOf(end));
-    service?.stopping();
+    if (typeof end !== "string") service?.stopping();
     await node.stop();
     return typeof end === "string" ? 0 : 1;
   } catch (error) {

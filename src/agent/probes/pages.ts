@@ -7,6 +7,7 @@
  *   /readyz    200; 503 with the reasons, a line each
  *   /metrics   for Prometheus
  */
+import type { ServerResponse } from "node:http";
 
 export const PAGES = ["/healthz", "/livez", "/readyz", "/metrics"] as const;
 
@@ -64,4 +65,17 @@ function verdict(reasons: readonly string[], good: string, bad: string): Page {
 
 export function text(status: number, words: string): Page {
   return { status, type: TEXT, text: words };
+}
+
+/** Sends a page, and ends the connection. @param head without its text */
+export function sendPage(response: ServerResponse, page: Page, head = false): void {
+  if (response.destroyed) return;
+  const bytes = Buffer.from(page.text);
+  response.writeHead(page.status, {
+    "content-type": page.type,
+    "content-length": bytes.length,
+    connection: "close",
+    ...(page.status === 405 ? { allow: "GET, HEAD" } : {}),
+  });
+  response.end(head ? undefined : bytes);
 }

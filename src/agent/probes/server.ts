@@ -3,7 +3,7 @@
  * reach the address can read them, so connections are few and short, and nothing that a client sends is kept.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type HealthSource, PAGES, type Page, pageOf, text, type Words } from "./pages.ts";
+import { type HealthSource, type Page, pageOf, sendPage, text, type Words } from "./pages.ts";
 
 /** Milliseconds that a client has to send its request. */
 const REQUEST_TIMEOUT = 5000;
@@ -78,19 +78,3 @@ async function serve(
   }
   sendPage(response, page, head);
 }
-
-/** Sends a page, and ends the connection. @param head without its text */
-export function sendPage(response: ServerResponse, page: Page, head = false): void {
-  if (response.destroyed) return;
-  const bytes = Buffer.from(page.text);
-  response.writeHead(page.status, {
-    "content-type": page.type,
-    "content-length": bytes.length,
-    connection: "close",
-    ...(page.status === 405 ? { allow: "GET, HEAD" } : {}),
-  });
-  response.end(head ? undefined : bytes);
-}
-
-/** The paths that are served. */
-export const HEALTH_PATHS: ReadonlySet<string> = new Set(PAGES);

@@ -10,28 +10,6 @@ const AGAIN = { after: 100, times: 50 } as const;
 /** Sends a datagram without waiting. @returns bytes, or −errno */
 export type SendLocal = (name: string, bytes: Uint8Array) => number;
 
-/** What systemd has asked for. */
-export interface Asked {
-  /** A path, or an abstract name behind `@`. */
-  readonly socket: string;
-  /** Milliseconds within which it wants to hear that we are alive; null where it does not. */
-  readonly watchdog: number | null;
-}
-
-/**
- * Takes what systemd has put into the environment out of it: none of it is for our children, whose words would be taken
- * for ours.
- * @returns null where nobody wants to hear anything
- */
-export function takeAsked(env: NodeJS.ProcessEnv, pid = process.pid): Asked | null {
-  const { NOTIFY_SOCKET: socket = "", WATCHDOG_USEC, WATCHDOG_PID } = env;
-  for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete env[name];
-  if (!/^[/@]./.test(socket)) return null;
-  const microseconds = /^\d{1,15}$/.test(WATCHDOG_USEC ?? "") ? Number(WATCHDOG_USEC) : 0;
-  const isOurs = WATCHDOG_PID === undefined || WATCHDOG_PID === String(pid);
-  return { socket, watchdog: microseconds > 0 && isOurs ? microseconds / 1000 : null };
-}
-
 export class Notifier {
   readonly #socket: string;
   readonly #send: SendLocal;

@@ -11,7 +11,8 @@
 import { loadShim } from "../../io/linux/shim.ts";
 import type { Log } from "../log.ts";
 import type { HealthSource } from "../probes/pages.ts";
-import { type Asked, Notifier, takeAsked } from "./notify.ts";
+import type { Asked } from "./asked.ts";
+import { Notifier } from "./notify.ts";
 
 /** Milliseconds between two looks: until it is ready, and after that. */
 const LOOK = { starting: 100, ready: 10_000 } as const;
@@ -40,15 +41,7 @@ export class Service {
     if (watchdog !== null) this.#dog = setInterval(() => void this.#alive(), watchdog / 2);
   }
 
-  /**
-   * The service, where systemd has asked for one.
-   * @param env of the process, out of which systemd's words are taken
-   */
-  static start(env: NodeJS.ProcessEnv, log: Log): Service | null {
-    const asked = takeAsked(env);
-    return asked === null ? null : Service.of(asked, log);
-  }
-
+  /** What systemd is told, where it has asked to be. */
   static of({ socket, watchdog }: Asked, log: Log): Service {
     const send = (name: string, bytes: Uint8Array): number => loadShim().sendLocal(name, bytes);
     return new Service(new Notifier(socket, send, (message) => log.warn(message)), watchdog);
