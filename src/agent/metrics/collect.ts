@@ -1,5 +1,10 @@
 /** What every metric has at this moment, from the parts of a running agent. */
-import { COUNTER_NAMES, type CounterName, type CounterSnapshot } from "../../dataplane/counters.ts";
+import {
+  COUNTER_NAMES,
+  type CounterName,
+  type CounterSnapshot,
+  type Direction,
+} from "../../dataplane/counters.ts";
 import type { DataplaneHealth } from "../../dataplane/dataplane.ts";
 import { DROP_REASONS } from "../../dataplane/drops.ts";
 import { OFFLOAD_NAMES } from "../../dataplane/offloads.ts";
@@ -10,6 +15,7 @@ import type { Forwarding } from "../forwarding.ts";
 import { reportAtThisMoment } from "../offloads.ts";
 import { inTime } from "../probes/in-time.ts";
 import { version } from "../version.ts";
+import { histogramSamples } from "./histogram.ts";
 import type { Sample } from "./metric.ts";
 import { COUNTED, type MetricName } from "./table.ts";
 
@@ -97,12 +103,24 @@ function traffic(running: readonly Forwarding[], stats: CounterSnapshot): Collec
     const names = COUNTER_NAMES.filter((counter): counter is CounterName => of[counter] !== undefined);
     return [name, names.map((counter) => ({ labels: of[counter]!, value: stats[counter] }))] as const;
   });
-  const own: Of<"poplin_frames_total" | "poplin_bytes_total" | "poplin_drops_total"> = {
+  const own: Of<"poplin_frames_total" | "poplin_bytes_total" | "poplin_batch_size" | "poplin_drops_total"> = {
+    poplin_batch_size: [...batches("tx", stats.txReads, stats), ...batches("rx", stats.rxDatagrams, stats)],
     poplin_frames_total: frames,
     poplin_bytes_total: bytes,
     poplin_drops_total: drops,
   };
   return { ...own, ...Object.fromEntries(counted) };
+}
+
+/** Upper bounds of the dataplane's counters of batches: of 1, of 2 and 3, of 4 to 7, … (`dataplane/counters.ts`). */
+const BATCHES = { tx: [1, 2, 4, 8, 16, 32, 64], rx: [1, 2, 4, 8] } as const;
+
+/** @param sum of their packets */
+function batches(direction: Direction, sum: number, stats: CounterSnapshot): Sample[] {
+  const from: readonly number[] = BATCHES[direction];
+  const counts = from.map((least) => stats[`${direction}Batch${least}` as CounterName]);
+  const bounds = from.slice(1).map((least) => least - 1);
+  return histogramSamples("poplin_batch_size", { direction }, { bounds, counts, sum });
 }
 
 function dataplane(running: readonly Forwarding[], healths: readonly (DataplaneHealth | null)[]): Collected {

@@ -27,20 +27,40 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** As Prometheus wants it: buckets that count all below their bound, their sum and their number. */
   samples(name: string, labels: Readonly<Record<string, string>>): Sample[] {
-    let total = 0;
-    const buckets = [...this.#counts].map((count, i): Sample => {
-      total += count;
-      const le = i < this.#bounds.length ? String(this.#bounds[i]) : "+Inf";
-      return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: total };
+    return histogramSamples(name, labels, {
+      bounds: this.#bounds,
+      counts: [...this.#counts],
+      sum: this.#sum,
     });
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels, value: this.#sum },
-      { metricName: `${name}_count`, labels, value: total },
-    ];
   }
+}
+
+/** What has fallen into the buckets of a histogram: a count for each bound, and one for what is above all. */
+export interface Buckets {
+  readonly bounds: readonly number[];
+  /** Not added up. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+/** As Prometheus wants it: buckets that count all up to their bound, the sum of what was observed, and its number. */
+export function histogramSamples(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  { bounds, counts, sum }: Buckets,
+): Sample[] {
+  let total = 0;
+  const buckets = counts.map((count, i): Sample => {
+    total += count;
+    const le = i < bounds.length ? String(bounds[i]) : "+Inf";
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: total };
+  });
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: total },
+  ];
 }
 
 /** What the operations of a store take, by operation. */

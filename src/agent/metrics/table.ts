@@ -42,6 +42,11 @@ export const METRICS = {
     ...OVERLAY,
     "direction",
   ),
+  poplin_batch_size: {
+    type: "histogram",
+    help: "Packets in one read: tx frames from the TAP, a super-frame as one; rx datagrams from the underlay",
+    labels: ["direction"],
+  },
   poplin_drops_total: counter(
     "Packets dropped, by direction and reason; the reasons are those of `poplin stats`",
     "direction",
@@ -86,10 +91,6 @@ export const COUNTED: Readonly<
     Metric & { readonly of: Readonly<Partial<Record<CounterName, Readonly<Record<string, string>>>>> }
   >
 > = {
-  poplin_batches_total: {
-    ...counter("Calls that moved packets; frames by batches is the size of a batch", "direction"),
-    of: { txBatches: { direction: "tx" }, rxBatches: { direction: "rx" } },
-  },
   poplin_backpressure_total: {
     ...counter("Times that the port to write to took no more, and the loop waited", "direction"),
     of: { txBackpressure: { direction: "tx" }, rxBackpressure: { direction: "rx" } },

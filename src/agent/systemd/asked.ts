@@ -1,14 +1,7 @@
 /** What systemd has put into our environment: whether, where and how often it wants to hear from us (sd_notify(3)). */
 import type { Log } from "../log.ts";
+import type { Asked } from "./notify.ts";
 import type { Service } from "./service.ts";
-
-/** What systemd has asked for. */
-export interface Asked {
-  /** A path, or an abstract name behind `@`. */
-  readonly socket: string;
-  /** Milliseconds within which it wants to hear that we are alive; null where it does not. */
-  readonly watchdog: number | null;
-}
 
 /**
  * Takes what systemd has put into the environment out of it: none of it is for our children, whose words would be taken

@@ -10,6 +10,14 @@ const AGAIN = { after: 100, times: 50 } as const;
 /** Sends a datagram without waiting. @returns bytes, or −errno */
 export type SendLocal = (name: string, bytes: Uint8Array) => number;
 
+/** What systemd has asked for. */
+export interface Asked {
+  /** A path, or an abstract name behind `@`. */
+  readonly socket: string;
+  /** Milliseconds within which it wants to hear that we are alive; null where it does not. */
+  readonly watchdog: number | null;
+}
+
 export class Notifier {
   readonly #socket: string;
   readonly #send: SendLocal;

@@ -11,8 +11,7 @@
 import { loadShim } from "../../io/linux/shim.ts";
 import type { Log } from "../log.ts";
 import type { HealthSource } from "../probes/pages.ts";
-import type { Asked } from "./asked.ts";
-import { Notifier } from "./notify.ts";
+import { type Asked, Notifier } from "./notify.ts";
 
 /** Milliseconds between two looks: until it is ready, and after that. */
 const LOOK = { starting: 100, ready: 10_000 } as const;

@@ -98,10 +98,33 @@ describe("/metrics", () => {
 
   it("leaves out no counter of the dataplane", () => {
     const known = Object.values(COUNTED).flatMap(({ of }) => Object.keys(of));
-    const own = ["txFrames", "rxFrames", "txBytes", "rxBytes"];
+    const own = ["txFrames", "rxFrames", "txBytes", "rxBytes", "txReads", "txBatches", "rxBatches"];
     // What has no metric: details of partial checksums and of groups, which `poplin stats` shows.
-    const left = COUNTER_NAMES.filter((name) => ![...known, ...own].includes(name));
+    const left = COUNTER_NAMES.filter((name) => ![...known, ...own].includes(name) && !/Batch\d/.test(name));
     expect(left).toEqual(["rxPartialChecksums", "rxGbp"]);
+  });
+
+  it("has the sizes of batches, as the loop counts them", async () => {
+    const { counters, part } = forwarding([1]);
+    const add = (name: (typeof COUNTER_NAMES)[number], n: number) => {
+      counters.values[counterIndex(name)]! += n;
+    };
+    add("txBatch1", 10);
+    add("txBatch2", 5); // of 2 and 3
+    add("txBatch64", 1);
+    add("txReads", 10 + 12 + 64);
+    add("rxBatch8", 2);
+    add("rxDatagrams", 16);
+    const { value } = await scrape({ running: [part] });
+    const at = (direction: string, le: string) => value("poplin_batch_size_bucket", { direction, le });
+    expect(["1", "3", "7", "63", "+Inf"].map((le) => at("tx", le))).toEqual([10, 15, 15, 15, 16]);
+    expect(["1", "7", "+Inf"].map((le) => at("rx", le))).toEqual([0, 0, 2]);
+    const of = (direction: string) =>
+      ["sum", "count"].map((end) => value(`poplin_batch_size_${end}`, { direction }));
+    expect([of("tx"), of("rx")]).toEqual([
+      [86, 16],
+      [16, 2],
+    ]);
   });
 
   it("has rows, peers, buffers and offloads of what answers, and says what does not", async () => {
@@ -167,7 +190,10 @@ describe("/metrics", () => {
     for (const [name, { type, series }] of families) {
       const row = ALL_METRICS[name]!;
       expect(type).toBe(row.type);
-      for (const { labels } of series) expect([name, Object.keys(labels)]).toEqual([name, [...row.labels]]);
+      for (const { labels } of series) {
+        const own = Object.keys(labels).filter((label) => label !== "le");
+        expect([name, own]).toEqual([name, [...row.labels]]);
+      }
     }
   });
 });
