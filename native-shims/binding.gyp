@@ -18,7 +18,8 @@
         "src/epoll.c",
         "src/netlink.c",
         "src/packet.c",
-        "src/path.c"
+        "src/path.c",
+        "src/local.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags!": ["-O3"],

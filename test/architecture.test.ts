@@ -99,11 +99,13 @@ describe("what the package needs", () => {
     Record<string, string>
   >;
 
-  it("has four dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
+  it("has six dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
     expect(Object.keys(manifest.dependencies!).sort()).toEqual([
       "commander",
       "ip-num",
       "node-gyp-build",
+      "pino",
+      "prom-client",
       "yaml",
     ]);
     expect(Object.keys(manifest.optionalDependencies!).sort()).toEqual([
@@ -117,6 +119,21 @@ describe("what the package needs", () => {
   it("allows exactly those bound to an ABI to run scripts when they are installed", () => {
     // What protobufjs would run, which etcd3 brings, only compares versions.
     expect(manifest.allowScripts).toEqual({ cap: true, protobufjs: false, "raw-socket": true });
+  });
+
+  it("loads what writes JSON logs and metrics only where they are asked for", () => {
+    const loading = (name: string) => imports.filter(({ to }) => to === name).map(({ from }) => from);
+    // A static import there, of a module that is imported when somebody asks for the first time.
+    expect(loading("prom-client")).toEqual(["src/agent/metrics/metrics.ts"]);
+    const metrics = imports.filter(({ to }) => to === "src/agent/metrics/metrics.ts").map(({ from }) => from);
+    expect([...new Set(metrics)]).toEqual(["src/agent/view.ts"]);
+    const view = readFileSync(join(ROOT, "src/agent/view.ts"), "utf8");
+    expect(view).toMatch(
+      /await import\("\.\/metrics\/metrics\.ts"\)|import\("\.\/metrics\/metrics\.ts"\)\.then/,
+    );
+    expect(view).not.toMatch(/^import (?!type)[^;]*metrics\/metrics/m);
+    const formats = readFileSync(join(ROOT, "src/agent/logging/formats.ts"), "utf8");
+    expect(formats).not.toMatch(/^import (?!type)[^;]*"pino"/m);
   });
 
   it("loads etcd3 only when an etcd store is opened: no file imports it but as a type", () => {

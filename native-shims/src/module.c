@@ -52,6 +52,8 @@ static const struct entry CALLS[] = {
     {"icmpOpen", icmp_open},
     {"sendTo", send_to},
     {"receiveFrom", receive_from},
+    {"sendLocal", send_local},
+    {"sendNow", send_now},
 };
 
 static napi_value descriptor(napi_env env) {

@@ -75,4 +75,8 @@ napi_value icmp_open(napi_env env, napi_callback_info info);
 napi_value send_to(napi_env env, napi_callback_info info);
 napi_value receive_from(napi_env env, napi_callback_info info);
 
+/* local.c */
+napi_value send_local(napi_env env, napi_callback_info info);
+napi_value send_now(napi_env env, napi_callback_info info);
+
 #endif

@@ -22,6 +22,8 @@ import type { Log } from "./log.ts";
 import { look } from "./look.ts";
 import { HostMonitor } from "./monitor.ts";
 import { ownAddress } from "./overlay.ts";
+import { Readiness } from "./probes/readiness.ts";
+import type { HealthServer } from "./probes/server.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
 import { View } from "./view.ts";
@@ -31,7 +33,7 @@ const RECONCILE_EVERY = 30_000;
 
 /** What reading the configuration gives: once at start, again for every reload. */
 export interface Loaded {
-  /** One for each underlay. Of `socket`, `logLevel` and `ephemeral`, which are the process's, the first one's count. */
+  /** One for each underlay. Of those that are the process's (`withProcess`) the first one's count. */
   readonly configs: readonly [AgentConfig, ...AgentConfig[]];
   readonly warnings: readonly Problem[];
 }
@@ -46,10 +48,15 @@ export class Agent {
   /** Opens, reloads, comparisons and changes, one after the other. */
   readonly #serial = new Serial();
   readonly #forwardings: Forwardings;
+  readonly #readiness: Readiness;
+  /** What may be asked of it from outside. */
+  readonly view: View;
   #configs: Loaded["configs"];
   #loadedAt = new Date();
   #lastReload: ReloadStatus | null = null;
+  readonly #reloads = { ok: 0, failed: 0 };
   #api: ApiServer | undefined;
+  #health: HealthServer | undefined;
   #started = false;
   #stopping = false;
   /** Updates that have been asked for and have not begun. */
@@ -67,6 +74,21 @@ export class Agent {
       fail = resolve;
     });
     this.#forwardings = new Forwardings(configs, { log, serial: this.#serial, fail });
+    this.#readiness = new Readiness({
+      places: () => this.#forwardings.places,
+      started: () => this.#started,
+      stopping: () => this.#stopping,
+      cluster,
+    });
+    this.view = new View({
+      status: () => this.status(),
+      forwardings: this.#forwardings,
+      serial: this.#serial,
+      cluster,
+      readiness: this.#readiness,
+      log,
+      history: () => ({ lastReload: this.#lastReload, loadedAt: this.#loadedAt, reloads: this.#reloads }),
+    });
   }
 
   /**
@@ -77,6 +99,7 @@ export class Agent {
   static async start(load: () => Loaded, log: Log, cluster: ClusterView | null = null): Promise<Agent> {
     const { configs, warnings } = read(load);
     log.setLevel(configs[0].logLevel);
+    log.setFormat(configs[0].logFormat);
     for (const warning of warnings) log.warn(formatProblem(warning));
     const agent = new Agent(configs, load, log, cluster);
     try {
@@ -90,8 +113,12 @@ export class Agent {
 
   async #start(): Promise<void> {
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
-    const view = new View(() => this.status(), this.#forwardings, this.#serial, this.#cluster);
-    this.#api = await startApiServer({ path: this.#configs[0].socket, view, onError });
+    const { socket, healthAddress } = this.#configs[0];
+    this.#api = await startApiServer({ path: socket, view: this.view, onError });
+    if (healthAddress !== "off") {
+      const { serveHealth } = await import("./probes/address.ts");
+      this.#health = await serveHealth(healthAddress, this.view);
+    }
     await this.#serial.run(() => this.#forwardings.open());
     this.#started = true;
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
@@ -136,6 +163,7 @@ export class Agent {
         message: error.message,
       }));
       this.#lastReload = { at: new Date().toISOString(), ...result };
+      this.#reloads[result.ok ? "ok" : "failed"]++;
       if (result.ok) this.#log.info(`reloaded: ${result.message}`);
       else if (refused)
         this.#log.error(`not reloaded, the configuration before stays in force: ${result.message}`);
@@ -152,7 +180,9 @@ export class Agent {
     const refusal = this.#refusalOf(next);
     if (refusal !== null) return { ok: false, message: refusal };
     const changes = describeDiffs(this.#configs, next);
+    // Also where it is the same: `poplin log-level` holds until a reload.
     this.#log.setLevel(next[0].logLevel);
+    this.#log.setFormat(next[0].logFormat);
     await this.#forwardings.setConfigs(next);
     this.#took(next);
     applied();
@@ -182,9 +212,8 @@ export class Agent {
     return this.#serial.run(async () => {
       this.#updates--;
       if (this.#stopping) return;
-      const { socket } = this.#configs[0];
-      const next = withProcess(this.#load().configs, { socket });
-      this.#log.setLevel(next[0].logLevel);
+      const { socket, healthAddress } = this.#configs[0];
+      const next = withProcess(this.#load().configs, { socket, healthAddress });
       this.#took(next);
       await this.#forwardings.update(next);
     });
@@ -213,6 +242,7 @@ export class Agent {
     this.#forwardings.stop();
     clearInterval(this.#timer);
     this.#monitor?.close();
+    this.#health?.close();
     await this.#api?.close();
     // Behind what runs, and before what is asked for only now: that finds nothing open.
     const left = await this.#serial.run(() => this.#forwardings.close());
@@ -250,10 +280,10 @@ function read(load: () => Loaded): Loaded {
 /** What is the process's is the first one's in all of them, or what is given. */
 function withProcess(
   configs: Loaded["configs"],
-  given: Partial<Pick<AgentConfig, "socket">> = {},
+  given: Partial<Pick<AgentConfig, "socket" | "healthAddress">> = {},
 ): Loaded["configs"] {
-  const { socket, logLevel, ephemeral } = configs[0];
-  const ours = { socket, logLevel, ephemeral, ...given };
+  const { socket, logLevel, logFormat, healthAddress, ephemeral } = configs[0];
+  const ours = { socket, logLevel, logFormat, healthAddress, ephemeral, ...given };
   const [first, ...others] = configs;
   return [{ ...first, ...ours }, ...others.map((config) => ({ ...config, ...ours }))];
 }

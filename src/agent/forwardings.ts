@@ -43,6 +43,7 @@ export class Forwardings {
   /** End the waits before the next tries to open. */
   readonly #wakes = new Set<() => void>();
   #stopping = false;
+  #rebuilds = 0;
 
   /** @param configs one for each underlay */
   constructor(configs: readonly AgentConfig[], parts: ForwardingsParts) {
@@ -51,7 +52,7 @@ export class Forwardings {
   }
 
   /** In the order of the configurations. */
-  get places(): readonly Pick<Place, "config" | "forwarding" | "address">[] {
+  get places(): readonly Pick<Place, "config" | "devices" | "forwarding" | "address">[] {
     return this.#places;
   }
 
@@ -122,8 +123,14 @@ export class Forwardings {
     }
   }
 
+  /** How often something was opened anew that had been open. */
+  get rebuilds(): number {
+    return this.#rebuilds;
+  }
+
   async #openAgain(place: Place): Promise<void> {
     await this.#open(place);
+    this.#rebuilds++;
     place.keepDevices();
   }
 

@@ -5,9 +5,7 @@ import type { Forwarding } from "./forwarding.ts";
 import type { Running } from "./open.ts";
 import type { PathWatch } from "./path-mtu/watch.ts";
 import { planSentences } from "./plan.ts";
-
-/** Milliseconds for which a status waits for the dataplane: it answers between two batches, in microseconds. */
-const ANSWER_TIMEOUT = 2000;
+import { inTime } from "./probes/in-time.ts";
 
 /** What is known of it. */
 export interface CarrierParts {
@@ -42,18 +40,5 @@ async function wrongWith(forwarding: Forwarding): Promise<string[]> {
     return (await inTime(forwarding.plan())).flatMap(planSentences);
   } catch (error) {
     return [(error as Error).message];
-  }
-}
-
-/** @throws Error when `answer` is not there within `ANSWER_TIMEOUT` */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), ANSWER_TIMEOUT);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

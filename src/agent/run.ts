@@ -4,8 +4,10 @@
  */
 import { Agent, type Loaded } from "./agent.ts";
 import { type ConfigSources, loadConfig, type Profile } from "./config/load.ts";
-import { Log } from "./log.ts";
+import { fieldsOf, Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
+import { startService } from "./systemd/asked.ts";
+import type { Service } from "./systemd/service.ts";
 
 export interface RunOptions {
   /** The configuration file, null without one. */
@@ -26,25 +28,36 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   const log = new Log("info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
+  let service: Service | null = null;
   const stopped = signalled(["SIGTERM", "SIGINT"]);
   let agent: Agent | undefined;
   let changed = false;
   let ending = false;
   const reload = (): void => {
     changed = true;
-    if (!ending) void agent?.reload();
+    if (ending || agent === undefined) return;
+    const reloaded = service?.reloading();
+    void agent.reload().finally(reloaded);
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
-  agent = await Agent.start(() => load({ path: file, ...sources }), log);
-  if (changed) reload();
-  void releaseGarbage();
-  const end = await Promise.race([stopped, agent.failed]);
-  ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
-  if (typeof end === "string") log.info(`${end}: stopping`);
-  else log.error(end.message);
-  await agent.stop();
-  return typeof end === "string" ? 0 : 1;
+  try {
+    service = await startService(sources.env, log);
+    agent = await Agent.start(() => load({ path: file, ...sources }), log);
+    service?.attach(agent.view);
+    if (changed) reload();
+    void releaseGarbage();
+    const end = await Promise.race([stopped, agent.failed]);
+    ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
+    if (typeof end === "string") log.info(`${end}: stopping`);
+    else log.error(end.message, fieldsOf(end));
+    service?.stopping();
+    await agent.stop();
+    return typeof end === "string" ? 0 : 1;
+  } finally {
+    service?.close();
+    log.close();
+  }
 }
 
 /** One underlay. */

@@ -10,26 +10,81 @@ import { allOf, oneOf, unavailable } from "./choice.ts";
 import { addSnapshots } from "./engine/queues.ts";
 import { checkChange, refused } from "./fdb-change.ts";
 import type { Forwardings } from "./forwardings.ts";
+import type { Level, Log } from "./log.ts";
+import type { AgentCounts, MetricParts } from "./metrics/collect.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { Overlay } from "./overlay.ts";
+import type { Page } from "./probes/pages.ts";
+import type { Readiness } from "./probes/readiness.ts";
 import type { Serial } from "./serial.ts";
+
+/** What a view asks of the agent's life. */
+export interface ViewParts {
+  readonly status: () => Promise<AgentStatus>;
+  readonly forwardings: Forwardings;
+  readonly serial: Serial;
+  /** Where the peers are a flannel cluster's. */
+  readonly cluster: ClusterView | null;
+  readonly readiness: Readiness;
+  readonly log: Log;
+  /** What the agent has counted, for its metrics. */
+  readonly history: () => Pick<MetricParts, "lastReload" | "loadedAt"> & {
+    readonly reloads: AgentCounts["reloads"];
+  };
+}
 
 export class View implements AgentView {
   readonly status: () => Promise<AgentStatus>;
+  readonly #parts: ViewParts;
   readonly #forwardings: Forwardings;
   readonly #serial: Serial;
   readonly #cluster: ClusterView | null;
 
-  /** @param cluster where the peers are a flannel cluster's */
-  constructor(
-    status: () => Promise<AgentStatus>,
-    forwardings: Forwardings,
-    serial: Serial,
-    cluster: ClusterView | null,
-  ) {
-    this.status = status;
-    this.#cluster = cluster;
-    this.#forwardings = forwardings;
-    this.#serial = serial;
+  #metrics: Promise<Metrics> | undefined;
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts;
+    this.status = parts.status;
+    this.#cluster = parts.cluster;
+    this.#forwardings = parts.forwardings;
+    this.#serial = parts.serial;
+  }
+
+  live(): Promise<readonly string[]> {
+    return this.#parts.readiness.live();
+  }
+
+  ready(): Promise<readonly string[]> {
+    return this.#parts.readiness.ready();
+  }
+
+  async metrics(): Promise<Page> {
+    // Loaded by who asks first.
+    this.#metrics ??= import("./metrics/metrics.ts").then((module) => new module.Metrics());
+    const metrics = await this.#metrics;
+    const { readiness, log, history } = this.#parts;
+    const { reloads, ...past } = history();
+    const ready = (await readiness.ready()).length === 0;
+    return metrics.page({
+      ...past,
+      running: this.#forwardings.running,
+      counts: {
+        reloads,
+        rebuilds: this.#forwardings.rebuilds,
+        probes: readiness.probes,
+        lostLines: log.lost,
+      },
+      ready,
+      cluster: this.#cluster,
+    });
+  }
+
+  get logLevel(): Level {
+    return this.#parts.log.level;
+  }
+
+  set logLevel(level: Level) {
+    this.#parts.log.setLevel(level);
   }
 
   stats(choice: OverlayChoice = {}): CounterSnapshot {

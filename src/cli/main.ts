@@ -58,6 +58,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "ping a peer layer by layer: underlay, UDP, VXLAN, inside",
     load: async () => (await import("./ping.ts")).pingCommand(),
   },
+  "log-level": {
+    about: "show or change how much the agent logs",
+    load: async () => (await import("./log-level.ts")).logLevelCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -51,6 +51,20 @@ export const COUNTER_NAMES = [
   /** Calls that moved something, by direction: frames per call is the batch size. */
   "txBatches",
   "rxBatches",
+  /** Frames read from the TAP, a super-frame as one. */
+  "txReads",
+  /** The same calls by their size: of 1, of 2 and 3, of 4 to 7, … frames read, and datagrams received. */
+  "txBatch1",
+  "txBatch2",
+  "txBatch4",
+  "txBatch8",
+  "txBatch16",
+  "txBatch32",
+  "txBatch64",
+  "rxBatch1",
+  "rxBatch2",
+  "rxBatch4",
+  "rxBatch8",
   /** Times a send or a TAP write could not take more, and the loop waited. */
   "txBackpressure",
   "rxBackpressure",

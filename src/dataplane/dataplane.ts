@@ -24,11 +24,12 @@ import type {
   NeighbourRefusal,
   NeighbourUpdate,
 } from "./options.ts";
-import { Overlay, type OverlayParts } from "./overlay.ts";
+import { Overlay, type OverlayParts, type RowCount } from "./overlay.ts";
 import { type PathLimit, PathMtus } from "./path-mtus.ts";
 import type { ReadyTaps, Tap, Underlay } from "./ports.ts";
 import { PEER, Ring, VTEP_MASK } from "./ring.ts";
 import { SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";
+import { PROBE_BYTES, type ProbeVerdict, SelfProbe } from "./self-probe.ts";
 import { SharedLoop } from "./shared-loop.ts";
 import { type Native, PORTABLE } from "./sums.ts";
 
@@ -62,6 +63,8 @@ export interface DataplaneHealth {
   readonly offloads: Partial<OffloadReport>;
   /** What the last received packet said that named a group (`gbp`); null before the first. */
   readonly lastGroup: GroupPolicy | null;
+  /** Of each overlay. */
+  readonly rows: readonly RowCount[];
 }
 
 export interface SlotUse {
@@ -85,7 +88,9 @@ export class Dataplane {
   readonly #tx: Ring;
   readonly #rx: Ring;
   readonly #txReady: Ring;
+  readonly #rxReady: Ring;
   readonly #underlay: Underlay;
+  readonly #probe: SelfProbe;
 
   /**
    * @param options of the first overlay, and of all
@@ -115,7 +120,10 @@ export class Dataplane {
     const slab = superFrames ? alignUp(segmentSlabBytes(txRows), 64) : 0;
     const size =
       txSlots * txSlotBytes + slab + RX_SLOTS * alignUp(RX_SLOT_BYTES, 64) + alignUp(HEADER_SLAB_BYTES, 64);
-    const arena = new Arena(size + 64, (bytes) => (SLOT_PLACE - native.misalignment(bytes)) & 63);
+    const arena = new Arena(
+      size + PROBE_BYTES + 64,
+      (bytes) => (SLOT_PLACE - native.misalignment(bytes)) & 63,
+    );
     const txPool = arena.carvePool(txSlotBytes, txSlots);
     const rxPool = arena.carvePool(RX_SLOT_BYTES, RX_SLOTS);
     const rings = {
@@ -129,6 +137,7 @@ export class Dataplane {
     this.#tx = rings.txFilled;
     this.#rx = rings.rxFilled;
     this.#txReady = rings.txReady;
+    this.#rxReady = rings.rxReady;
     this.#underlay = underlay;
     this.#vteps = new VtepTable(undefined, options.flowLabel, this.#entered);
     const { bytes } = arena;
@@ -136,6 +145,7 @@ export class Dataplane {
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
+    this.#probe = new SelfProbe(arena, this.#vteps, underlay.family);
     const tables = { vteps: this.#vteps, paths: this.#paths, release: this.#release };
     const work = { bytes, underlay, coalescer, headers, segments, answers: rings.answers };
     const shared = { ...tables, ...work, native, events };
@@ -195,6 +205,19 @@ export class Dataplane {
     for (const overlay of this.overlays) overlay.age();
   }
 
+  /**
+   * Sends a frame of our own through the stages of an overlay and back, seen by nobody.
+   * @param place of the overlay
+   */
+  probe(place: number): ProbeVerdict {
+    if (this.#tx.length + this.#rx.length + this.#rxReady.length > 0) return "busy";
+    const overlay = this.overlays[place]!;
+    const verdict = this.#probe.run(overlay);
+    // It has gone through another ring than the loop's.
+    overlay.encap.startOver(this.#txReady);
+    return verdict;
+  }
+
   health(): DataplaneHealth {
     const groups = this.overlays.map(({ decap }) => decap.lastGroup);
     return {
@@ -206,6 +229,7 @@ export class Dataplane {
       failure: this.loop.failure ?? null,
       offloads: this.#fallbacks(),
       lastGroup: groups.find((group) => group !== null) ?? null,
+      rows: this.overlays.map(({ rowCount }) => rowCount),
     };
   }
 

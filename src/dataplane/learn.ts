@@ -110,6 +110,11 @@ export class Learner {
     if (learning) this.#lessons ??= new Lessons();
   }
 
+  /** Learned rows that there are. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Seconds of this clock: the times of learned rows. */
   get now(): number {
     return this.#now;

@@ -88,6 +88,9 @@ export class Loop {
   readonly #values: Float64Array;
   readonly #txBatches = counterIndex("txBatches");
   readonly #rxBatches = counterIndex("rxBatches");
+  readonly #txReads = counterIndex("txReads");
+  readonly #txSizes = counterIndex("txBatch1");
+  readonly #rxSizes = counterIndex("rxBatch1");
   readonly #rxDatagrams = counterIndex("rxDatagrams");
   readonly #txBackpressure = counterIndex("txBackpressure");
   readonly #rxBackpressure = counterIndex("rxBackpressure");
@@ -196,6 +199,8 @@ export class Loop {
     else if (read > 0) {
       this.#readFailures = 0;
       this.own[this.#txBatches]! += 1;
+      this.own[this.#txReads]! += read;
+      this.own[this.#txSizes + sizeClass(read)]! += 1;
     }
     const more = ready && this.tap.more === true;
     if (read === want || more) this.idle = false;
@@ -256,6 +261,7 @@ export class Loop {
     else if (read > 0) {
       this.#readFailures = 0;
       this.#values[this.#rxBatches]! += 1;
+      this.#values[this.#rxSizes + sizeClass(read)]! += 1;
       this.countDatagrams(read);
       this.#unasked++;
     }
@@ -350,6 +356,11 @@ export class Loop {
     this.failure ??= this.describe(port, errno);
     return true;
   }
+}
+
+/** @returns 0 for 1, 1 for 2 and 3, 2 for 4 to 7, …: counters of batches stand in this order (`counters.ts`) */
+function sizeClass(packets: number): number {
+  return 31 - Math.clz32(packets);
 }
 
 /** Batches grow as long as they come full, and shrink to what comes. */

@@ -59,12 +59,21 @@ export interface OverlayParts {
   readonly logs: LearnLogs | null;
 }
 
+/** MACs that have a row in the forwarding table, by how they got it. */
+export interface RowCount {
+  readonly static: number;
+  readonly learned: number;
+}
+
 export class Overlay {
   readonly vni: number;
+  /** Our VTEP's MAC. */
+  readonly mac: string;
   readonly tap: Tap;
   readonly counters: Counters;
   readonly encap: Encap;
   readonly decap: Decap;
+  readonly #fdb: Fdb;
   readonly #table: ForwardingTable;
   readonly #learner: Learner;
   readonly #neighbours = new NeighbourTable();
@@ -73,11 +82,13 @@ export class Overlay {
   /** @throws RangeError for an MTU or VNI out of range, WireError for a MAC that is none */
   constructor({ options, tap, counters, logs }: OverlayParts, shared: SharedParts) {
     const { bytes, underlay, vteps, paths, native, events, release } = shared;
-    const { vni, proxy } = options;
+    const { vni, mac, proxy } = options;
     this.vni = vni;
+    this.mac = mac;
     this.tap = tap;
     this.counters = counters;
     const fdb = new Fdb();
+    this.#fdb = fdb;
     const remotes = new RemoteSets();
     const learning = { ...NO_LEARNING, port: 8472, ...options };
     const learner = new Learner(fdb, vteps, bytes, learning, counters, release, logs);
@@ -131,6 +142,12 @@ export class Overlay {
   /** Every row of the forwarding table, in no order. */
   rows(): FdbRow[] {
     return this.#table.rows();
+  }
+
+  /** How many MACs have a row. */
+  get rowCount(): RowCount {
+    const { count } = this.#learner;
+    return { static: this.#fdb.size - count, learned: count };
   }
 
   /** Why the rows of a MAC are as they are; none where there is no row. */

@@ -25,6 +25,12 @@ describe("Loop", () => {
     ]);
     // batches of 4, 8, 16 … as long as they come full
     expect([counters.get("txBatches"), counters.get("rxBatches")]).toEqual([5, 13]);
+    // by their size: of 4 to 7, of 8 to 15, …
+    const sizes = (direction: string, ...from: number[]) =>
+      from.map((least) => counters.get(`${direction}Batch${least}` as "txBatch1"));
+    expect(counters.get("txReads")).toBe(100);
+    expect(sizes("tx", 1, 2, 4, 8, 16, 32, 64)).toEqual([0, 0, 1, 1, 1, 2, 0]);
+    expect(sizes("rx", 1, 2, 4, 8)).toEqual([0, 0, 1, 12]);
     expect(counters.drops("rx", "SOCKET_RCVBUFF")).toBe(7);
     expect(slotsInUse(dataplane)).toBe(0);
   });

@@ -6,6 +6,8 @@
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
+import type { Level } from "../logging/formats.ts";
+import type { HealthSource } from "../probes/pages.ts";
 import type { LeaseStatus } from "./cluster-types.ts";
 import type { AgentStatus } from "./status-types.ts";
 
@@ -27,7 +29,7 @@ export interface DeviceFdbReason extends FdbReason {
  * The agent, as the API server sees it. A choice that names nothing means all overlays, and of a change the only one.
  * @throws AgentError `NO_SUCH_VNI`, `NO_SUCH_DEVICE`, `UNAVAILABLE`, and for a change `WHICH_VNI`
  */
-export interface AgentView {
+export interface AgentView extends HealthSource {
   status(): Promise<AgentStatus>;
   stats(choice?: OverlayChoice): CounterSnapshot;
   fdb(choice?: OverlayChoice): Promise<readonly OfDevice<FdbRow>[]>;
@@ -46,6 +48,8 @@ export interface AgentView {
   plan(): Promise<readonly string[]>;
   /** Compares, and puts right what is not in place. @returns how many rows were changed */
   reconcile(): Promise<number>;
+  /** How much is written to the log; a change holds until the next reload. */
+  logLevel: Level;
   /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
   listen(heard: (event: AgentEvent) => void): () => void;
 }

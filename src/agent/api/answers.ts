@@ -2,6 +2,7 @@
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { FdbRow } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
+import type { Level } from "../logging/formats.ts";
 import type { OfDevice } from "./agent-view.ts";
 import type { LeaseStatus } from "./cluster-types.ts";
 import type { SCHEMA } from "./schema.ts";
@@ -71,4 +72,10 @@ export interface ReconcileAnswer {
 /** What every answer with a status of 400 and above holds. */
 export interface ErrorAnswer {
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string | null };
+}
+
+/** GET and POST /v1/log-level. */
+export interface LogLevelAnswer {
+  readonly schema: typeof SCHEMA;
+  readonly level: Level;
 }

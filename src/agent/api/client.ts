@@ -5,6 +5,7 @@
 import { type IncomingMessage, request } from "node:http";
 import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
+import type { Level } from "../logging/formats.ts";
 import type { AgentEvent, OfDevice, OverlayChoice } from "./agent-view.ts";
 import type {
   ErrorAnswer,
@@ -12,6 +13,7 @@ import type {
   FdbReasonJson,
   FlushAnswer,
   LeaseAnswer,
+  LogLevelAnswer,
   NeighbourAnswer,
   PlanAnswer,
   ReconcileAnswer,
@@ -119,6 +121,16 @@ export class ApiClient {
   /** Has the agent compare now. @returns how many rows it changed */
   async reconcile(): Promise<number> {
     return (await this.#ask<ReconcileAnswer>("POST", "/v1/reconcile")).changed;
+  }
+
+  /** How much the agent logs. */
+  async logLevel(): Promise<Level> {
+    return (await this.#ask<LogLevelAnswer>("GET", "/v1/log-level")).level;
+  }
+
+  /** Changes it until the agent's next reload. @returns what it is now */
+  async setLogLevel(level: Level): Promise<Level> {
+    return (await this.#ask<LogLevelAnswer>("POST", "/v1/log-level", { level })).level;
   }
 
   /**

@@ -1,4 +1,5 @@
 /** What a node of a flannel cluster says beside its agent: its own lease, and those of others. */
+import type { StoreMeter } from "../metrics/histogram.ts";
 
 /** A lease in the store of a flannel cluster: this node's, another's, or what should be one and is none. */
 export interface LeaseStatus {
@@ -46,4 +47,8 @@ export interface ClusterView {
   hostChanged(): void;
   status(): ClusterStatus;
   leases(): readonly LeaseStatus[];
+  /** Why pods cannot be set up on this node yet, or not any more; nothing where they can. */
+  notReady(): readonly string[];
+  /** What the store's operations take. */
+  readonly meter: StoreMeter;
 }

@@ -2,6 +2,7 @@
  * The agent's HTTP API on a Unix socket.
  *
  *   request → route by method and path → (body: bounded, JSON) → AgentView → JSON, or {error: {code, message, remedy}}
+ *   GET /healthz, /livez, /readyz, /metrics → text (`../probes/pages.ts`)
  *
  * The socket has mode 0600 from the moment it exists: who may open it may change the forwarding table. That is the
  * only access control, and enough of one. Every answer closes its connection, so nothing idles; the one that goes on for
@@ -9,13 +10,21 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { hex } from "../../wire/bytes.ts";
+import { PAGES, pageOf, sendPage } from "../probes/pages.ts";
 import type { AgentView, OverlayChoice } from "./agent-view.ts";
 import type { ErrorAnswer, FdbReasonJson } from "./answers.ts";
 import { EventStreams } from "./event-stream.ts";
 import { REFUSALS, type RefusalCode } from "./refusals.ts";
 import { SCHEMA } from "./schema.ts";
 import { claimSocket, forPeople } from "./socket-file.ts";
-import { RequestError, readFdbChange, readMac, readNeighbourChange, readVni } from "./validate.ts";
+import {
+  RequestError,
+  readFdbChange,
+  readLogLevel,
+  readMac,
+  readNeighbourChange,
+  readVni,
+} from "./validate.ts";
 
 /** A change to the forwarding table is about a hundred bytes. */
 const MAX_BODY = 16 * 1024;
@@ -68,6 +77,13 @@ const ROUTES: Record<string, Record<string, Handler>> = {
   "/v1/plan": { GET: async (view) => ({ schema: SCHEMA, steps: await view.plan() }) },
   "/v1/reconcile": { POST: async (view) => ({ schema: SCHEMA, changed: await view.reconcile() }) },
   "/v1/events": { GET: async () => STREAM },
+  "/v1/log-level": {
+    GET: async (view) => ({ schema: SCHEMA, level: view.logLevel }),
+    POST: async (view, request) => {
+      view.logLevel = readLogLevel(await readBody(request));
+      return { schema: SCHEMA, level: view.logLevel };
+    },
+  },
 };
 
 /** From a handler: its answer is a stream. */
@@ -153,6 +169,8 @@ async function serve(
   onError: (error: unknown) => void,
 ): Promise<void> {
   try {
+    const page = request.method === "GET" ? await pageOf(pathOf(request), view) : null;
+    if (page !== null) return sendPage(response, page);
     const result = await route(request)(view, request);
     if (result === STREAM) streams.start(response);
     else answer(response, 200, result);
@@ -163,16 +181,20 @@ async function serve(
   }
 }
 
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.split("?", 1)[0]!;
+}
+
 /** @throws RequestError for what has no route */
 function route(request: IncomingMessage): Handler {
-  const path = (request.url ?? "").split("?", 1)[0]!;
+  const path = pathOf(request);
   const methods = Object.hasOwn(ROUTES, path) ? ROUTES[path]! : null;
   if (methods === null) {
     throw new RequestError(
       404,
       "NOT_FOUND",
       `no such resource: ${path}`,
-      `there are ${Object.keys(ROUTES).join(", ")}`,
+      `there are ${[...Object.keys(ROUTES), ...PAGES].join(", ")}`,
     );
   }
   const method = request.method ?? "";

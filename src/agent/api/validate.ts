@@ -4,6 +4,7 @@
  */
 import type { FdbChange, NeighbourChange } from "../../dataplane/options.ts";
 import { formatMacKey, parseMac } from "../../wire/bytes.ts";
+import { LEVELS, type Level } from "../logging/formats.ts";
 
 /** A request that is wrong in itself. */
 export class RequestError extends Error {
@@ -109,4 +110,13 @@ export function readVni(text: string): number {
   const vni = /^\d{1,8}$/.test(text) ? Number(text) : -1;
   if (vni >= 0 && vni < 2 ** 24) return vni;
   throw new RequestError(400, "BAD_VNI", `"${text}" is no VNI`, "write a whole number from 0 to 16777215");
+}
+
+/** @param body what JSON.parse made of the request. @throws RequestError */
+export function readLogLevel(body: unknown): Level {
+  const { level } = (body ?? {}) as { level?: unknown };
+  const known = LEVELS.find((one) => one === level);
+  if (known !== undefined) return known;
+  const message = `"level" is ${JSON.stringify(level)}, not one of ${LEVELS.join(", ")}`;
+  throw bad(message, 'such as {"level":"debug"}');
 }

@@ -137,6 +137,23 @@ export const deviceName: Reader<string> = (raw) => {
 };
 
 /** sun_path holds 108 bytes with its final zero (unix(7)). */
+/** An address and a TCP port to listen on: "127.0.0.1:9472", "[::1]:9472". Read into the address's usual form. */
+export const endpoint: Reader<string> = (raw) => {
+  const text = String(raw).trim();
+  const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const example = "write one as 127.0.0.1:9472 or [::1]:9472; 0.0.0.0 and [::] are all addresses";
+  if (port === undefined) return bad(`${show(raw)} is no address with a port`, example);
+  if (Number(port) < 1 || Number(port) > 65_535)
+    return bad(`${port} is no TCP port`, "write one from 1 to 65535");
+  return reading(() => {
+    const address = parseAddress((bracketed ?? plain)!);
+    if ((familyOf(address) === 6) !== (bracketed !== undefined)) {
+      return bad(`${show(raw)} is no address with a port`, example);
+    }
+    return good(bracketed === undefined ? `${address}:${Number(port)}` : `[${address}]:${Number(port)}`);
+  }, text);
+};
+
 export const socketPath: Reader<string> = (raw) => {
   if (typeof raw !== "string" || raw === "" || raw.includes("\0")) return bad(`${show(raw)} is no path`);
   const length = new TextEncoder().encode(raw).length;

@@ -3,6 +3,7 @@ import type { Lease } from "../../control/lease.ts";
 import type { Offloads } from "../../dataplane/offloads.ts";
 import type { PortRange } from "../../io/linux/senders.ts";
 import type { GroupPolicy } from "../../wire/vxlan.ts";
+import type { LogFormat } from "../logging/formats.ts";
 import type { OffloadSwitch } from "./offload.ts";
 import type { Reader } from "./values.ts";
 
@@ -44,6 +45,8 @@ export interface Settings {
   readonly socket: string;
   readonly ephemeral: boolean;
   readonly logLevel: "error" | "warn" | "info" | "debug";
+  readonly logFormat: LogFormat;
+  readonly healthAddress: "off" | string;
   readonly proxy: boolean;
   readonly proxyUnknown: "drop" | "forward";
   readonly neighbours: readonly string[];

@@ -14,6 +14,7 @@ import type {
 } from "../../dataplane/options.ts";
 import type { Overlay } from "../../dataplane/overlay.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
+import type { ProbeVerdict } from "../../dataplane/self-probe.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 
 /** Which overlay a command is for: its place in what the engine was started with. Left out: the first. */
@@ -30,6 +31,7 @@ export type Command =
   | (ForOverlay & { readonly type: "flush" })
   | { readonly type: "age" }
   | { readonly type: "health" }
+  | (ForOverlay & { readonly type: "probe" })
   | (ForOverlay & { readonly type: "neighbours" })
   | (ForOverlay & { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] });
 
@@ -45,6 +47,7 @@ export interface Replies {
   flush: number;
   age: null;
   health: DataplaneHealth;
+  probe: ProbeVerdict;
   neighbours: readonly Neighbour[];
   /** Per change: null, or why it was not made. */
   updateNeighbours: readonly (NeighbourRefusal | null)[];
@@ -63,6 +66,8 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return null;
     case "health":
       return dataplane.health();
+    case "probe":
+      return dataplane.probe(command.overlay ?? 0);
     default:
       return executeOn(dataplane.overlays[command.overlay ?? 0]!, command);
   }
@@ -71,7 +76,7 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
 /** A command that is for one overlay. */
 function executeOn(
   overlay: Overlay,
-  command: Exclude<Command, { type: "pathLimits" | "age" | "health" }>,
+  command: Exclude<Command, { type: "pathLimits" | "age" | "health" | "probe" }>,
 ): Replies[keyof Replies] {
   switch (command.type) {
     case "update":

@@ -9,6 +9,7 @@
  *   policy, age, paths all
  *   flush             all; what they have learned is the same but for the last moment
  *   health, counters  added up
+ *   probe             all; what is wrong with one is wrong
  */
 import type { CounterSnapshot, Direction } from "../../dataplane/counters.ts";
 import { COUNTER_NAMES } from "../../dataplane/counters.ts";
@@ -52,6 +53,12 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return (await Promise.all(engines.map((engine) => engine.ask(command))))[0]!;
     case "health":
       return addHealth(await Promise.all(engines.map((engine) => engine.ask(command))));
+    case "probe": {
+      const verdicts = await Promise.all(engines.map((engine) => engine.ask(command)));
+      return (
+        verdicts.find((one) => one !== null && one !== "busy") ?? verdicts.find((one) => one !== null) ?? null
+      );
+    }
     case "update":
       return update(first, others, command);
     case "updateNeighbours": {
@@ -155,6 +162,11 @@ function addHealth(all: readonly DataplaneHealth[]): DataplaneHealth {
     failure: all.find(({ failure }) => failure !== null)?.failure ?? null,
     offloads,
     lastGroup: all.find(({ lastGroup }) => lastGroup !== null)?.lastGroup ?? null,
+    // They have the same rows, but for what one has learned a moment ago.
+    rows: all[0]!.rows.map(({ static: count }, i) => ({
+      static: count,
+      learned: Math.max(...all.map(({ rows }) => rows[i]!.learned)),
+    })),
   };
 }
 

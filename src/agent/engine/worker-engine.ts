@@ -7,6 +7,7 @@ import { type CounterSnapshot, Counters, snapshotOf } from "../../dataplane/coun
 import { EventRing } from "../../dataplane/event-ring.ts";
 import type { PortFailure } from "../../dataplane/loop.ts";
 import type { SharedOptions } from "../../dataplane/options.ts";
+import type { ProbeVerdict } from "../../dataplane/self-probe.ts";
 import { loadShim } from "../../io/linux/shim.ts";
 import { type Engine, ended } from "./engine.ts";
 import type { Command, ReplyTo } from "./protocol.ts";
@@ -34,6 +35,11 @@ class WorkerEngine implements Engine {
   readonly #shim = loadShim();
   /** Of each overlay. */
   readonly #counters: readonly Counters[];
+  /** Of an overlay that is probed now, its counters before: the probe's own frame is taken out again (`self-probe.ts`). */
+  readonly #probes = new Map<
+    number,
+    { readonly before: Counters; readonly verdict: Promise<ProbeVerdict> }
+  >();
   readonly #events = new EventRing();
   readonly events = [this.#events];
   readonly #wakeFd = this.#shim.eventOpen();
@@ -87,6 +93,23 @@ class WorkerEngine implements Engine {
   ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
     if (this.#over) return Promise.reject(ended());
     const id = this.#nextId++;
+    if (command.type === "probe") return this.#probe(id, command) as Promise<ReplyTo<C>>;
+    return this.#question(id, command);
+  }
+
+  /** One at a time for each overlay: whoever asks meanwhile gets the same answer. */
+  #probe(id: number, command: Extract<Command, { type: "probe" }>): Promise<ReplyTo<typeof command>> {
+    const { overlay = 0 } = command;
+    const running = this.#probes.get(overlay);
+    if (running !== undefined) return running.verdict;
+    const before = new Counters();
+    before.values.set(this.#counters[overlay]!.values);
+    const verdict = this.#question(id, command).finally(() => this.#probes.delete(overlay));
+    this.#probes.set(overlay, { before, verdict });
+    return verdict;
+  }
+
+  #question<C extends Command>(id: number, command: C): Promise<ReplyTo<C>> {
     return new Promise<ReplyTo<C>>((resolve, reject) => {
       this.#questions.set(id, { resolve: resolve as (reply: unknown) => void, reject });
       this.#tell({ id, command });
@@ -94,7 +117,11 @@ class WorkerEngine implements Engine {
   }
 
   snapshot(overlay?: number): CounterSnapshot {
-    return snapshotOf(this.#counters, overlay);
+    const counters =
+      this.#probes.size === 0
+        ? this.#counters
+        : this.#counters.map((now, place) => this.#probes.get(place)?.before ?? now);
+    return snapshotOf(counters, overlay);
   }
 
   async stop(): Promise<void> {

@@ -66,6 +66,11 @@ export class HostSetup {
     return this.#firewall.trouble;
   }
 
+  /** Why subnet.env is not written; null where it is. */
+  get subnetFileTrouble(): string | null {
+    return this.#subnetFile === undefined ? "it is written when the node forwards" : this.#subnetFile.trouble;
+  }
+
   /** Sets up what there has to be, and looks after it from then on. */
   async start(): Promise<void> {
     const families = this.#families.map(({ family }) => family);
@@ -105,9 +110,8 @@ export class HostSetup {
    * Writes subnet.env, and again where it is gone or another; then the container runtimes' configuration, where one is
    * asked for. What keeps them from being written is told, and no reason to stop: as with flanneld.
    * @param mtu of the pods
-   * @param written told each time that it is as it should be
    */
-  async keepSubnetFile(mtu: number, written: () => void): Promise<void> {
+  async keepSubnetFile(mtu: number): Promise<void> {
     const { subnetFile, cniConf, masquerade, resync } = this.#wish;
     const family = (wanted: 4 | 6): SubnetEnvFamily | null => {
       const own = this.#families.find((one) => one.family === wanted);
@@ -121,7 +125,6 @@ export class HostSetup {
       const isThere = isFresh && there === formatSubnetEnv(env);
       if (!isThere) await writeSubnetEnv(subnetFile, env);
       isFresh = true;
-      written();
       return isThere ? [] : [`${subnetFile} written`];
     };
     this.#subnetFile = new Upkeep(

@@ -13,6 +13,8 @@ import { readSubnetEnv } from "../../host/subnet-env.ts";
 import { Agent, type Loaded } from "../agent.ts";
 import type { ClusterStatus, ClusterView, LeaseStatus } from "../api/cluster-types.ts";
 import { Garbage } from "../memory.ts";
+import type { StoreMeter } from "../metrics/histogram.ts";
+import type { HealthSource } from "../probes/pages.ts";
 import { Chores } from "./chores.ts";
 import { type FamilyNode, flannelConfig, refuseDecided } from "./config.ts";
 import { formerOf } from "./former.ts";
@@ -27,8 +29,10 @@ export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" |
   /** The dataplane's settings. @throws ConfigError */
   readonly settings: () => Settings;
   readonly host: HostWish;
-  /** Told once pods can be set up: subnet.env is written. */
-  readonly ready: () => void;
+  /** Told when there is an agent that can be asked how it is. */
+  readonly up: (health: HealthSource) => void;
+  /** What the store's operations take. */
+  readonly meter: StoreMeter;
 }
 
 export class FlannelNode implements ClusterView {
@@ -94,6 +98,7 @@ export class FlannelNode implements ClusterView {
   static async start(options: NodeOptions): Promise<FlannelNode> {
     const { store, log, host } = options;
     const settings = readSettings(options);
+    log.setFormat(settings.config.logFormat);
     const former = formerOf(await readSubnetEnv(host.subnetFile));
     const joined = await join({ ...options, previous: former.subnets });
     const { key, subnets } = joined.lease;
@@ -124,9 +129,10 @@ export class FlannelNode implements ClusterView {
     await this.#hearOthers();
     await this.#findDirect();
     this.#agent = await Agent.start(() => this.#load(), log, this);
+    this.#options.up(this.#agent.view);
     void this.#agent.failed.then((error) => this.#fail(error));
     await this.#setup.start();
-    await this.#setup.keepSubnetFile(await this.#mtu(), this.#options.ready);
+    await this.#setup.keepSubnetFile(await this.#mtu());
     store.keep(
       (error) => this.#fail(error),
       (line) => log.warn(line),
@@ -254,6 +260,20 @@ export class FlannelNode implements ClusterView {
       firewall: { kind: this.#setup.kind, trouble: this.#setup.trouble },
       leases: { count: all.length, bad: all.filter(({ problem }) => problem !== null).length },
     };
+  }
+
+  get meter(): StoreMeter {
+    return this.#options.meter;
+  }
+
+  notReady(): string[] {
+    const { store, host } = this.#options;
+    const { key } = this.#joined.lease;
+    const file = this.#setup.subnetFileTrouble;
+    return [
+      ...(file === null ? [] : [`${host.subnetFile} is not written: ${file}`]),
+      ...(this.leases().some(({ own }) => own) ? [] : [`the lease ${key} is not in ${store.name}`]),
+    ];
   }
 
   leases(): readonly LeaseStatus[] {

@@ -8,11 +8,15 @@ import { findPublicIp, type PublicIp } from "../../host/public-ip.ts";
 import { openStore, type StoreChoice } from "../../stores/open.ts";
 import type { NodeHints, Store } from "../../stores/store.ts";
 import { loadConfig } from "../config/load.ts";
-import { Log } from "../log.ts";
+import { fieldsOf, Log } from "../log.ts";
 import { releaseGarbage } from "../memory.ts";
+import { StoreMeter } from "../metrics/histogram.ts";
+import type { HealthSource } from "../probes/pages.ts";
 import { signalled } from "../run.ts";
+import { startService } from "../systemd/asked.ts";
+import type { Service } from "../systemd/service.ts";
 import type { FlanneldFlags } from "./flags.ts";
-import { HealthServer } from "./healthz.ts";
+import { FlannelHealth } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
 import { Interrupted } from "./patience.ts";
 
@@ -25,32 +29,46 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   const log = new Log(flags.v > 0 ? "debug" : "info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
+  let service: Service | null = null;
   const interrupt = new AbortController();
   const stopped = signalled(["SIGTERM", "SIGINT"]);
-  void stopped.then(() => interrupt.abort());
+  void stopped.then(() => {
+    interrupt.abort();
+    service?.stopping();
+  });
   let node: FlannelNode | undefined;
   let changed = false;
   const reload = (): void => {
     changed = true;
-    if (!interrupt.signal.aborted) void node?.reload();
+    if (interrupt.signal.aborted || node === undefined) return;
+    const reloaded = service?.reloading();
+    void node.reload().finally(reloaded);
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
-  let health: HealthServer | undefined;
+  let health: FlannelHealth | undefined;
   let store: Store | undefined;
   try {
+    service = await startService(env, log);
     const port = flags["healthz-port"];
-    if (port !== 0) health = await HealthServer.start(flags["healthz-ip"], port);
-    store = await openStore(storeOf(flags, env), (text) => log.warn(text));
-    const ready = (): void => health?.setReady();
-    node = await FlannelNode.start(nodeOptions(flags, env, { store, log, signal: interrupt.signal, ready }));
+    if (port !== 0) health = await FlannelHealth.start(flags["healthz-ip"], port);
+    const choice = storeOf(flags, env);
+    const meter = new StoreMeter(choice.kind);
+    store = await openStore(choice, (text) => log.warn(text), meter);
+    const up = (agent: HealthSource): void => {
+      health?.attach(agent);
+      service?.attach(agent);
+    };
+    const { signal } = interrupt;
+    node = await FlannelNode.start(nodeOptions(flags, env, { store, meter, log, signal, up }));
     if (changed) reload();
     void releaseGarbage();
     const end = await Promise.race([stopped, node.failed]);
     // Whatever still waits for the store waits in vain from now on.
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else log.error(end.message);
+    else log.error(end.message, fieldsOf(end));
+    if (typeof end !== "string") service?.stopping();
     await node.stop();
     return typeof end === "string" ? 0 : 1;
   } catch (error) {
@@ -60,6 +78,8 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     interrupt.abort();
     await store?.close();
     health?.close();
+    service?.close();
+    log.close();
   }
 }
 
@@ -95,7 +115,7 @@ function storeOf(flags: FlanneldFlags, env: NodeJS.ProcessEnv): StoreChoice {
   };
 }
 
-type Open = Pick<NodeOptions, "store" | "log" | "signal" | "ready">;
+type Open = Pick<NodeOptions, "store" | "meter" | "log" | "signal" | "up">;
 
 function nodeOptions(flags: FlanneldFlags, env: NodeJS.ProcessEnv, open: Open): NodeOptions {
   const path = flags.config === "" ? null : flags.config;

@@ -239,6 +239,13 @@ export interface Shim {
   sendTo(fd: number, bytes: Uint8Array, address: Uint8Array): number;
   /** recvfrom(2). @returns bytes that were received, as many as there is room for, or −errno; `address` becomes the sender */
   receiveFrom(fd: number, bytes: Uint8Array, address: Uint8Array): number;
+  /**
+   * A datagram to the AF_UNIX socket of this name: a path, or an abstract name behind `@`. It never waits.
+   * @returns bytes, or −errno
+   */
+  sendLocal(name: string, bytes: Uint8Array): number;
+  /** send(2) into a socket, without waiting whatever its flags say (MSG_DONTWAIT). @returns bytes taken, or −errno */
+  sendNow(fd: number, bytes: Uint8Array): number;
   /** The numbers of the descriptor words as C has them, for the test that compares them with `ring.ts`. */
   readonly descriptor: Readonly<Record<string, number>>;
 }

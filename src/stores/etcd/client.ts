@@ -15,6 +15,7 @@ import type {
   IWatchCreateRequest,
   IWatchResponse,
 } from "etcd3";
+import { type Meter, metered, NO_METER } from "../meter.ts";
 import { StoreError } from "../store.ts";
 import { clientOptions, requireLeader } from "./connect.ts";
 import {
@@ -51,12 +52,14 @@ export class EtcdClient {
   readonly #connect: (endpoint: EtcdEndpoint, asUser: boolean) => Etcd3;
   readonly #members: readonly Member[];
   readonly #hasUser: boolean;
+  readonly #meter: Meter;
   /** How each that waits for something over a connection is told that nothing comes any more. */
   readonly #waiting = new Set<(error: Error) => void>();
   #current = 0;
   #closed = false;
 
-  private constructor(module: typeof import("etcd3"), settings: EtcdSettings) {
+  private constructor(module: typeof import("etcd3"), settings: EtcdSettings, meter: Meter) {
+    this.#meter = meter;
     this.#connect = (endpoint, asUser) => new module.Etcd3(clientOptions(endpoint, settings, asUser));
     this.#hasUser = settings.user !== null;
     this.#members = settings.endpoints.map((endpoint) => ({
@@ -67,7 +70,7 @@ export class EtcdClient {
   }
 
   /** Loads the package. Connects to nobody yet. @throws StoreError where it is not installed, or key and certificate differ */
-  static async open(settings: EtcdSettings): Promise<EtcdClient> {
+  static async open(settings: EtcdSettings, meter: Meter = NO_METER): Promise<EtcdClient> {
     const module = await import("etcd3").catch((error: Error) => {
       const reason = error.message.split("\n")[0];
       const remedy = "install it: npm install etcd3@1.1.2";
@@ -80,7 +83,7 @@ export class EtcdClient {
       );
     });
     try {
-      return new EtcdClient(module, settings);
+      return new EtcdClient(module, settings, meter);
     } catch (error) {
       // OpenSSL looks at them here: "error:05800074:x509 certificate routines::key values mismatch".
       const reason = (error as Error).message.split(":").at(-1);
@@ -106,22 +109,22 @@ export class EtcdClient {
 
   /** @throws StoreError, Compacted */
   range(request: IRangeRequest): Promise<IRangeResponse> {
-    return this.#call((client) => client.kv.range(request));
+    return this.#call("range", (client) => client.kv.range(request));
   }
 
   /** @throws StoreError */
   txn(request: ITxnRequest): Promise<ITxnResponse> {
-    return this.#call((client) => client.kv.txn(request));
+    return this.#call("txn", (client) => client.kv.txn(request));
   }
 
   /** @param ttl seconds. @throws StoreError */
   grant(ttl: number): Promise<ILeaseGrantResponse> {
-    return this.#call((client) => client.leaseClient.leaseGrant({ TTL: ttl }));
+    return this.#call("grant", (client) => client.leaseClient.leaseGrant({ TTL: ttl }));
   }
 
   /** Ends an etcd lease, and with it the keys that have it. @throws StoreError */
   async revoke(id: string): Promise<void> {
-    await this.#call((client) => client.leaseClient.leaseRevoke({ ID: id }));
+    await this.#call("revoke", (client) => client.leaseClient.leaseRevoke({ ID: id }));
   }
 
   /** Opens a watch at the endpoint that answered last. @throws StoreError */
@@ -177,8 +180,12 @@ export class EtcdClient {
     for (const { client } of this.#members) client.close();
   }
 
-  /** One round through the endpoints. */
-  async #call<T>(work: (client: Etcd3) => Promise<T>): Promise<T> {
+  /** One round through the endpoints. @param operation for who counts them */
+  #call<T>(operation: string, work: (client: Etcd3) => Promise<T>): Promise<T> {
+    return metered(this.#meter, operation, () => this.#round(work));
+  }
+
+  async #round<T>(work: (client: Etcd3) => Promise<T>): Promise<T> {
     const failures: (Explanation & { url: string })[] = [];
     const first = this.#current;
     for (let turn = 0; turn < this.#members.length && !this.#closed; turn++) {

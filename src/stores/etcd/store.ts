@@ -8,6 +8,7 @@
  *   `registry.ts` keys ⇄ leases · `own-lease.ts` ours · `feed.ts` everybody's · `client.ts` calls · `errors.ts` words
  */
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { type Meter, NO_METER } from "../meter.ts";
 import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
@@ -56,9 +57,9 @@ export class EtcdStore implements Store {
   }
 
   /** Reads the options and loads what speaks to etcd; connects with the first call. @throws StoreError STORE_BAD_OPTION */
-  static async open(options: EtcdStoreOptions): Promise<EtcdStore> {
+  static async open(options: EtcdStoreOptions, meter: Meter = NO_METER): Promise<EtcdStore> {
     const settings = readEtcdOptions(options);
-    return new EtcdStore(await EtcdClient.open(settings), settings, etcdctlFlags(options));
+    return new EtcdStore(await EtcdClient.open(settings, meter), settings, etcdctlFlags(options));
   }
 
   async readNetConf(): Promise<string> {

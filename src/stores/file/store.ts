@@ -10,6 +10,7 @@
  */
 import { join } from "node:path";
 import { formatAttributes, type NodeLease } from "../../control/flannel/node-lease.ts";
+import { type Meter, metered, NO_METER } from "../meter.ts";
 import { inTheWay } from "../picked.ts";
 import { Poller } from "../poller.ts";
 import { sheltered } from "../sheltered.ts";
@@ -43,6 +44,8 @@ export interface FileStoreOptions {
   readonly directory: string;
   /** Milliseconds, for tests; left out: an hour. */
   readonly renewEvery?: number;
+  /** Told how long each operation took. */
+  readonly meter?: Meter;
 }
 
 /** Leases as files in a directory. Nothing is opened until it is used; no directory is made but that of the leases. */
@@ -52,13 +55,15 @@ export class FileStore implements Store {
   readonly #directory: Directory;
   readonly #renewEvery: number;
   readonly #turns = new Turns();
+  readonly #meter: Meter;
   #own: NodeLease | null = null;
   /** Whether our lease was not there at the last look: that may have been before somebody had us keep it. */
   #isMissed = false;
   #renewals: Poller | null = null;
   readonly #watches: LeaseWatch[] = [];
 
-  constructor({ directory, renewEvery = RENEW_EVERY }: FileStoreOptions) {
+  constructor({ directory, renewEvery = RENEW_EVERY, meter = NO_METER }: FileStoreOptions) {
+    this.#meter = meter;
     this.name = `the directory ${directory}`;
     this.#directory = new Directory(directory);
     this.#renewEvery = renewEvery;
@@ -66,7 +71,7 @@ export class FileStore implements Store {
 
   async readNetConf(): Promise<string> {
     const { config, path } = this.#directory;
-    const file = await this.#try(async () => {
+    const file = await this.#try("read-config", async () => {
       const about = await lookAt(config, "follow");
       return about === null ? null : readSmall(config, about, "follow");
     });
@@ -86,7 +91,7 @@ export class FileStore implements Store {
   }
 
   acquire(request: LeaseRequest): Promise<NodeLease> {
-    return this.#try(async () => {
+    return this.#try("acquire", async () => {
       await this.#directory.prepare();
       return this.#directory.locked(async (now) => {
         this.#own = await acquireLease(this.#directory, request, this.#own, now);
@@ -99,7 +104,8 @@ export class FileStore implements Store {
     let trouble = false;
     const renewals = new Poller(async () => {
       try {
-        await this.#turns.take(() => this.#directory.locked((now) => this.#renew(now, say)), PATIENCE);
+        const renew = () => this.#directory.locked((now) => this.#renew(now, say));
+        await metered(this.#meter, "renew", () => this.#turns.take(renew, PATIENCE));
         if (trouble) say(`${this.name}: the lease is renewed again`);
         trouble = false;
         return this.#renewEvery;
@@ -160,7 +166,7 @@ export class FileStore implements Store {
     this.#own = null;
     this.#stopKeeping();
     if (own === null) return;
-    await this.#try(() =>
+    await this.#try("release", () =>
       this.#directory.locked(async () => {
         const there = (await readEntries(this.#directory)).get(own.key);
         if (there !== undefined && isStill(own, there)) await remove(this.#pathOf(own.key));
@@ -179,9 +185,9 @@ export class FileStore implements Store {
     return join(this.#directory.leases, key);
   }
 
-  async #try<T>(work: () => Promise<T>): Promise<T> {
+  async #try<T>(operation: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#turns.take(work, PATIENCE);
+      return await metered(this.#meter, operation, () => this.#turns.take(work, PATIENCE));
     } catch (error) {
       if (error instanceof StoreError) throw error;
       const remedy =

@@ -5,6 +5,7 @@
  */
 import http from "node:http";
 import https from "node:https";
+import { type Meter, metered, NO_METER } from "../meter.ts";
 import type { Access, Tls } from "./access.ts";
 import { type ApiError, type Asked, failure, refusal } from "./errors.ts";
 
@@ -38,13 +39,16 @@ export class ApiClient {
   readonly server: string;
   readonly #access: Access;
   readonly #patience: number;
+  readonly #meter: Meter;
   readonly #open = new Set<http.ClientRequest>();
   #agent: { readonly tls: string; readonly agent: http.Agent } | null = null;
   #closed = false;
 
-  /** @param patience milliseconds within which an answer begins, and goes on */
-  constructor(access: Access, patience: number = PATIENCE) {
+  /** @param patience milliseconds within which an answer begins, and goes on
+   * @param meter told how long each took, watches apart */
+  constructor(access: Access, patience: number = PATIENCE, meter: Meter = NO_METER) {
     this.#access = access;
+    this.#meter = meter;
     this.#patience = patience;
     this.server = access.server.origin;
   }
@@ -72,7 +76,14 @@ export class ApiClient {
    * @param begun called when it begins
    * @returns when the answer has ended as it should. @throws ApiError
    */
-  async stream(request: Request, begun: () => Reader): Promise<void> {
+  stream(request: Request, begun: () => Reader): Promise<void> {
+    const { verb, resource } = request.asked;
+    // How long a watch lasts is nobody's trouble.
+    if (verb === "watch") return this.#stream(request, begun);
+    return metered(this.#meter, `${verb} ${resource}`, () => this.#stream(request, begun));
+  }
+
+  async #stream(request: Request, begun: () => Reader): Promise<void> {
     try {
       await this.#once(request, begun);
     } catch (error) {

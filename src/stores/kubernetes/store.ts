@@ -11,6 +11,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeLease } from "../../control/flannel/node-lease.ts";
+import { type Meter, NO_METER } from "../meter.ts";
 import { sheltered } from "../sheltered.ts";
 import {
   type LeaseLost,
@@ -93,11 +94,13 @@ export class KubernetesStore implements Store {
   /** What is known of our node: null where it is none, undefined before the first list. */
   #ownFacts: NodeFacts | null | undefined;
   #ownName = "";
+  readonly #meter: Meter;
   #trouble: string | null = null;
 
   /** Asks nobody anything yet. @throws StoreError where an option makes no sense */
-  constructor(options: KubernetesStoreOptions) {
+  constructor(options: KubernetesStoreOptions, meter: Meter = NO_METER) {
     this.#options = options;
+    this.#meter = meter;
     const { kubeconfig, apiUrl, env } = options;
     const { KUBERNETES_SERVICE_HOST: host = "?" } = env;
     this.name = `Kubernetes (${apiUrl || (kubeconfig !== "" ? kubeconfig : host)})`;
@@ -214,7 +217,7 @@ export class KubernetesStore implements Store {
 
   #connect(): Promise<ApiClient> {
     this.#client ??= this.#access().then(
-      (access) => new ApiClient(access, this.#times.patience),
+      (access) => new ApiClient(access, this.#times.patience, this.#meter),
       (error: unknown) => {
         this.#client = null;
         throw error;

@@ -11,6 +11,7 @@ import type { LeaseStatus } from "../../../src/agent/api/cluster-types.ts";
 import { AgentError } from "../../../src/agent/api/refusals.ts";
 import { SCHEMA } from "../../../src/agent/api/schema.ts";
 import type { AgentStatus } from "../../../src/agent/api/status-types.ts";
+import type { Level } from "../../../src/agent/logging/formats.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import type { Lesson } from "../../../src/dataplane/lessons.ts";
 import { OFFLOAD_NAMES, type OffloadName, SWITCHED_OFF } from "../../../src/dataplane/offloads.ts";
@@ -132,6 +133,23 @@ export class FakeAgent implements AgentView {
 
   status(): Promise<AgentStatus> {
     return this.answer();
+  }
+
+  logLevel: Level = "info";
+  /** Why it is not alive, and not ready. */
+  notAlive: readonly string[] = [];
+  notReady: readonly string[] = [];
+
+  async live() {
+    return this.notAlive;
+  }
+
+  async ready() {
+    return this.notReady;
+  }
+
+  async metrics() {
+    return { status: 200, type: "text/plain; version=0.0.4", text: "# HELP a b\n" };
   }
 
   /** What `leases` answers. */

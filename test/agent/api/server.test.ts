@@ -372,3 +372,36 @@ describe("POST /v1/fdb", () => {
     expect((await ask("GET", "/v1/status")).status).toBe(200);
   });
 });
+
+describe("what machines ask", () => {
+  it("is text on the same socket", async () => {
+    await start();
+    agent.notReady = ["one reason"];
+    const answer = await raw("GET /readyz?verbose HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+    expect(answer).toMatch(/\r\n\r\npoplin is not ready\none reason$/);
+    expect(await raw("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(
+      /content-type: text\/plain; version=0\.0\.4/,
+    );
+    expect((await ask("POST", "/readyz")).status).toBe(404);
+    expect(errors).toEqual([]);
+  });
+
+  it("POST /v1/log-level changes how much is logged; what is no level changes nothing", async () => {
+    await start();
+    expect((await ask("GET", "/v1/log-level")).json).toEqual({ schema: 1, level: "info" });
+    expect((await ask("POST", "/v1/log-level", '{"level":"debug"}')).json).toEqual({
+      schema: 1,
+      level: "debug",
+    });
+    for (const body of ['{"level":"loud"}', "{}", "null", '"debug"']) {
+      const { status, json } = await ask("POST", "/v1/log-level", body);
+      expect([status, json.error.code, json.error.message]).toEqual([
+        400,
+        "BAD_REQUEST",
+        expect.stringMatching(/not one of error, warn, info, debug/),
+      ]);
+    }
+    expect(agent.logLevel).toBe("debug");
+  });
+});

@@ -65,6 +65,8 @@ describe("diffConfig", () => {
       socket: "/tmp/x",
       ephemeral: "true",
       logLevel: "debug",
+      logFormat: "json",
+      healthAddress: "127.0.0.1:9472",
     };
     for (const { name, reload, shape } of SETTINGS) {
       if (shape === "peers") continue;
@@ -104,7 +106,7 @@ describe("diffConfig", () => {
         "pmtu",
         "pmtuProbe",
       ],
-      ...["ephemeral", "logLevel", "peers"],
+      ...["ephemeral", "logLevel", "logFormat", "peers"],
     ]);
   });
 

@@ -233,6 +233,7 @@ describe("several queues", () => {
       lastRefused: { tx: { errno: 5, at: 20 }, rx: { errno: 11, at: 30 } },
       failure: { port: "tap", errno: 77 },
       offloads: { "udp-gso": "EIO", "tcp-coalesce": "EINVAL" },
+      rows: [{ static: 0, learned: 0 }],
     });
   });
 

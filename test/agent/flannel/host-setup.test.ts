@@ -39,9 +39,9 @@ describe("subnet.env", () => {
   it("is there before the node is ready, and comes back where somebody removes it", async () => {
     const path = join(folder, "subnet.env");
     const { lines } = make(path);
-    let ready = 0;
-    await setup.keepSubnetFile(1450, () => ready++);
-    expect([await readFile(path, "utf8"), ready]).toEqual([TEXT, 1]);
+    expect(setup.subnetFileTrouble).toMatch(/when the node forwards/);
+    await setup.keepSubnetFile(1450);
+    expect([await readFile(path, "utf8"), setup.subnetFileTrouble]).toEqual([TEXT, null]);
     await rm(path);
     await until("it is back", async () => (await readFile(path, "utf8").catch(() => "")) === TEXT);
     await until("that is told", () => lines.includes(`warn  ${path} written`));
@@ -50,12 +50,11 @@ describe("subnet.env", () => {
   it("that cannot be written keeps the node from being ready, until it can be", async () => {
     await writeFile(join(folder, "file"), "");
     const { lines } = make(join(folder, "file", "subnet.env"));
-    let ready = 0;
-    await setup.keepSubnetFile(1450, () => ready++);
-    expect(ready).toBe(0);
+    await setup.keepSubnetFile(1450);
+    expect(setup.subnetFileTrouble).toMatch(/cannot be written/);
     expect(lines[0]).toMatch(/^error subnet\.env, .*not in place: .*cannot be written/);
     await rm(join(folder, "file"));
-    await until("it is ready", () => ready > 0);
+    await until("it is ready", () => setup.subnetFileTrouble === null);
   });
 });
 
@@ -65,7 +64,7 @@ describe("the container runtimes' configuration", () => {
   beforeEach(async () => {
     cniConf = join(folder, "net.d", "10-poplin.conflist");
     ({ lines } = make(join(folder, "subnet.env"), { cniConf }));
-    await setup.keepSubnetFile(1450, () => {});
+    await setup.keepSubnetFile(1450);
   });
   const text = () => readFile(cniConf, "utf8").catch(() => "");
   const errors = () => lines.filter((line) => line.startsWith("error"));
@@ -91,7 +90,7 @@ describe("the container runtimes' configuration", () => {
     const before = await text();
     setup.close();
     ({ lines } = make(join(folder, "subnet.env"), { cniConf }));
-    await setup.keepSubnetFile(1430, () => {});
+    await setup.keepSubnetFile(1430);
     const after = await text();
     expect(after).toBe(before.replace('"mtu": 1450', '"mtu": 1430'));
     await rm(cniConf);

@@ -8,6 +8,7 @@ import { type JoinParts, join, publish, reachAgain } from "../../../src/agent/fl
 import { FlannelNode } from "../../../src/agent/flannel/node.ts";
 import { Interrupted } from "../../../src/agent/flannel/patience.ts";
 import { Log } from "../../../src/agent/log.ts";
+import { StoreMeter } from "../../../src/agent/metrics/histogram.ts";
 import type { PublicIp } from "../../../src/host/public-ip.ts";
 import { FileStore } from "../../../src/stores/file/store.ts";
 import { LeaseLost } from "../../../src/stores/store.ts";
@@ -79,14 +80,15 @@ describe("a node that has not heard of the others yet", () => {
   it("makes no device, and takes nobody's rows away; told to end, it ends", async () => {
     const store = new SilentStore({ directory: folder });
     const { log } = partsOf(store, "192.0.2.1");
-    let ready = false;
+    let up = false;
     const starting = FlannelNode.start({
       ...partsOf(store, "192.0.2.1"),
       log,
       settings: () => loadConfig({ profile: "flannel", env: {}, path: null }),
-      ready: () => {
-        ready = true;
+      up: () => {
+        up = true;
       },
+      meter: new StoreMeter("file"),
       host: {
         subnetFile: joinPath(folder, "subnet.env"),
         cniConf: "",
@@ -96,6 +98,6 @@ describe("a node that has not heard of the others yet", () => {
     await until("it watches", () => store.watched);
     ending.abort();
     await expect(starting).rejects.toBeInstanceOf(Interrupted);
-    expect(ready).toBe(false);
+    expect(up).toBe(false);
   });
 });

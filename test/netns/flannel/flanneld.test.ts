@@ -30,10 +30,18 @@ describeWith([lab(), tool("iptables")], "poplin flanneld", () => {
     });
     await until("the complaint", () => lines(a, /it is no JSON/).length > 0);
     expect(await health(a, "/healthz")).toBe("200 flanneld is running");
-    expect(await health(a, "/readyz")).toBe("503 flanneld is not ready yet");
+    expect(await health(a, "/readyz")).toBe(
+      "503 flanneld is not ready yet\nthe node has not joined its network yet",
+    );
     cluster.setConf('{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}');
     await until("it is ready", async () => (await health(a, "/readyz")) === "200 flanneld is ready", 20_000);
     expect(readFileSync(a.subnetFile, "utf8")).toMatch(/^FLANNEL_IPMASQ=true$/m);
+    const metrics = await health(a, "/metrics");
+    expect(metrics).toMatch(/^poplin_lease_held 1$/m);
+    expect(metrics).toMatch(
+      /^poplin_store_operation_duration_seconds_count\{store="file",operation="acquire"\} 1$/m,
+    );
+    expect(metrics).toMatch(/^poplin_store_errors_total\{store="file",operation="read-config"\} 0$/m);
     a.host.ip("link set flannel.1 mtu 1300");
     await until("a debug line", () => lines(a, / debug /).length > 0);
     expect(await a.stop()).toBe(0);
