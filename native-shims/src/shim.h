@@ -16,6 +16,7 @@ napi_value tap_offload(napi_env env, napi_callback_info info);
 
 /* link.c */
 napi_value link_up(napi_env env, napi_callback_info info);
+napi_value link_queue(napi_env env, napi_callback_info info);
 napi_value link_index(napi_env env, napi_callback_info info);
 napi_value bind_device(napi_env env, napi_callback_info info);
 
@@ -61,6 +62,15 @@ napi_value watch_open(napi_env env, napi_callback_info info);
 napi_value epoll_open(napi_env env, napi_callback_info info);
 napi_value epoll_add(napi_env env, napi_callback_info info);
 napi_value epoll_ready(napi_env env, napi_callback_info info);
+
+/* unix.c */
+napi_value unix_listen(napi_env env, napi_callback_info info);
+napi_value unix_connect(napi_env env, napi_callback_info info);
+napi_value unix_accept(napi_env env, napi_callback_info info);
+napi_value unix_peer(napi_env env, napi_callback_info info);
+napi_value unix_shutdown(napi_env env, napi_callback_info info);
+napi_value send_descriptors(napi_env env, napi_callback_info info);
+napi_value receive_descriptors(napi_env env, napi_callback_info info);
 
 /* netlink.c */
 napi_value netlink_open(napi_env env, napi_callback_info info);
