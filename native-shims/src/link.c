@@ -42,21 +42,3 @@ napi_value bind_device(napi_env env, napi_callback_info info) {
     return throw_errno(env, errno, "setsockopt(SO_BINDTODEVICE)");
   return make_undefined(env);
 }
-
-/* The frames that a device's queue holds (txqueuelen; of a TAP each of its rings): sets it, and returns what it was. */
-napi_value link_queue(napi_env env, napi_callback_info info) {
-  napi_value argv[2];
-  struct ifreq request = {0};
-  int32_t length;
-  if (!args_get(env, info, 2, argv, NULL) || !arg_text(env, argv[0], "name", request.ifr_name, IFNAMSIZ) ||
-      !arg_int(env, argv[1], "length", &length))
-    return NULL;
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return throw_errno(env, errno, "socket");
-  int err = ioctl(fd, SIOCGIFTXQLEN, &request) < 0 ? errno : 0;
-  int before = request.ifr_qlen;
-  request.ifr_qlen = length;
-  if (!err && ioctl(fd, SIOCSIFTXQLEN, &request) < 0) err = errno;
-  close(fd);
-  return err ? throw_errno(env, err, "ioctl(SIOCSIFTXQLEN)") : make_int(env, before);
-}

@@ -21,7 +21,6 @@ static const struct entry CALLS[] = {
     {"tapOffload", tap_offload},
     {"linkUp", link_up},
     {"linkIndex", link_index},
-    {"linkQueue", link_queue},
     {"bindDevice", bind_device},
     {"udpOpen", udp_open},
     {"reusePort", reuse_port},

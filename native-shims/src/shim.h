@@ -16,7 +16,6 @@ napi_value tap_offload(napi_env env, napi_callback_info info);
 
 /* link.c */
 napi_value link_up(napi_env env, napi_callback_info info);
-napi_value link_queue(napi_env env, napi_callback_info info);
 napi_value link_index(napi_env env, napi_callback_info info);
 napi_value bind_device(napi_env env, napi_callback_info info);
 

@@ -144,7 +144,7 @@ export class Agent {
     this.#closeWatches();
     this.#giver?.leave();
     void this.#api?.leave();
-    await this.#forwardings.close();
+    await this.#forwardings.close().catch((error: Error) => this.#log.error(error.message));
     this.#isReplaced();
   }
 

@@ -1,4 +1,4 @@
-/** flanneld's flags: its own of main.go (v0.28), those of klog that it takes, and two of poplin's. */
+/** flanneld's flags: its own of main.go (v0.28), those of klog that it takes, and three of poplin's. */
 
 /** Every flag, by its name. */
 export interface FlanneldFlags {
@@ -35,6 +35,7 @@ export interface FlanneldFlags {
   readonly log_backtrace_at: string;
   readonly "lease-dir": string;
   readonly config: string;
+  readonly "take-over": boolean;
 }
 
 export type FlanneldFlag = keyof FlanneldFlags;
@@ -153,6 +154,11 @@ export const FLANNELD_FLAGS: { readonly [F in FlanneldFlag]: FlagRow<FlanneldFla
     fallback: "",
     value: "FILE",
     about: "poplin's own: a file with settings of the dataplane, such as senderCheck or queues",
+  },
+  "take-over": {
+    fallback: false,
+    about:
+      "poplin's own: replace the poplin that runs, without a lost packet; where none runs, an ordinary start",
   },
 };
 

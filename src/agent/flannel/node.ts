@@ -27,6 +27,8 @@ export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" |
   /** The dataplane's settings. @throws ConfigError */
   readonly settings: () => Settings;
   readonly host: HostWish;
+  /** From the process that runs here, where one does. */
+  readonly takeOver?: boolean;
   /** Told once pods can be set up: subnet.env is written. */
   readonly ready: () => void;
 }
@@ -34,6 +36,8 @@ export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" |
 export class FlannelNode implements ClusterView {
   /** Resolves when the node can go on no longer. */
   readonly failed: Promise<Error>;
+  /** Resolves when another process has taken this node over. */
+  readonly replaced: Promise<void>;
   readonly #options: NodeOptions;
   readonly #setup: HostSetup;
   readonly #roster: Roster;
@@ -43,6 +47,7 @@ export class FlannelNode implements ClusterView {
   #ours: readonly Ours[];
   #agent: Agent | undefined;
   #fail: (error: Error) => void = () => {};
+  #isReplaced: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   /** Public IPs of the peers that are reached without the overlay. */
   #direct: ReadonlySet<string> = new Set();
@@ -85,6 +90,9 @@ export class FlannelNode implements ClusterView {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
+    this.replaced = new Promise((resolve) => {
+      this.#isReplaced = resolve;
+    });
   }
 
   /**
@@ -118,12 +126,13 @@ export class FlannelNode implements ClusterView {
   }
 
   async #start(): Promise<void> {
-    const { store, log } = this.#options;
+    const { store, log, takeOver = false } = this.#options;
     // The others first, so that the agent's first comparison does not take the rows of those that are there already.
     store.watch(this.#roster);
     await this.#hearOthers();
     await this.#findDirect();
-    this.#agent = await Agent.start(() => this.#load(), log, this);
+    this.#agent = await Agent.start(() => this.#load(), log, this, takeOver);
+    void this.#agent.replaced.then(() => this.#isReplaced());
     void this.#agent.failed.then((error) => this.#fail(error));
     await this.#setup.start();
     await this.#setup.keepSubnetFile(await this.#mtu(), this.#options.ready);

@@ -16,9 +16,12 @@ import { HealthServer } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
 import { Interrupted } from "./patience.ts";
 
+/** Milliseconds in which a process that was replaced has let its health server's port go. */
+const LET_GO = 10_000;
+
 /**
  * Runs the node until a signal or a failure ends it.
- * @returns the exit code: 0 after a signal, 1 after a failure
+ * @returns the exit code: 0 after a signal, and when another process has taken over; 1 after a failure
  * @throws whatever kept it from starting: ConfigError, StoreError, HostError, …
  */
 export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv): Promise<number> {
@@ -40,19 +43,25 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   let store: Store | undefined;
   try {
     const port = flags["healthz-port"];
-    if (port !== 0) health = await HealthServer.start(flags["healthz-ip"], port);
+    // Until we have taken over, who runs now has the port, and answers.
+    if (port !== 0 && !flags["take-over"]) health = await HealthServer.start(flags["healthz-ip"], port);
     store = await openStore(storeOf(flags, env), (text) => log.warn(text));
     const ready = (): void => health?.setReady();
     node = await FlannelNode.start(nodeOptions(flags, env, { store, log, signal: interrupt.signal, ready }));
+    if (port !== 0 && flags["take-over"]) {
+      const error = (text: string): void => log.error(text);
+      health = await startAtLast(() => HealthServer.start(flags["healthz-ip"], port), error);
+      health?.setReady();
+    }
     if (changed) reload();
     void releaseGarbage();
-    const end = await Promise.race([stopped, node.failed]);
+    const end = await Promise.race([stopped, node.failed, node.replaced]);
     // Whatever still waits for the store waits in vain from now on.
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else log.error(end.message);
+    else if (end !== undefined) log.error(end.message);
     await node.stop();
-    return typeof end === "string" ? 0 : 1;
+    return end instanceof Error ? 1 : 0;
   } catch (error) {
     if (error instanceof Interrupted) return 0;
     throw error;
@@ -60,6 +69,25 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     interrupt.abort();
     await store?.close();
     health?.close();
+  }
+}
+
+/** Starts what needs a port that the process before this one lets go as it ends; where it does not, says so. */
+async function startAtLast<T>(
+  start: () => Promise<T>,
+  failed: (text: string) => void,
+): Promise<T | undefined> {
+  const deadline = performance.now() + LET_GO;
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      if (performance.now() > deadline) {
+        failed((error as Error).message);
+        return undefined;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 }
 
@@ -102,6 +130,7 @@ function nodeOptions(flags: FlanneldFlags, env: NodeJS.ProcessEnv, open: Open): 
   const verbose = flags.v > 0 ? { logLevel: "debug" } : {};
   return {
     ...open,
+    takeOver: flags["take-over"],
     settings: () => loadConfig({ profile: "flannel", env, path, flags: verbose }),
     reach: (conf, hints) => reachOf(flags, conf, hints),
     host: {

@@ -18,7 +18,6 @@ import { version } from "../version.ts";
 import { describeUnderlay } from "./descriptors.ts";
 import { networkNamespace } from "./namespace.ts";
 import { expect, type FromNew, type Hello, PATIENCE, PROTOCOL, type State, sharedClock } from "./protocol.ts";
-import { lengthen, shorten } from "./queue-lengths.ts";
 import { differences, shapeOf } from "./shape.ts";
 import { describeState } from "./tables.ts";
 
@@ -123,17 +122,18 @@ export class Giver {
     const place = (fd: number): number => descriptors.push(fd) - 1;
     const underlays = await Promise.all(running.map((forwarding) => describeUnderlay(forwarding, place)));
     const listeners = { api: place(api), listener: place(listener) };
-    await channel.send({ type: "accepted", version: version(), ...listeners, underlays }, descriptors);
-    await receive(channel, PATIENCE.prepared, "prepared");
-    const queueLengths = lengthen(
-      running.flatMap(({ overlays }) => overlays.map(({ device }) => device.name)),
+    await channel.send(
+      { type: "accepted", version: version(), pid: process.pid, ...listeners, underlays },
+      descriptors,
     );
+    await receive(channel, PATIENCE.prepared, "prepared");
     try {
       await hold(channel, running);
-      await handOver(channel, running, queueLengths);
+      await handOver(channel, running);
     } catch (error) {
-      await Promise.all(running.map(({ running: { engine } }) => engine.ask({ type: "release" })));
-      shorten(queueLengths);
+      // A dataplane that has ended meanwhile is somebody else's matter (`forwardings.ts`).
+      const releases = running.map(({ running: { engine } }) => engine.ask({ type: "release" }));
+      await Promise.allSettled(releases);
       throw error;
     }
     await this.#parts.leave(channel.peer.pid);
@@ -150,15 +150,11 @@ async function hold(channel: Channel, running: readonly Forwarding[]): Promise<v
 }
 
 /** @returns once the other one forwards. @throws Error where he never will */
-async function handOver(
-  channel: Channel,
-  running: readonly Forwarding[],
-  queueLengths: State["queueLengths"],
-): Promise<void> {
+async function handOver(channel: Channel, running: readonly Forwarding[]): Promise<void> {
   const heldAt = sharedClock();
   try {
     const underlays = await Promise.all(running.map(describeState));
-    await channel.send({ type: "state", heldAt, queueLengths, underlays } satisfies State);
+    await channel.send({ type: "state", heldAt, underlays } satisfies State);
     await receive(channel, PATIENCE.running, "running");
   } catch (error) {
     // He may have said it in this very moment.

@@ -76,6 +76,7 @@ export interface Tables {
 export interface Accepted {
   readonly type: "accepted";
   readonly version: string;
+  readonly pid: number;
   /** What listens for the API, and for whoever takes over next. */
   readonly api: number;
   readonly listener: number;
@@ -116,8 +117,6 @@ export interface State {
   readonly type: "state";
   /** When the old one stopped to read, by the clock that all processes of this machine share (`process.hrtime`), in ms. */
   readonly heldAt: number;
-  /** Frames that each device's queue held before it was made longer for the moment in which nobody reads. */
-  readonly queueLengths: Readonly<Record<string, number>>;
   readonly underlays: readonly UnderlayState[];
 }
 

@@ -25,7 +25,6 @@ import {
   sharedClock,
   takeOverPath,
 } from "./protocol.ts";
-import { shorten } from "./queue-lengths.ts";
 import { shapeOf } from "./shape.ts";
 import { fillTables, restoreState } from "./tables.ts";
 
@@ -70,7 +69,7 @@ export class Taking {
       const hello = { protocol: PROTOCOL, version: version(), namespace: networkNamespace(), shapes };
       await channel.send({ type: "hello", ...hello });
       const { message, descriptors } = await channel.receive(PATIENCE.accepted);
-      const accepted = accept(message, pid, "accepted");
+      const accepted = accept(message, "accepted");
       const gifts = configs.map((config, i) =>
         giftOf(config, grounds[i]!, accepted.underlays[i]!, descriptors),
       );
@@ -92,19 +91,18 @@ export class Taking {
    * @throws TakeOverError where the other one goes on, or is gone: then nothing has been read here
    */
   async commit(forwardings: readonly Forwarding[]): Promise<void> {
-    const { pid } = this.#channel.peer;
     try {
       await this.#channel.send({ type: "prepared" });
       const { message } = await this.#channel.receive(PATIENCE.state);
-      const state = accept(message, pid, "state");
+      const state = accept(message, "state");
       for (const [i, forwarding] of forwardings.entries())
         await restoreState(forwarding, state.underlays[i]!);
       await this.#channel.send({ type: "running" });
       this.#over = true;
       await Promise.all(forwardings.map(({ running: { engine } }) => engine.ask({ type: "release" })));
       const pause = (sharedClock() - state.heldAt).toFixed(1);
-      shorten(state.queueLengths);
-      const from = `pid ${pid} (poplin ${this.#accepted.version})`;
+      const { pid, version: before } = this.#accepted;
+      const from = `pid ${pid} (poplin ${before})`;
       this.#log.info(`taken over from ${from}: for ${pause} ms packets waited in the kernel's queues`);
     } catch (error) {
       throw explained(error);
@@ -166,15 +164,11 @@ function foreign(socket: string, pid: number, uid: number): TakeOverError {
 }
 
 /** @throws TakeOverError where it is a refusal, or not the message whose turn it is */
-function accept<T extends "accepted" | "state">(
-  message: unknown,
-  pid: number,
-  type: T,
-): Extract<FromOld, { type: T }> {
+function accept<T extends "accepted" | "state">(message: unknown, type: T): Extract<FromOld, { type: T }> {
   const heard = expect<FromOld, T | "refused">(message, type, "refused");
   if (heard.type !== "refused") return heard as Extract<FromOld, { type: T }>;
   const { message: why, remedy } = heard as Extract<FromOld, { type: "refused" }>;
-  throw new TakeOverError("TAKE_OVER_REFUSED", `the agent (pid ${pid}) does not hand over: ${why}`, remedy);
+  throw new TakeOverError("TAKE_OVER_REFUSED", `the agent does not hand over: ${why}`, remedy);
 }
 
 function explained(error: unknown): unknown {

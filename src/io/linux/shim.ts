@@ -91,8 +91,6 @@ export interface Shim {
   tapOffload(fd: number, offloads: number): void;
   /** if_nametoindex(3): the index of a network device, 0 when there is none of that name. */
   linkIndex(name: string): number;
-  /** SIOCSIFTXQLEN: how many frames wait for whoever reads a device, in each of its queues. @returns how many before */
-  linkQueue(name: string, length: number): number;
   /** Switches a network device on. */
   linkUp(name: string): void;
   /** SO_BINDTODEVICE: what the socket sends goes out of that device. Takes CAP_NET_RAW before kernel 5.7. */

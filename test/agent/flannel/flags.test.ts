@@ -61,6 +61,7 @@ describe("flanneld's flags", () => {
       vmodule: "",
       log_backtrace_at: "",
       "lease-dir": "",
+      "take-over": false,
       config: "",
     });
   });

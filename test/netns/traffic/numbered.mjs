@@ -49,14 +49,22 @@ function receive() {
     if (got <= 0) return;
     for (let i = 0; i < got; i++) {
       const row = incoming.row(incoming.tail + i);
-      if (incoming.words[row + LENGTH] === BYTES) count(view.getUint32(incoming.words[row + OFFSET]), view.getUint32(incoming.words[row + OFFSET] + 4));
+      if (incoming.words[row + LENGTH] === BYTES)
+        count(view.getUint32(incoming.words[row + OFFSET]), view.getUint32(incoming.words[row + OFFSET] + 4));
     }
     incoming.complete(got);
   }
 }
 
 function count(flow, number) {
-  const state = (flows[flow] ??= { seen: new Uint8Array(1 << 20), received: 0, twice: 0, late: 0, highest: -1 });
+  flows[flow] ??= {
+    seen: new Uint8Array(1 << 20),
+    received: 0,
+    twice: 0,
+    late: 0,
+    highest: -1,
+  };
+  const state = flows[flow];
   if (number >= state.seen.length) {
     const more = new Uint8Array(2 * number);
     more.set(state.seen);
@@ -97,7 +105,10 @@ setInterval(() => {
 
 function begin({ to, port, rate, flows }) {
   const target = vteps.acquire(Uint8Array.from(to.split(".").map(Number)), port);
-  const sockets = Array.from({ length: flows }, () => new BatchUnderlay(udp(0), { family: 4, checksum: "computed" }));
+  const sockets = Array.from(
+    { length: flows },
+    () => new BatchUnderlay(udp(0), { family: 4, checksum: "computed" }),
+  );
   stream = { started: performance.now(), rate, sockets, sent: sockets.map(() => 0), target };
   return {};
 }
