@@ -31,6 +31,11 @@ export class Numbered {
     this.#helper = new Helper(host, "numbered.mjs", [address, String(PORT)]);
   }
 
+  /** Resolves when its socket is open: what came before would be nobody's. */
+  async ready(): Promise<void> {
+    await this.#helper.ask({ report: true });
+  }
+
   /** Sends from now on. @param rate datagrams a second, over all flows */
   async stream(to: Numbered, rate: number, flows = 1): Promise<void> {
     await this.#helper.ask({ stream: { to: to.#address, port: PORT, rate, flows } });
