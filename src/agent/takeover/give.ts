@@ -54,12 +54,13 @@ export class Giver {
     const { log } = this.#parts;
     const { pid, uid } = channel.peer;
     try {
-      // The file's mode says the same; root may open it all the same, and has reasons of its own.
+      const hello = await receive(channel, PATIENCE.hello, "hello");
+      // The file's mode says the same, but root may open it whatever it says.
       if (uid !== process.geteuid!()) await refuse(channel, `it belongs to another user (${uid})`, RESTART);
       else if (this.#talking !== undefined) {
         const other = this.#talking.peer.pid;
         await refuse(channel, `pid ${other} is taking over already`, "wait until it has, or has failed");
-      } else await this.#talk(channel);
+      } else await this.#talk(channel, hello);
     } catch (error) {
       log.warn(`pid ${pid} wanted to take over, and has not: ${(error as Error).message}`);
     } finally {
@@ -68,9 +69,8 @@ export class Giver {
     }
   }
 
-  async #talk(channel: Channel): Promise<void> {
+  async #talk(channel: Channel, hello: Hello): Promise<void> {
     this.#talking = channel;
-    const hello = await receive(channel, PATIENCE.hello, "hello");
     await this.#parts.serial.run(async () => {
       const refusal = this.#refusalOf(hello);
       if (refusal !== null) {

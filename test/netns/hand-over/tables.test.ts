@@ -27,7 +27,11 @@ function backwards(earlier: CounterSnapshot, later: CounterSnapshot): string[] {
 
 describeWith([lab(), tool("ping"), tool("bridge")], "a VXLAN device that learns, taken over", () => {
   it("has the rows that were learned, with their age and their packet, those by hand, and its counters", async () => {
-    bridged = await Bridged.start({ family: 4, port: 8472, args: ["--proxy", "--ageing", "600"] });
+    bridged = await Bridged.start({
+      family: 4,
+      port: 8472,
+      args: ["--proxy", "--proxy-unknown", "forward", "--ageing", "600"],
+    });
     const { p, k, l, client } = bridged;
     expect(await ping(p, `10.9.0.${k.number}`)).toBe(3);
     expect(await ping(p, `10.9.0.${l.number}`)).toBe(3);
@@ -41,7 +45,8 @@ describeWith([lab(), tool("ping"), tool("bridge")], "a VXLAN device that learns,
     const watching = watchCounters(snapshots);
     expect(await bridged.takeOver()).toBe(0);
     expect(await bridged.takeOver()).toBe(0);
-    expect(await watching.end()).toBe(0);
+    // Whoever is answered in the very moment of the change may be told to ask again.
+    expect(await watching.end()).toBeLessThanOrEqual(2);
 
     const after = await seen();
     expect(after.rows).toEqual(before.rows);
