@@ -101,13 +101,13 @@ export class AgentProcess {
 
   /**
    * Starts another in its place, with `--take-over`, and waits until that forwards.
-   * @param args as of `spawn`
+   * @param args as of `spawn`, and `env`
    * @returns the exit code of the one before
    * @throws LabError LAB_AGENT when the new one does not forward: the one before is the agent then, as it was
    */
-  async replace(args: readonly string[]): Promise<number | null> {
+  async replace(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number | null> {
     const before = this.#agent;
-    this.spawn([...args, "--take-over"]);
+    this.spawn([...args, "--take-over"], env);
     const after = this.#agent;
     try {
       await this.ready();
