@@ -49,6 +49,7 @@ export class Channel {
   #pieces: Buffer[] = [];
   #length = 0;
   #descriptors: number[] = [];
+  #sending: Promise<void> = Promise.resolve();
   #writable: (() => void) | undefined;
   #arrived: (() => void) | undefined;
   #ended = false;
@@ -68,10 +69,17 @@ export class Channel {
   }
 
   /**
+   * Sends a message, whole, behind those before it.
    * @param descriptors copies of which go along
    * @throws ChannelError when the other side hears no more
    */
-  async send(message: unknown, descriptors: readonly number[] = []): Promise<void> {
+  send(message: unknown, descriptors: readonly number[] = []): Promise<void> {
+    const sent = this.#sending.then(() => this.#send(message, descriptors));
+    this.#sending = sent.catch(() => {});
+    return sent;
+  }
+
+  async #send(message: unknown, descriptors: readonly number[]): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(message));
     const room = PACKET - 1;
     const packets = Math.max(1, Math.ceil(bytes.length / room), Math.ceil(descriptors.length / DESCRIPTORS));
