@@ -16,6 +16,7 @@
         "src/wait.c",
         "src/watch.c",
         "src/epoll.c",
+        "src/unix.c",
         "src/netlink.c",
         "src/packet.c",
         "src/path.c",

@@ -23,6 +23,10 @@ bool arg_int(napi_env env, napi_value value, const char *name, int32_t *out) {
   return napi_get_value_int32(env, value, out) == napi_ok || type_error(env, name, "a number");
 }
 
+bool arg_bool(napi_env env, napi_value value, const char *name, bool *out) {
+  return napi_get_value_bool(env, value, out) == napi_ok || type_error(env, name, "a boolean");
+}
+
 bool arg_text(napi_env env, napi_value value, const char *name, char *out, size_t size) {
   size_t length, copied;
   if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) return type_error(env, name, "a string");
@@ -55,8 +59,7 @@ bool member_int(napi_env env, napi_value object, const char *name, int32_t *out)
 
 bool member_bool(napi_env env, napi_value object, const char *name, bool *out) {
   napi_value value;
-  if (!member(env, object, name, &value)) return false;
-  return napi_get_value_bool(env, value, out) == napi_ok || type_error(env, name, "a boolean");
+  return member(env, object, name, &value) && arg_bool(env, value, name, out);
 }
 
 bool member_text(napi_env env, napi_value object, const char *name, char *out, size_t size) {

@@ -19,6 +19,9 @@ bool args_get(napi_env env, napi_callback_info info, size_t want, napi_value *ar
 /* TypeError unless a number. */
 bool arg_int(napi_env env, napi_value value, const char *name, int32_t *out);
 
+/* TypeError unless a boolean. */
+bool arg_bool(napi_env env, napi_value value, const char *name, bool *out);
+
 /* TypeError unless a string, RangeError unless shorter than `size` bytes in UTF-8 and free of NUL. */
 bool arg_text(napi_env env, napi_value value, const char *name, char *out, size_t size);
 

@@ -62,6 +62,15 @@ napi_value epoll_open(napi_env env, napi_callback_info info);
 napi_value epoll_add(napi_env env, napi_callback_info info);
 napi_value epoll_ready(napi_env env, napi_callback_info info);
 
+/* unix.c */
+napi_value unix_listen(napi_env env, napi_callback_info info);
+napi_value unix_connect(napi_env env, napi_callback_info info);
+napi_value unix_accept(napi_env env, napi_callback_info info);
+napi_value unix_peer(napi_env env, napi_callback_info info);
+napi_value unix_shutdown(napi_env env, napi_callback_info info);
+napi_value send_descriptors(napi_env env, napi_callback_info info);
+napi_value receive_descriptors(napi_env env, napi_callback_info info);
+
 /* netlink.c */
 napi_value netlink_open(napi_env env, napi_callback_info info);
 napi_value attach_filter(napi_env env, napi_callback_info info);

@@ -1,10 +1,12 @@
 /**
  * The agent's life, from configuration to forwarding and back.
  *
- *   start    claim the API socket → open what forwards over each underlay (`forwardings.ts`) → running
+ *   start    claim the API socket → open what forwards over each underlay (`forwardings.ts`) → running; or take all of it
+ *            over from the agent that has it
  *   reload   read the configuration again → refuse it whole if anything needs a restart → apply the difference
  *   update   read it again → apply all of it, opening anew what needs that
  *   keep     when the kernel tells of a change (`monitor.ts`), and every half minute: put right what is not as it should be
+ *   leave    when another agent has taken over (`takeover/`): close everything, undo nothing
  *   stop     close the API → stop the dataplanes → close descriptors; devices stay unless they are ephemeral
  *
  * What fails on the way up is undone in reverse order and thrown. What fails for one peer is that peer's state. When a
@@ -26,6 +28,9 @@ import { Readiness } from "./probes/readiness.ts";
 import type { HealthServer } from "./probes/server.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
+import { atLast } from "./takeover/at-last.ts";
+import { type OpenGiver, openGiver } from "./takeover/listen.ts";
+import { beginWith, type Taking } from "./takeover/take.ts";
 import { View } from "./view.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
@@ -41,6 +46,8 @@ export interface Loaded {
 export class Agent {
   /** Resolves when the agent can go on no longer. */
   readonly failed: Promise<Error>;
+  /** Resolves when another agent has taken over: this one has closed everything by then, and is to end. */
+  readonly replaced: Promise<void>;
   readonly #log: Log;
   readonly #load: () => Loaded;
   readonly #cluster: ClusterView | null;
@@ -63,6 +70,8 @@ export class Agent {
   #updates = 0;
   #timer: NodeJS.Timeout | undefined;
   #monitor: HostMonitor | undefined;
+  #giver: OpenGiver | undefined;
+  #isReplaced: () => void = () => {};
 
   private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log, cluster: ClusterView | null) {
     this.#configs = configs;
@@ -72,6 +81,9 @@ export class Agent {
     let fail: (error: Error) => void = () => {};
     this.failed = new Promise((resolve) => {
       fail = resolve;
+    });
+    this.replaced = new Promise((resolve) => {
+      this.#isReplaced = resolve;
     });
     this.#forwardings = new Forwardings(configs, { log, serial: this.#serial, fail });
     this.#readiness = new Readiness({
@@ -94,35 +106,85 @@ export class Agent {
   /**
    * Starts the agent. @returns once packets flow
    * @param cluster where the peers are a flannel cluster's
-   * @throws ConfigError, SocketError, SystemCallError, HostError: nothing is left open then
+   * @param takeOver from the agent that runs; where there is none this is an ordinary start
+   * @throws ConfigError, SocketError, SystemCallError, HostError, TakeOverError: nothing is left open then
    */
-  static async start(load: () => Loaded, log: Log, cluster: ClusterView | null = null): Promise<Agent> {
+  static async start(
+    load: () => Loaded,
+    log: Log,
+    cluster: ClusterView | null = null,
+    takeOver = false,
+  ): Promise<Agent> {
     const { configs, warnings } = read(load);
     log.setLevel(configs[0].logLevel);
     log.setFormat(configs[0].logFormat);
     for (const warning of warnings) log.warn(formatProblem(warning));
-    const agent = new Agent(configs, load, log, cluster);
-    try {
-      await agent.#start();
-    } catch (error) {
-      await agent.stop();
-      throw error;
-    }
-    return agent;
+    const begin = async (taking: Taking | null): Promise<Agent> => {
+      const agent = new Agent(configs, load, log, cluster);
+      try {
+        await agent.#start(taking);
+      } catch (error) {
+        await agent.stop();
+        throw error;
+      }
+      return agent;
+    };
+    return takeOver ? beginWith(configs, log, begin) : begin(null);
   }
 
-  async #start(): Promise<void> {
+  async #start(taking: Taking | null): Promise<void> {
     const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
-    const { socket, healthAddress } = this.#configs[0];
-    this.#api = await startApiServer({ path: socket, view: this.view, onError });
-    if (healthAddress !== "off") {
-      const { serveHealth } = await import("./probes/address.ts");
-      this.#health = await serveHealth(healthAddress, this.view);
+    const { socket: path } = this.#configs[0];
+    if (taking === null) {
+      this.#api = await startApiServer({ path, view: this.view, onError });
+      this.#health = await this.#serveHealth();
+      await this.#serial.run(() => this.#forwardings.open());
+    } else {
+      await this.#serial.run(() => this.#forwardings.takeOver(taking));
+      this.#api = await startApiServer({ path, view: this.view, onError, listener: taking.listeners.api });
+      this.#health = await atLast(() => this.#serveHealth(), this.#log);
     }
-    await this.#serial.run(() => this.#forwardings.open());
     this.#started = true;
+    this.#listenForSuccessor(taking?.listeners.takeOver ?? null);
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
     this.#monitor = this.#watchHost();
+  }
+
+  /** @param listener what listens for it already */
+  #listenForSuccessor(listener: number | null): void {
+    const { listener: api, path } = this.#api!;
+    const parts = { api, serial: this.#serial, forwardings: this.#forwardings, log: this.#log };
+    try {
+      this.#giver = openGiver(path, listener, { ...parts, leave: (pid) => this.#leave(pid) });
+    } catch (error) {
+      this.#log.warn(`no other agent can take over from this one: ${(error as Error).message}`);
+    }
+  }
+
+  /** Another agent forwards in our place: everything is closed here, and nothing undone. */
+  async #leave(pid: number): Promise<void> {
+    this.#log.info(`pid ${pid} has taken over: this agent ends, and leaves everything to it`);
+    this.#stopping = true;
+    this.#forwardings.stop();
+    this.#closeWatches();
+    this.#giver?.leave();
+    void this.#api?.leave();
+    await this.#forwardings.close().catch((error: Error) => this.#log.error(error.message));
+    this.#isReplaced();
+  }
+
+  async #serveHealth(): Promise<HealthServer | undefined> {
+    const { healthAddress } = this.#configs[0];
+    if (healthAddress === "off") return undefined;
+    const { serveHealth } = await import("./probes/address.ts");
+    return serveHealth(healthAddress, this.view);
+  }
+
+  /** What others are told, and what looks by itself. */
+  #closeWatches(): void {
+    clearInterval(this.#timer);
+    this.#monitor?.close();
+    this.#health?.close();
   }
 
   /** Hears from the kernel when something has been changed behind our back. */
@@ -240,9 +302,8 @@ export class Agent {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#forwardings.stop();
-    clearInterval(this.#timer);
-    this.#monitor?.close();
-    this.#health?.close();
+    this.#closeWatches();
+    this.#giver?.close();
     await this.#api?.close();
     // Behind what runs, and before what is asked for only now: that finds nothing open.
     const left = await this.#serial.run(() => this.#forwardings.close());

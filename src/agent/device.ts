@@ -36,6 +36,8 @@ export interface Device {
   readonly uplink: Uplink;
   /** What an operator should know, and no reason not to start. */
   readonly warnings: readonly string[];
+  /** What `queueDrops` leaves out: dropped before we held the device. */
+  readonly droppedBefore: number;
   /** Whether the device goes with its last descriptor. A new one does until this says otherwise. */
   setEphemeral(ephemeral: boolean): void;
   /**
@@ -131,6 +133,34 @@ function openQueues(
   return { config, name, taps, mac, mtu, before, existed, warning };
 }
 
+/** A device that an agent before this one has open for the same overlay, and what it knew of it. */
+export interface GivenDevice {
+  /** Descriptors of its queues. */
+  readonly queues: readonly number[];
+  readonly mac: string;
+  readonly droppedBefore: number;
+}
+
+/** Takes over open devices as they are. What is to be different of them, `lookAfter` puts right. */
+export function adoptDevices(
+  configs: readonly OverlayConfig[],
+  uplink: Uplink,
+  given: readonly GivenDevice[],
+): Device[] {
+  return configs.map((config, i) => {
+    const { queues, mac: macBefore, droppedBefore } = given[i]!;
+    const { mtu, warning } = overlayMtu(config.mtu, uplink.mtu, config.family, uplink.device);
+    const { device: name, vtepMac } = config;
+    const taps = queues.map((fd) => ({ fd, name, existed: true })) as unknown as Device["taps"];
+    const mac = vtepMac ?? macBefore;
+    return deviceOf(
+      { config, name, taps, mac, mtu, before: null, existed: true, warning },
+      uplink,
+      droppedBefore,
+    );
+  });
+}
+
 /**
  * Whether a TAP can be had at all: makes one of a free name, which goes with its descriptor. Somebody's device is
  * deleted only after that.
@@ -208,6 +238,7 @@ function deviceOf(
     mac,
     mtu,
     uplink,
+    droppedBefore,
     warnings: [warning, advertisements].filter((text) => text !== null),
     setEphemeral: (ephemeral) => loadShim().tapPersist(taps[0].fd, !ephemeral),
     queueDrops: (drops = transmitDrops()) => Math.max(0, (drops.get(name) ?? 0) - droppedBefore),

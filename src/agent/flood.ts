@@ -27,6 +27,15 @@ export class FloodTargets {
     this.#port = port;
   }
 
+  /** What an agent that takes over has to know: the targets that the settings said last. */
+  get memory(): readonly string[] {
+    return this.#ours;
+  }
+
+  recall(memory: readonly string[]): void {
+    this.#ours = memory;
+  }
+
   /** The rows that the dataplane starts with, so that not even the device's first frame finds none. */
   static rows(targets: readonly string[], port: number): FdbUpdate[] {
     return targets.map((target) => appended(target, port));

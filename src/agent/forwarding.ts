@@ -10,7 +10,7 @@ import { readDevices } from "../host/read.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { lookAfter } from "./device.ts";
 import type { Log } from "./log.ts";
-import { open, type Running } from "./open.ts";
+import { type Given, open, type Running } from "./open.ts";
 import { type Overlay, vtepAddresses, whom, withQueueDrops } from "./overlay.ts";
 import { PathWatch } from "./path-mtu/watch.ts";
 import type { OverlayPlan } from "./plan.ts";
@@ -51,6 +51,21 @@ export class Forwarding {
       throw error;
     }
     return forwarding;
+  }
+
+  /**
+   * The same of what an agent before this one has open. Nothing is done to the host, and no packet moves before the engine's
+   * command `release`.
+   * @throws as `open`
+   */
+  static async adopt(config: AgentConfig, log: Log, given: Given): Promise<Forwarding> {
+    const running = await open(config, log, given);
+    try {
+      return new Forwarding(running, watchPaths(running, config, log), log);
+    } catch (error) {
+      await close(running);
+      throw error;
+    }
   }
 
   /** Whether devices go with the agent; of all of them, or of those that `which` says. */

@@ -3,6 +3,7 @@
  * by itself, so that the others go on while one is made anew.
  *
  *   open     in the order of the configurations, all or none
+ *   takeOver the same, of what the agent before this one has open (`takeover/`)
  *   reopen   when somebody has deleted a device: close everything over its underlay, and open it anew with the same MACs
  *            and rows; tried again until it can be
  *   update   change what can change while packets flow; otherwise close that underlay, and open it as it should be now
@@ -21,6 +22,7 @@ import type { Log } from "./log.ts";
 import { Place } from "./place.ts";
 import { planLines } from "./plan.ts";
 import type { Serial } from "./serial.ts";
+import type { Taking } from "./takeover/take.ts";
 
 /**
  * Milliseconds after which a device that is gone is made anew, and after which that is tried again at most. The first
@@ -78,8 +80,31 @@ export class Forwardings {
     for (const place of this.#places) place.keepDevices();
   }
 
+  /**
+   * Opens all of what an agent before this one has open, and takes over from it. @returns once packets flow here
+   * @throws as `open`, and TakeOverError: as long as the other one forwards, nothing has been changed
+   */
+  async takeOver(taking: Taking): Promise<void> {
+    const { log } = this.#parts;
+    for (const [i, place] of this.#places.entries()) {
+      const forwarding = await place.adopt(log, taking.gifts[i]!);
+      await taking.fill(forwarding, i);
+    }
+    await taking.commit(this.running);
+    for (const place of this.#places) {
+      this.#follow(place, place.forwarding!);
+      place.keepDevices();
+      place.forwarding!.say(place.config);
+    }
+    // As after a reload: what the configuration says and is not in place yet is no reason to end.
+    await this.putInPlace().catch((error: Error) => log.error(`not all of it is in place: ${error.message}`));
+  }
+
   async #open(place: Place): Promise<void> {
-    const forwarding = await place.open(this.#parts.log);
+    this.#follow(place, await place.open(this.#parts.log));
+  }
+
+  #follow(place: Place, forwarding: Forwarding): void {
     for (const [heard, ends] of this.#listeners) ends.push(forwarding.running.events.listen(heard));
     void forwarding.failed.then((failure) => this.#ended(place, forwarding, failure));
   }

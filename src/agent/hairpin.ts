@@ -14,6 +14,22 @@ export interface Hairpin {
   close(): void;
 }
 
+/** Takes over one that an agent before this one had opened for the same. */
+export function adoptHairpin(
+  fd: number,
+  socket: Pick<UdpSocketOptions, "address" | "port" | "ttl" | "dontFragment" | "noCheck">,
+): Hairpin {
+  return { options: optionsOf(fd, socket), close: () => loadShim().close(fd) };
+}
+
+function optionsOf(
+  fd: number,
+  { address, port, ttl, dontFragment, noCheck }: Parameters<typeof openHairpin>[0],
+): HairpinOptions {
+  const mac = Uint8Array.from(loadShim().tapMac(fd).split(":"), (byte) => Number.parseInt(byte, 16));
+  return { fd, mac, address, port, ttl, dontFragment, checksum: noCheck ? "zero" : "computed" };
+}
+
 /**
  * Opens one.
  * @param socket what the underlay's socket is like: so are the outer headers
@@ -27,11 +43,8 @@ export function openHairpin(
   try {
     forwardOwn(name);
     shim.linkUp(name);
-    const mac = Uint8Array.from(shim.tapMac(fd).split(":"), (byte) => Number.parseInt(byte, 16));
-    const { address, port, ttl, dontFragment, noCheck } = socket;
-    const checksum = noCheck ? "zero" : "computed";
-    const options: HairpinOptions = { fd, mac, address, port, ttl, dontFragment, checksum };
-    const errno = tryTunnelTap(options, addressBytes(address));
+    const options = optionsOf(fd, socket);
+    const errno = tryTunnelTap(options, addressBytes(socket.address));
     if (errno === 0) return { options, close: () => shim.close(fd) };
     throw new Error(`the TAP refuses super-frames in VXLAN (${getSystemErrorName(-errno)})`);
   } catch (error) {

@@ -27,6 +27,15 @@ export class Neighbours {
     this.#engine = engine;
   }
 
+  /** What an agent that takes over has to know: whose rows somebody added by hand. */
+  get memory(): readonly string[] {
+    return [...this.#manual];
+  }
+
+  recall(memory: readonly string[]): void {
+    for (const address of memory) this.#manual.add(address);
+  }
+
   /** Every row. */
   rows(): Promise<readonly Neighbour[]> {
     return this.#engine.ask({ type: "neighbours" });

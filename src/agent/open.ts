@@ -9,8 +9,9 @@ import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { OverlayOptions } from "../dataplane/options.ts";
 import { HostError } from "../host/ip.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
+import { type BatchSockets, groupsOf } from "./batch-sockets.ts";
 import type { AgentConfig, OverlayConfig } from "./config/load.ts";
-import { type Device, openDevices } from "./device.ts";
+import { adoptDevices, type Device, type GivenDevice, openDevices } from "./device.ts";
 import type { Engine } from "./engine/engine.ts";
 import { EventHub } from "./events.ts";
 import { FloodTargets } from "./flood.ts";
@@ -18,7 +19,7 @@ import type { Log } from "./log.ts";
 import { decideOffloads, inUse, tryHairpin, tryTap, tryUdp } from "./offloads.ts";
 import { floodTargets, Overlay, ownAddress, vtepAddresses } from "./overlay.ts";
 import { headerOptions, policyOf } from "./policy.ts";
-import { groupsOf, type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
+import { type OpenUnderlay, openUnderlay, unmetSettings } from "./underlay.ts";
 
 /** Everything that is open while the agent runs. */
 export interface Running {
@@ -31,11 +32,24 @@ export interface Running {
   readonly events: EventHub;
 }
 
-/**
- * Opens everything, and forwards from then on.
- * @throws HostError, SystemCallError, and what the underlay throws
- */
-export async function open(config: AgentConfig, log: Log): Promise<Running> {
+/** What is found out before anything is opened. */
+export interface Ground {
+  readonly uplink: Uplink;
+  readonly offloads: OffloadReport;
+}
+
+/** What an agent before this one has open for the same. */
+export interface Given {
+  readonly ground: Ground;
+  /** In the order of the overlays. */
+  readonly devices: readonly GivenDevice[];
+  readonly sockets: BatchSockets;
+  /** Becomes true when it is `open`'s to close. */
+  taken: boolean;
+}
+
+/** Looks where the underlay is, and what can be done for many packets at once. @throws HostError */
+export async function survey(config: AgentConfig): Promise<Ground> {
   // First, as its device goes in the background while others work.
   const tried = tryTap(config);
   const uplink = await findUplink({
@@ -49,10 +63,23 @@ export async function open(config: AgentConfig, log: Log): Promise<Running> {
   if (ourselves !== null)
     throw new HostError("HOST_OWN_ADDRESS", ourselves, "leave it out: it is the others'");
   const found = { ...tried, ...tryUdp(config, address), ...tryHairpin(config, address) };
-  const offloads = decideOffloads(config, found);
-  const devices = await openDevices(config.overlays, uplink, inUse(offloads), log);
+  return { uplink, offloads: decideOffloads(config, found) };
+}
+
+/**
+ * Opens everything, and forwards from then on.
+ * @param given what is taken over instead: then no packet moves before the engine's command `release`
+ * @throws HostError, SystemCallError, and what the underlay throws: what was given is closed then, too
+ */
+export async function open(config: AgentConfig, log: Log, given: Given | null = null): Promise<Running> {
+  const { uplink, offloads } = given?.ground ?? (await survey(config));
+  const devices =
+    given === null
+      ? await openDevices(config.overlays, uplink, inUse(offloads), log)
+      : adoptDevices(config.overlays, uplink, given.devices);
+  if (given !== null) given.taken = true;
   try {
-    return await openOn(devices, config, uplink, offloads, log);
+    return await openOn(devices, config, { uplink, offloads }, log, given?.sockets ?? null);
   } catch (error) {
     for (const device of devices) device.close();
     throw error;
@@ -62,11 +89,11 @@ export async function open(config: AgentConfig, log: Log): Promise<Running> {
 async function openOn(
   devices: readonly Device[],
   config: AgentConfig,
-  uplink: Uplink,
-  offloads: OffloadReport,
+  { uplink, offloads }: Ground,
   log: Log,
+  given: BatchSockets | null,
 ): Promise<Running> {
-  const underlay = await openUnderlay(config, uplink, offloads);
+  const underlay = await openUnderlay(config, uplink, offloads, given);
   const unmet = config.overlays.flatMap((overlay) => unmetSettings(overlay, underlay.capabilities));
   const warnings = [...underlay.warnings, ...new Set(unmet)];
   for (const warning of warnings) log.warn(warning);
@@ -75,7 +102,8 @@ async function openOn(
     const { flowLabel } = headerOptions(config);
     const options = config.overlays.map((overlay, i) => optionsOf(overlay, devices[i]!));
     const taps = devices.map((device) => device.taps);
-    engine = await underlay.start({ offloads: inUse(offloads), flowLabel }, options, taps);
+    const shared = { offloads: inUse(offloads), flowLabel };
+    engine = await underlay.start(shared, options, taps, given !== null);
   } catch (error) {
     underlay.close();
     throw error;

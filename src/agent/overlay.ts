@@ -12,9 +12,18 @@ import type { Command } from "./engine/protocol.ts";
 import { FloodTargets } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { Neighbours } from "./neighbours.ts";
-import { Peers } from "./peers.ts";
+import { Peers, type PeersMemory } from "./peers.ts";
 import type { OverlayPlan } from "./plan.ts";
 import { policyOf } from "./policy.ts";
+
+/** What tells an overlay's own rows from those that somebody else has put there. */
+export interface OverlayMemory {
+  readonly peers: PeersMemory;
+  /** Addresses of neighbours that somebody added by hand. */
+  readonly neighbours: readonly string[];
+  /** Where frames without a row go by the settings. */
+  readonly flood: readonly string[];
+}
 
 export class Overlay {
   readonly device: Device;
@@ -33,6 +42,18 @@ export class Overlay {
     this.#flood = new FloodTargets(this.engine, config.port);
     this.neighbours = new Neighbours(this.engine);
     this.#config = config;
+  }
+
+  /** What an agent that takes over has to know beside the tables themselves. */
+  get memory(): OverlayMemory {
+    const { peers, neighbours } = this;
+    return { peers: peers.memory, neighbours: neighbours.memory, flood: this.#flood.memory };
+  }
+
+  recall({ peers, neighbours, flood }: OverlayMemory): void {
+    this.peers.recall(peers);
+    this.neighbours.recall(neighbours);
+    this.#flood.recall(flood);
   }
 
   /** As of the last reload. */

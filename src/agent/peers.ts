@@ -25,6 +25,16 @@ const CHANGES_AT_ONCE = 256;
 
 const NO_ROWS: Pick<DeviceState, "neighbours" | "routes"> = { neighbours: [], routes: [] };
 
+/** What an agent that takes over has to know to tell what is ours from what is others'. */
+export interface PeersMemory {
+  /** MACs of rows that somebody added by hand. */
+  readonly manual: readonly string[];
+  /** Addresses that we put on the device; null where that is not known. */
+  readonly ownAddresses: readonly string[] | null;
+  readonly hadLeases: boolean;
+  readonly strangersStay: boolean;
+}
+
 export class Peers {
   readonly #engine: Engine;
   readonly #device: Device;
@@ -61,6 +71,23 @@ export class Peers {
     this.#port = port;
     this.#log = log;
     this.#networks = networks;
+  }
+
+  get memory(): PeersMemory {
+    const own = this.#ownAddresses;
+    return {
+      manual: [...this.#manual],
+      ownAddresses: own === undefined ? null : own,
+      hadLeases: this.#hadLeases,
+      strangersStay: this.#strangersStay,
+    };
+  }
+
+  recall({ manual, ownAddresses, hadLeases, strangersStay }: PeersMemory): void {
+    for (const mac of manual) this.#manual.add(mac);
+    this.#ownAddresses = ownAddresses ?? undefined;
+    this.#hadLeases = hadLeases;
+    this.#strangersStay = strangersStay;
   }
 
   /** What is wrong with a peer as of the last reconciliation, or "ok". */

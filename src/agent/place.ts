@@ -3,6 +3,7 @@ import { readLinks } from "../host/link.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { Log } from "./log.ts";
+import type { Given } from "./open.ts";
 
 export class Place {
   #config: AgentConfig;
@@ -42,12 +43,23 @@ export class Place {
   async open(log: Log): Promise<Forwarding> {
     const config = withMacs(this.#config, this.#macs);
     const forwarding = await Forwarding.open(config, log);
+    this.#opened(forwarding);
+    forwarding.say(config);
+    return forwarding;
+  }
+
+  /** Opens it of what an agent before this one has open; no packet moves yet. @throws as `Forwarding.adopt` */
+  async adopt(log: Log, given: Given): Promise<Forwarding> {
+    const forwarding = await Forwarding.adopt(this.#config, log, given);
+    this.#opened(forwarding);
+    return forwarding;
+  }
+
+  #opened(forwarding: Forwarding): void {
     const { overlays } = forwarding;
     this.#forwarding = forwarding;
     this.#address = overlays[0].device.uplink.address;
     this.#macs = new Map(overlays.map(({ device }) => [device.name, device.mac]));
-    forwarding.say(config);
-    return forwarding;
   }
 
   /** From now on devices stay when they are closed, unless the configuration wants them gone. */

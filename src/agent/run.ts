@@ -17,14 +17,16 @@ export interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Whose defaults count; left out: a node agent's. */
   readonly profile?: Profile;
+  /** In the place of the agent that runs, without a break; where none runs, an ordinary start. */
+  readonly takeOver?: boolean;
 }
 
 /**
  * Runs the agent until a signal or a failure ends it.
- * @returns the exit code: 0 after a signal, 1 after a failure
- * @throws whatever kept it from starting: ConfigError, SystemCallError, HostError, SocketError
+ * @returns the exit code: 0 after a signal, and when another agent has taken over; 1 after a failure
+ * @throws whatever kept it from starting: ConfigError, SystemCallError, HostError, SocketError, TakeOverError
  */
-export async function runAgent({ file, ...sources }: RunOptions): Promise<number> {
+export async function runAgent({ file, takeOver = false, ...sources }: RunOptions): Promise<number> {
   const log = new Log("info");
   // Whoever reads our log may go away, or its disk be full: that is no reason to stop forwarding.
   process.stderr.on("error", () => {});
@@ -43,17 +45,17 @@ export async function runAgent({ file, ...sources }: RunOptions): Promise<number
   process.on("SIGHUP", reload);
   try {
     service = await startService(sources.env, log);
-    agent = await Agent.start(() => load({ path: file, ...sources }), log);
+    agent = await Agent.start(() => load({ path: file, ...sources }), log, null, takeOver);
     service?.attach(agent.view);
     if (changed) reload();
     void releaseGarbage();
-    const end = await Promise.race([stopped, agent.failed]);
+    const end = await Promise.race([stopped, agent.failed, agent.replaced]);
     ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else log.error(end.message, fieldsOf(end));
+    else if (end !== undefined) log.error(end.message, fieldsOf(end));
     service?.stopping();
     await agent.stop();
-    return typeof end === "string" ? 0 : 1;
+    return end instanceof Error ? 1 : 0;
   } finally {
     service?.close();
     log.close();

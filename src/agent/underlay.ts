@@ -11,22 +11,19 @@ import type { UnderlayCapabilities } from "../dataplane/ports.ts";
 import type { Uplink } from "../host/uplink.ts";
 import type { DgramUnderlay } from "../io/dgram.ts";
 import { BatchUnderlay } from "../io/linux/batch.ts";
-import { isSystemCallFailure } from "../io/linux/errors.ts";
-import { openSenders, openTwins } from "../io/linux/senders.ts";
-import { loadShim, type UdpSocket, type UdpSocketOptions } from "../io/linux/shim.ts";
+import type { UdpSocket, UdpSocketOptions } from "../io/linux/shim.ts";
 import { native } from "../io/linux/sums.ts";
 import { LinuxTap, type OpenTap } from "../io/linux/tap.ts";
-import { checkPort, explainGroup, openUdpGroup } from "../io/linux/udp.ts";
+import { checkPort } from "../io/linux/udp.ts";
 import { defaultTtl } from "../io/raw/default-ttl.ts";
 import type { RawUnderlay } from "../io/raw.ts";
+import { type BatchSockets, closeBatchSockets, groupsOf, openBatchSockets } from "./batch-sockets.ts";
 import type { AgentConfig, OverlayConfig } from "./config/load.ts";
 import { type SettingName, settingOf } from "./config/schema.ts";
 import type { Engine } from "./engine/engine.ts";
 import { startInlineEngine } from "./engine/inline-engine.ts";
 import { joinQueues } from "./engine/queues.ts";
 import { startWorkerEngine, type WorkerPorts } from "./engine/worker-engine.ts";
-import { type Hairpin, openHairpin } from "./hairpin.ts";
-import { inheritsDf } from "./policy.ts";
 
 /** The kernel doubles a buffer size for its own bookkeeping and reports the double (sock_setsockopt, socket(7)). */
 const DOUBLED = 2;
@@ -39,15 +36,19 @@ export interface OpenUnderlay {
   readonly sendBuffer: number;
   /** What the kernel granted only in part. */
   readonly warnings: readonly string[];
+  /** What an agent that takes over gets; null where that cannot be. */
+  readonly sockets: BatchSockets | null;
   /**
    * Runs the dataplane between TAPs and this underlay.
    * @param overlays at least one; commands and counters name them by their place here
    * @param taps of each overlay the queues of its TAP, `queueCount` of them
+   * @param held no packet moves before the command `release`; only where there are `sockets`
    */
   start(
     options: SharedOptions,
     overlays: readonly OverlayOptions[],
     taps: readonly (readonly OpenTap[])[],
+    held?: boolean,
   ): Promise<Engine>;
   /** Closes the sockets; the engine has been stopped before. */
   close(): void;
@@ -69,17 +70,19 @@ export function queueCount({ underlay, queues }: Pick<AgentConfig, "underlay" | 
  * Opens the sockets.
  * @param uplink the interface that carries the underlay, and our address there, which they are bound to
  * @param offloads null for those that may be used
+ * @param given sockets that were opened for the same by an agent before this one
  * @throws PortTakenError, AddressNotLocalError, SystemCallError; for `raw` what it needs and does not find
  */
 export async function openUnderlay(
   config: AgentConfig,
   uplink: Uplink,
   offloads: OffloadReport,
+  given: BatchSockets | null = null,
 ): Promise<OpenUnderlay> {
   const options = socketOptions(config, uplink.address, offloads["udp-gro"] === null);
   switch (config.underlay) {
     case "batch":
-      return openBatch(config, options, uplink, offloads);
+      return openBatch(config, options, uplink, offloads, given);
     case "dgram": {
       const { DgramUnderlay } = await import("../io/dgram.ts");
       return inline(
@@ -133,7 +136,8 @@ export function unmetSettings(config: OverlayConfig, can: UnderlayCapabilities):
     });
 }
 
-function socketOptions(config: AgentConfig, local: string, gro: boolean): UdpSocketOptions {
+/** What the sockets are like. @param gro several datagrams may arrive in one receive */
+export function socketOptions(config: AgentConfig, local: string, gro: boolean): UdpSocketOptions {
   return {
     family: config.family,
     address: local,
@@ -160,6 +164,7 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
     receiveBuffer: receiveBuffer / DOUBLED,
     sendBuffer: sendBuffer / DOUBLED,
     warnings,
+    sockets: null,
     start: async (options, overlays, taps) => {
       const [first, ...others] = overlays.map((overlay, i) => {
         const { fd, name } = taps[i]![0]!;
@@ -171,45 +176,25 @@ function inline(underlay: DgramUnderlay | RawUnderlay): OpenUnderlay {
   };
 }
 
-/** A socket for each queue of the TAP, all on one port; the sockets to send from are shared. */
 function openBatch(
   config: AgentConfig,
   options: UdpSocketOptions,
   uplink: Uplink,
   offloads: OffloadReport,
+  given: BatchSockets | null,
 ): OpenUnderlay {
-  const { family, udpChecksum: checksum, sourcePorts, spin } = config;
-  const groups = groupsOf(config);
-  // A socket that is bound to our address does not hear what is sent to a group's.
-  const receiving = groups.length === 0 ? options : { ...options, address: "" };
-  const sockets = openUdpGroup(receiving, queueCount(config));
+  const { family, udpChecksum: checksum, spin } = config;
+  const opened = given ?? openBatchSockets(config, options, uplink, offloads, queueCount(config));
+  const { sockets, senders, dfSenders, hairpin } = opened;
   const [first] = sockets as [UdpSocket, ...UdpSocket[]];
-  const senders: UdpSocket[] = [];
-  const dfSenders: UdpSocket[] = [];
-  let hairpin: Hairpin | null = null;
-  const close = (): void => {
-    for (const { fd } of [...sockets, ...senders, ...dfSenders]) loadShim().close(fd);
-    hairpin?.close();
-  };
-  try {
-    if (sourcePorts !== "fixed") senders.push(...openSenders(options, sourcePorts));
-    if (inheritsDf(config)) dfSenders.push(...openTwins(options, senders));
-    if (config.dev !== null || groups.length > 0) {
-      sendThrough([...sockets, ...senders, ...dfSenders], uplink.device);
-    }
-    if (groups.length > 0) joinGroups(sockets, uplink.device, groups);
-    if (offloads.hairpin === null) hairpin = openHairpin(options);
-  } catch (error) {
-    close();
-    throw error;
-  }
   const underlay = { family, checksum, senders, dfSenders, gso: offloads["udp-gso"] === null };
   return {
     capabilities: new BatchUnderlay(first, underlay).capabilities,
     receiveBuffer: first.receiveBuffer / DOUBLED,
     sendBuffer: first.sendBuffer / DOUBLED,
     warnings: first.warnings,
-    start: (dataplane, overlays, taps) => {
+    sockets: opened,
+    start: (dataplane, overlays, taps, held = false) => {
       // A queue that is the only one tells nobody.
       const tellers = sockets.length > 1 ? sockets : [];
       const logs = overlays.map(() => tellers.map(() => newLearnLog(overlays.length)));
@@ -225,10 +210,11 @@ function openBatch(
           underlay,
           hairpin: hairpin?.options ?? null,
           spin,
+          held,
         })),
       );
     },
-    close,
+    close: () => closeBatchSockets(opened),
   };
 }
 
@@ -236,27 +222,6 @@ function openBatch(
 function logsOf(logs: readonly SharedArrayBuffer[], queue: number): LearnLogs | null {
   if (logs.length === 0) return null;
   return { own: logs[queue]!, others: logs.filter((_, other) => other !== queue) };
-}
-
-function sendThrough(sockets: readonly UdpSocket[], device: string): void {
-  for (const { fd } of sockets) loadShim().udpInterface(fd, device);
-}
-
-/** One of the sockets is a member: each would get a copy of every datagram to the group. */
-function joinGroups(sockets: readonly UdpSocket[], device: string, groups: readonly string[]): void {
-  for (const { fd } of sockets) loadShim().udpMembersOnly(fd);
-  for (const group of groups) {
-    try {
-      loadShim().udpJoin(sockets[0]!.fd, device, group);
-    } catch (error) {
-      throw isSystemCallFailure(error) ? explainGroup(group, device, error) : error;
-    }
-  }
-}
-
-/** The multicast groups of all overlays, each once. */
-export function groupsOf({ overlays }: AgentConfig): string[] {
-  return [...new Set(overlays.flatMap(({ group }) => (group === null ? [] : [group])))];
 }
 
 /** Starts a thread for each queue. @returns once all forward; when one does not start, none does */

@@ -11,6 +11,7 @@ import { formatProblem } from "../agent/config/problems.ts";
 import { SETTINGS, settingOf } from "../agent/config/schema.ts";
 import type { Raw } from "../agent/config/values.ts";
 import { runAgent } from "../agent/run.ts";
+import { TAKE_OVER } from "./agent.ts";
 import { print, printJson, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { hang, paint, type Style } from "./output.ts";
@@ -18,6 +19,7 @@ import { hang, paint, type Style } from "./output.ts";
 interface VtepOptions extends Readonly<Record<string, unknown>> {
   readonly config?: string;
   readonly explain?: boolean;
+  readonly takeOver?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,6 +31,7 @@ export function vtepCommand(): Command {
         "`poplin agent`.",
     )
     .option("-c, --config <FILE>", "Configuration file (YAML or JSON).")
+    .option(...TAKE_OVER)
     .option(
       "--explain",
       "Print the commands of iproute2 that this stands for, and what differs; run nothing.",
@@ -40,7 +43,7 @@ export function vtepCommand(): Command {
   for (const { flags, description } of KERNEL_OPTIONS.flatMap(kernelFlags))
     command.option(flags, description);
   for (const option of KERNEL_OPTIONS.flatMap(missingFlags)) command.addOption(option.hideHelp());
-  return command.action(async ({ config, explain, json, ...given }: VtepOptions) => {
+  return command.action(async ({ config, explain, json, takeOver = false, ...given }: VtepOptions) => {
     const path = config ?? null;
     refuseMissing(given);
     const sources = { env: process.env, flags: withKernelNames(given), profile } as const;
@@ -48,7 +51,7 @@ export function vtepCommand(): Command {
     if (json === true) {
       throw new CliError(EXIT.usage, "-j is for --explain: a running device prints a log", "leave it out");
     }
-    process.exitCode = await runAgent({ ...sources, file: path });
+    process.exitCode = await runAgent({ ...sources, file: path, takeOver });
   });
 }
 

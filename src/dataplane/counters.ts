@@ -101,6 +101,17 @@ export class Counters {
     return this.values[dropIndex(direction, reason)]!;
   }
 
+  /** Goes on from what another's snapshot says; what it counted and nobody counts here is left out. */
+  restore(from: CounterSnapshot): void {
+    COUNTER_NAMES.forEach((name, i) => {
+      this.values[i] = from[name] ?? 0;
+    });
+    DROP_REASONS.forEach((reason, i) => {
+      this.values[TX_DROPS + i] = from.drops.tx[reason] ?? 0;
+      this.values[RX_DROPS + i] = from.drops.rx[reason] ?? 0;
+    });
+  }
+
   snapshot(): CounterSnapshot {
     const counts = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.values[i]!]));
     return {

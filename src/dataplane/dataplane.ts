@@ -51,6 +51,9 @@ const RX_SLOTS = 2 * UNDERLAY_BATCH;
 /** The largest UDP payload over IPv4 is 65,507 bytes, over IPv6 65,527. One byte more shows what was cut off. */
 const RX_SLOT_BYTES = VXLAN_AT + 65_528;
 
+/** Milliseconds that `hold` gives the ports to take what has been read already. */
+const SETTLE = 250;
+
 /** What the dataplane says of itself beside its counters. */
 export interface DataplaneHealth {
   /** Slots that are free and that there are, by direction: free stays below count only while packets wait. */
@@ -216,6 +219,26 @@ export class Dataplane {
     // It has gone through another ring than the loop's.
     overlay.encap.startOver(this.#txReady);
     return verdict;
+  }
+
+  /**
+   * Reads no more, and sends on what has been read: every packet that is not in the kernel's own queues by then has left.
+   * @returns whether all of it has, and nothing moves until `release`; else everything goes on as before
+   */
+  hold(): boolean {
+    const { loop } = this;
+    const deadline = performance.now() + SETTLE;
+    // It asks again and again, but only where a port takes nothing, which is what its queue is long for.
+    do {
+      loop.held = loop.settle();
+    } while (!loop.held && loop.failure === undefined && performance.now() < deadline);
+    return loop.held;
+  }
+
+  /** Ends `hold`, or a start that was held. */
+  release(): void {
+    this.loop.settle(); // counters that were taken over may be behind the sockets'
+    this.loop.held = false;
   }
 
   health(): DataplaneHealth {

@@ -13,7 +13,7 @@ const FEW = 4;
 /**
  * Runs until `control` says stop or a port fails.
  * @param attention one shared word: the other side stores 1 and then wakes the waiter; a turn costs one atomic load
- * @param control handles what is waiting; returns false to stop
+ * @param control handles what is waiting; returns false to stop. While it has the loop held, nothing else is done
  */
 export function driveBlocking(
   loop: Loop,
@@ -21,13 +21,19 @@ export function driveBlocking(
   attention: Int32Array,
   control: () => boolean,
 ): void {
+  /** @returns false to stop */
+  const heed = (): boolean => {
+    for (;;) {
+      Atomics.store(attention, 0, 0);
+      if (!control()) return false;
+      if (!loop.held) return true;
+      waiter.wait(false, false, false, false, -1, false);
+    }
+  };
   let tap = true;
   let underlay = true;
   for (;;) {
-    if (Atomics.load(attention, 0) !== 0) {
-      Atomics.store(attention, 0, 0);
-      if (!control()) return;
-    }
+    if (Atomics.load(attention, 0) !== 0 && !heed()) return;
     const moved = loop.turn(tap, underlay);
     if (loop.failure !== undefined) return;
     tap = underlay = true;

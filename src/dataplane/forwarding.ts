@@ -12,7 +12,7 @@ import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import type { Learner } from "./learn.ts";
-import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
+import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate, Relearned } from "./options.ts";
 
 /** What the table is made of. */
 export interface ForwardingParts {
@@ -118,6 +118,24 @@ export class ForwardingTable {
       return this.#describe(entry).map((row) => ({ row, lesson }));
     }
     return [];
+  }
+
+  /** Every learned row, in no order, with the packet that it was learned from. */
+  learned(): FdbReason[] {
+    const { fdb, learner } = this.#parts;
+    learner.absorb();
+    const reasons: FdbReason[] = [];
+    for (const entry of fdb.entries()) {
+      if (entry.state === PERMANENT) continue;
+      const lesson = learner.lesson(entry.lesson);
+      reasons.push(...this.#describe(entry).map((row) => ({ row, lesson })));
+    }
+    return reasons;
+  }
+
+  /** Takes over rows that were learned elsewhere. */
+  relearn(rows: readonly Relearned[]): void {
+    for (const row of rows) this.#parts.learner.relearn(row);
   }
 
   /** Forgets every learned row. @returns how many there were */

@@ -15,11 +15,13 @@
  * Nothing is allocated here but when the table grows, and for a VTEP that is new.
  */
 import { type Fdb, isGroup } from "../fdb/fdb.ts";
+import { ADDRESS_BYTES, writeSockaddr } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
+import { parseMac } from "../wire/bytes.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { LearnLog, LearnReader } from "./learn-log.ts";
 import { type Lesson, Lessons } from "./lessons.ts";
-import type { DataplaneOptions, LearningPolicy } from "./options.ts";
+import type { DataplaneOptions, LearningPolicy, Relearned } from "./options.ts";
 
 const MAC_INVALID_SOURCE = dropIndex("rx", "MAC_INVALID_SOURCE");
 const VXLAN_ENTRY_EXISTS = dropIndex("rx", "VXLAN_ENTRY_EXISTS");
@@ -182,6 +184,25 @@ export class Learner {
 
   #record(addresses: Uint8Array, from: number, frame: number, length: number): number {
     return frame < 0 ? 0 : this.#lessons!.record(addresses, from, this.#bytes, frame, length);
+  }
+
+  /** Takes over a row that was learned elsewhere, with its age. Where there is one of its MAC already, that stays. */
+  relearn({ row: { mac, port, learned }, address, lesson }: Relearned): void {
+    const { hi, lo } = parseMac(mac);
+    if (learned === undefined || this.#fdb.find(this.#vni, hi, lo) >= 0) return;
+    const sender = new Uint8Array(ADDRESS_BYTES);
+    writeSockaddr(sender, 0, address, lesson?.port ?? port);
+    const vtep = this.#vteps.acquireSender(sender, 0, port);
+    const now = this.#now;
+    this.#fdb.relearn({
+      ...{ vni: this.#vni, hi, lo, vtep, moves: learned.moves },
+      used: now - learned.idle,
+      since: now - learned.age,
+      // 0 is never.
+      moved: learned.moved === null ? 0 : now - learned.moved || -1,
+      lesson: lesson === null || this.#lessons === null ? 0 : this.#lessons.recall(lesson, sender),
+    });
+    this.#count++;
   }
 
   /** The packet that a row was learned from, if it is still known. */

@@ -47,6 +47,19 @@ export class Lessons {
     return number;
   }
 
+  /**
+   * Remembers a packet that somebody else has told of.
+   * @param sender sockaddr of who sent it, whose port the lesson names
+   * @returns its number
+   */
+  recall(lesson: Lesson, sender: Uint8Array): number {
+    const number = this.record(sender, 0, lesson.frame, 0, Math.min(lesson.length, lesson.frame.length));
+    const place = number % KEPT;
+    this.#lengths[place] = lesson.length;
+    this.#times[place] = lesson.at;
+    return number;
+  }
+
   /** @returns the packet of that number, null when it was too long ago, or never was */
   describe(number: number): Lesson | null {
     if (number < 1 || number >= this.#next || number < this.#next - KEPT) return null;

@@ -106,6 +106,7 @@ export class Loop {
   #unasked = 0;
   #underlayBatch = LEAST_BATCH;
   #asyncErrors = 0;
+  #fallbacks = 0;
   #readFailures = 0;
   /** What a port last refused a packet with: `poplin status` explains it. */
   readonly lastRefused: Readonly<Record<Direction, Refusal>> = {
@@ -114,6 +115,8 @@ export class Loop {
   };
   /** Both ports had less than a batch in the last turn: to look again at once would be a system call for nothing. */
   idle = false;
+  /** No turn is to be made until this is false again: `Dataplane.hold`. */
+  held = false;
   /** Why segments are not joined any more, in words, since the TAP refused super-frames. */
   coalesceRefused: string | undefined;
   /** The errno that ended a port, and which; undefined while both live. */
@@ -151,6 +154,18 @@ export class Loop {
     const moved = received + this.transmit(tap || received > 0);
     if (this.#unasked > 0 && (this.idle || this.#unasked >= ASK_EVERY)) this.#askOverflows();
     return moved;
+  }
+
+  /**
+   * A turn that reads nothing: what was read before goes on its way.
+   * @returns whether nothing is left of it
+   */
+  settle(): boolean {
+    this.#receive(false);
+    this.transmit(false);
+    this.#askOverflows();
+    const { txFilled, txReady, rxFilled, rxReady, answers } = this.rings;
+    return txFilled.length + txReady.length + rxFilled.length + rxReady.length + answers.length === 0;
   }
 
   /** How many datagrams found no room. It costs a system call, so it is asked when there is nothing else to do. */
@@ -236,8 +251,11 @@ export class Loop {
         written++;
       }
     }
-    if (this.#underlay.gsoFallbacks !== undefined)
-      this.#values[this.#txFallbacks] = this.#underlay.gsoFallbacks;
+    const { gsoFallbacks = 0 } = this.#underlay;
+    if (gsoFallbacks !== this.#fallbacks) {
+      this.#values[this.#txFallbacks]! += gsoFallbacks - this.#fallbacks;
+      this.#fallbacks = gsoFallbacks;
+    }
     this.#lateRefusals();
     // Frames that encap had no room for: there is room now.
     if (txFilled.length > 0 && txReady.length === 0) this.idle = false;

@@ -24,6 +24,7 @@ import {
   type NeighbourUpdate,
   NO_LEARNING,
   type OverlayOptions,
+  type Relearned,
 } from "./options.ts";
 import type { PathMtus } from "./path-mtus.ts";
 import type { Tap, Underlay } from "./ports.ts";
@@ -153,6 +154,16 @@ export class Overlay {
   /** Why the rows of a MAC are as they are; none where there is no row. */
   why(mac: string): FdbReason[] {
     return this.#table.why(mac);
+  }
+
+  /** Every learned row, in no order, with the packet that it was learned from. */
+  learned(): FdbReason[] {
+    return this.#table.learned();
+  }
+
+  /** Takes over rows that were learned elsewhere. */
+  relearn(rows: readonly Relearned[]): void {
+    this.#table.relearn(rows);
   }
 
   /** Forgets every learned row. @returns how many there were */

@@ -237,6 +237,15 @@ export class Fdb {
     this.#cold[at + LESSON] = lesson;
   }
 
+  /**
+   * Adds a row that was learned elsewhere; there is none for its key.
+   * @param used seconds of the clock here, as `since` and `moved`; they may lie before its start
+   */
+  relearn(row: Omit<FdbEntry, "state">): void {
+    const at = this.#insert(row.vni, row.hi, row.lo, row.vtep, REACHABLE) * COLD_WORDS;
+    this.#cold.set([REACHABLE, row.used, row.since, row.moved, row.moves, row.lesson], at);
+  }
+
   /** Points the learned row `i` to another VTEP. @returns the one it had */
   move(i: number, vtep: number, now: number, lesson: number): number {
     const before = this.vtepAt(i);

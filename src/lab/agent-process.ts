@@ -99,6 +99,29 @@ export class AgentProcess {
     return this.end(`of ${signal}`);
   }
 
+  /**
+   * Starts another in its place, with `--take-over`, and waits until that forwards.
+   * @param args as of `spawn`, and `env`
+   * @returns the exit code of the one before
+   * @throws LabError LAB_AGENT when the new one does not forward: the one before is the agent then, as it was
+   */
+  async replace(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number | null> {
+    const before = this.#agent;
+    this.spawn([...args, "--take-over"], env);
+    const after = this.#agent;
+    try {
+      await this.ready();
+    } catch (error) {
+      after?.kill("SIGKILL");
+      this.#agent = before;
+      throw error;
+    }
+    this.#agent = before;
+    const code = await this.end("after it was replaced");
+    this.#agent = after;
+    return code;
+  }
+
   /** Waits for its end, told by somebody or by itself. @returns as `stop` */
   async end(since = ""): Promise<number | null> {
     const agent = this.#agent;

@@ -44,10 +44,20 @@ export class FlannelNode extends AgentProcess {
 
   /** Starts poplin, and does not wait until it forwards. */
   launch(): void {
-    const { flags, env, wrapper } = this.options;
-    const socket = this.#lab.file(`${this.host.name}.sock`);
-    const own = ["--iface", "eth0", "--subnet-file", this.subnetFile];
-    this.spawn(["flanneld", ...own, ...flags], { POPLIN_SOCKET: socket, ...env }, wrapper);
+    this.spawn(this.#words, this.#environment, this.options.wrapper);
+  }
+
+  /** Has another process take over from the one that runs, as `replace`. */
+  takeOver(): Promise<number | null> {
+    return this.replace(this.#words, this.#environment);
+  }
+
+  get #words(): string[] {
+    return ["flanneld", "--iface", "eth0", "--subnet-file", this.subnetFile, ...this.options.flags];
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    return { POPLIN_SOCKET: this.#lab.file(`${this.host.name}.sock`), ...this.options.env };
   }
 
   /** Starts poplin, and sets up the pod when it forwards. */

@@ -86,6 +86,11 @@ export class PoplinNode extends LabNode {
     await this.#agent.ready();
   }
 
+  /** Has another agent take over from the one that runs, as `AgentProcess.replace`. */
+  takeOver(args: readonly string[] = []): Promise<number | null> {
+    return this.#agent.replace(["agent", "--config", this.configFile, ...this.#args, ...args]);
+  }
+
   /** Sends the agent a signal. */
   signal(signal: NodeJS.Signals): void {
     this.#agent.signal(signal);

@@ -8,6 +8,7 @@
  * Stations are 10.9.0.x and fd00:9::x. In VLAN 7 the hosts themselves are 10.7.0.x, once `tagged` has been called.
  */
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ApiClient } from "../../src/agent/api/client.ts";
@@ -142,6 +143,20 @@ export class Bridged {
 
   /** Starts `poplin vtep` with the options that the kernels have, and makes its device a port of the bridge. */
   async startPoplin(): Promise<void> {
+    await this.#spawnPoplin();
+    this.p.host.ip(`link set ${DEVICE} master br0`);
+  }
+
+  /** Has another process take over from the one that runs. @returns the exit code of the latter */
+  async takeOver(): Promise<number | null> {
+    const before = this.#process!;
+    const ended = once(before, "exit");
+    await this.#spawnPoplin("--take-over");
+    await ended;
+    return before.exitCode;
+  }
+
+  async #spawnPoplin(...more: string[]): Promise<void> {
     const { port, group, ageing = 300, args = [] } = this.options;
     const flood =
       group === undefined
@@ -150,7 +165,7 @@ export class Bridged {
     const words = [
       ...["vtep", "--vni", String(VNI), "--device", DEVICE, "--mtu", "1430", "--dev", "eth0"],
       ...["--local", this.p.address, "--dstport", String(port), "--ageing", String(ageing)],
-      ...["--socket", this.client.path, ...flood, ...args],
+      ...["--socket", this.client.path, ...flood, ...args, ...more],
     ];
     const log = openSync(this.log, "a");
     const child = this.p.host.spawn(process.execPath, [POPLIN, ...words], { stdio: ["ignore", log, log] });
@@ -158,9 +173,9 @@ export class Bridged {
     this.#process = child;
     await until("the start of poplin vtep", async () => {
       if (child.exitCode !== null) throw new Error(`poplin vtep ended: ${readFileSync(this.log, "utf8")}`);
-      return (await this.client.status().catch(() => null))?.state === "running";
+      const status = await this.client.status().catch(() => null);
+      return status?.state === "running" && status.pid === child.pid;
     });
-    this.p.host.ip(`link set ${DEVICE} master br0`);
   }
 
   /** Gives a host an address in VLAN 7 of its bridge. */

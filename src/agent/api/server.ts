@@ -9,6 +9,7 @@
  * as long as the client stays is that of /v1/events (`event-stream.ts`).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { loadShim } from "../../io/linux/shim.ts";
 import { hex } from "../../wire/bytes.ts";
 import { PAGES, pageOf, sendPage } from "../probes/pages.ts";
 import type { AgentView, OverlayChoice } from "./agent-view.ts";
@@ -16,7 +17,7 @@ import type { ErrorAnswer, FdbReasonJson } from "./answers.ts";
 import { EventStreams } from "./event-stream.ts";
 import { REFUSALS, type RefusalCode } from "./refusals.ts";
 import { SCHEMA } from "./schema.ts";
-import { claimSocket, forPeople } from "./socket-file.ts";
+import { claimSocket, forPeople, removeSocket } from "./socket-file.ts";
 import {
   RequestError,
   readFdbChange,
@@ -29,6 +30,8 @@ import {
 /** A change to the forwarding table is about a hundred bytes. */
 const MAX_BODY = 16 * 1024;
 const MAX_CONNECTIONS = 64;
+/** Connections that may wait to be accepted: Node's own default. */
+const BACKLOG = 511;
 /** Milliseconds a client has to send its whole request. */
 const REQUEST_TIMEOUT = 5000;
 /** Milliseconds that answers under way have when the server ends. */
@@ -38,12 +41,18 @@ export interface ApiServerOptions {
   /** Where to listen. */
   readonly path: string;
   readonly view: AgentView;
+  /** A descriptor that listens there already; it becomes the server's. */
+  readonly listener?: number;
   /** Told of errors that no client caused, for the agent's log. */
   readonly onError?: (error: unknown) => void;
 }
 
 export interface ApiServer {
   readonly path: string;
+  /** What listens. It stays the server's; a copy of it goes to an agent that takes over. */
+  readonly listener: number;
+  /** As `close`, but the socket stays where it is: another process listens to it. */
+  leave(): Promise<void>;
   /** Removes the socket, lets answers under way end, and closes what is left after a second. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -114,40 +123,53 @@ async function why(view: AgentView, request: IncomingMessage): Promise<FdbReason
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { path, view, onError = () => {} } = options;
-  await claimSocket(path);
+  const listener = options.listener ?? (await listenPrivately(path));
   const streams = new EventStreams(view);
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1000 },
     (request, response) => void serve(view, streams, request, response, onError),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await listenPrivately(server, path);
+  await listenTo(server, listener);
   server.on("error", onError);
   let closed: Promise<void> | undefined;
+  const leave = (): Promise<void> => {
+    streams.close();
+    closed ??= closeGently(server);
+    return closed;
+  };
   return {
     path,
+    listener,
+    leave,
     close: () => {
-      streams.close();
-      closed ??= closeGently(server);
-      return closed;
+      if (closed === undefined) removeSocket(path);
+      return leave();
     },
   };
 }
 
-/** bind(2) makes the file with mode 0777 minus the umask, and Node calls it within `listen`: no moment is open. */
-function listenPrivately(server: Server, path: string): Promise<void> {
+/**
+ * Not by Node's `listen(path)`: that removes the file when its descriptor is closed, also where another process listens to
+ * it by then.
+ * @throws SocketError
+ */
+async function listenPrivately(path: string): Promise<number> {
+  await claimSocket(path);
+  try {
+    return loadShim().unixListen(path, false, BACKLOG);
+  } catch (error) {
+    throw forPeople(error, path);
+  }
+}
+
+function listenTo(server: Server, fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(forPeople(error, path)));
-    server.once("listening", () => {
-      server.removeAllListeners("error");
+    server.once("error", reject);
+    server.listen({ fd }, () => {
+      server.off("error", reject);
       resolve();
     });
-    const umask = process.umask(0o177);
-    try {
-      server.listen(path);
-    } finally {
-      process.umask(umask);
-    }
   });
 }
 

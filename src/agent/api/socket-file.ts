@@ -5,6 +5,7 @@
  *
  * A socket outlives a killed agent, so a file alone says nothing: only a connection attempt does.
  */
+import { rmSync } from "node:fs";
 import { lstat, mkdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -58,6 +59,11 @@ export async function claimSocket(path: string): Promise<void> {
   } catch (error) {
     throw forPeople(error, path);
   }
+}
+
+/** Removes a socket's file, if it is there. */
+export function removeSocket(path: string): void {
+  rmSync(path, { force: true });
 }
 
 /** Turns what the system said about `path` into a sentence; an error that has one already passes unchanged. */

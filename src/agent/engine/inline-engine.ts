@@ -54,6 +54,8 @@ export function startInlineEngine(
     failed,
     async ask<C extends Command>(command: C): Promise<ReplyTo<C>> {
       if (over) throw ended();
+      // What libuv has taken from us, and has not sent, nobody can ask for.
+      if (command.type === "hold") return false as ReplyTo<C>;
       return execute(dataplane, command) as ReplyTo<C>;
     },
     async stop(): Promise<void> {

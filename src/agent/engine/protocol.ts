@@ -2,6 +2,7 @@
  * What the agent says to its dataplane, whichever thread that runs in. Counters need no message (shared memory);
  * everything else is a command with one reply.
  */
+import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
 import type {
   DataplanePolicy,
@@ -11,6 +12,7 @@ import type {
   FdbUpdate,
   NeighbourRefusal,
   NeighbourUpdate,
+  Relearned,
 } from "../../dataplane/options.ts";
 import type { Overlay } from "../../dataplane/overlay.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
@@ -32,6 +34,11 @@ export type Command =
   | { readonly type: "age" }
   | { readonly type: "health" }
   | (ForOverlay & { readonly type: "probe" })
+  | { readonly type: "hold" }
+  | { readonly type: "release" }
+  | (ForOverlay & { readonly type: "learned" })
+  | (ForOverlay & { readonly type: "relearn"; readonly rows: readonly Relearned[] })
+  | (ForOverlay & { readonly type: "count"; readonly counters: CounterSnapshot })
   | (ForOverlay & { readonly type: "neighbours" })
   | (ForOverlay & { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] });
 
@@ -48,6 +55,12 @@ export interface Replies {
   age: null;
   health: DataplaneHealth;
   probe: ProbeVerdict;
+  /** Whether nothing moves until `release`: all that had been read has been sent. */
+  hold: boolean;
+  release: null;
+  learned: readonly FdbReason[];
+  relearn: null;
+  count: null;
   neighbours: readonly Neighbour[];
   /** Per change: null, or why it was not made. */
   updateNeighbours: readonly (NeighbourRefusal | null)[];
@@ -68,6 +81,11 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
       return dataplane.health();
     case "probe":
       return dataplane.probe(command.overlay ?? 0);
+    case "hold":
+      return dataplane.hold();
+    case "release":
+      dataplane.release();
+      return null;
     default:
       return executeOn(dataplane.overlays[command.overlay ?? 0]!, command);
   }
@@ -76,7 +94,7 @@ export function execute(dataplane: Dataplane, command: Command): Replies[keyof R
 /** A command that is for one overlay. */
 function executeOn(
   overlay: Overlay,
-  command: Exclude<Command, { type: "pathLimits" | "age" | "health" | "probe" }>,
+  command: Exclude<Command, { type: "pathLimits" | "age" | "health" | "probe" | "hold" | "release" }>,
 ): Replies[keyof Replies] {
   switch (command.type) {
     case "update":
@@ -90,6 +108,14 @@ function executeOn(
       return overlay.why(command.mac);
     case "flush":
       return overlay.flush();
+    case "learned":
+      return overlay.learned();
+    case "relearn":
+      overlay.relearn(command.rows);
+      return null;
+    case "count":
+      overlay.counters.restore(command.counters);
+      return null;
     case "neighbours":
       return overlay.neighbours();
     case "updateNeighbours":

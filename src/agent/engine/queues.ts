@@ -7,6 +7,7 @@
  *   neighbours        the first is asked: all have the same
  *   update, …         the first decides; what it made, the others make, too, whatever they had before
  *   policy, age, paths all
+ *   hold              all, or none; counters that are restored are the first one's
  *   flush             all; what they have learned is the same but for the last moment
  *   health, counters  added up
  *   probe             all; what is wrong with one is wrong
@@ -43,10 +44,17 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return latestRows((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
     case "why":
       return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
+    case "learned":
+      return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
     case "neighbours":
+    case "count":
       return first.ask(command);
+    case "hold":
+      return hold(engines);
     case "flush":
       return Math.max(...(await Promise.all(engines.map((engine) => engine.ask(command)))));
+    case "release":
+    case "relearn":
     case "age":
     case "policy":
     case "pathLimits":
@@ -70,6 +78,13 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
       return refusals;
     }
   }
+}
+
+async function hold(engines: readonly Engine[]): Promise<boolean> {
+  const held = await Promise.all(engines.map((engine) => engine.ask({ type: "hold" })));
+  if (held.every((one) => one)) return true;
+  await Promise.all(engines.map((engine) => engine.ask({ type: "release" })));
+  return false;
 }
 
 /** `add` refuses where there is a row; the first queue had none. */
@@ -121,10 +136,14 @@ function idleOf({ learned }: FdbRow): number {
 
 /** The packet that taught a row is known to the queue that received it. */
 function latestReasons(reasons: readonly FdbReason[]): FdbReason[] {
+  const taught = new Map<string, NonNullable<FdbReason["lesson"]>>();
+  const key = ({ mac, dst }: FdbRow): string => `${mac} ${dst}`;
+  for (const { row, lesson } of reasons) {
+    const known = taught.get(key(row));
+    if (lesson !== null && (known === undefined || lesson.at > known.at)) taught.set(key(row), lesson);
+  }
   return latestRows(reasons.map(({ row }) => row)).map((row) => {
-    const lessons = reasons.filter((one) => one.row.mac === row.mac && one.row.dst === row.dst);
-    const taught = lessons.map(({ lesson }) => lesson).filter((lesson) => lesson !== null);
-    return { row, lesson: taught.toSorted((a, b) => b.at - a.at)[0] ?? null };
+    return { row, lesson: taught.get(key(row)) ?? null };
   });
 }
 

@@ -14,14 +14,14 @@ import type { Command, ReplyTo } from "./protocol.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
 
 /** Open descriptors, which stay the caller's. */
-export type WorkerPorts = Pick<WorkerInput, "overlays" | "socket" | "underlay" | "hairpin" | "spin">;
+export type WorkerPorts = Pick<WorkerInput, "overlays" | "socket" | "underlay" | "hairpin" | "spin" | "held">;
 
 interface Question {
   resolve(reply: unknown): void;
   reject(error: Error): void;
 }
 
-/** Starts the thread. @returns once it forwards. */
+/** Starts the thread. @returns once it forwards, or would if it were not held. */
 export async function startWorkerEngine(options: SharedOptions, ports: WorkerPorts): Promise<Engine> {
   const engine = new WorkerEngine(options, ports);
   await engine.ready;
@@ -56,6 +56,7 @@ class WorkerEngine implements Engine {
 
   constructor(options: SharedOptions, ports: WorkerPorts) {
     this.#counters = ports.overlays.map(() => new Counters());
+    if (ports.held) this.#attention[0] = 1;
     const input: WorkerInput = {
       options,
       ...ports,

@@ -32,6 +32,8 @@ export interface WorkerInput {
   readonly hairpin: HairpinOptions | null;
   /** The setting: microseconds to look for a packet before sleeping. */
   readonly spin: "auto" | "off" | number;
+  /** It reads nothing before it is told to (`release`). */
+  readonly held: boolean;
   readonly wakeFd: number;
   readonly attention: SharedArrayBuffer;
   /** Of each overlay. */
@@ -76,6 +78,7 @@ function main(input: WorkerInput): void {
   const blocked = ready === null ? null : dataplane.loop.blockedTaps;
   const waiter = new LinuxWaiter(readFd, underlay, input.wakeFd, spinPolicy(input.spin), blocked);
   const say = (message: FromWorker): void => port.postMessage(message);
+  dataplane.loop.held = input.held;
   say({ ready: true });
   driveBlocking(dataplane.loop, waiter, new Int32Array(input.attention), () => control(port, dataplane, say));
   if (dataplane.loop.failure !== undefined) say({ failed: dataplane.loop.failure });

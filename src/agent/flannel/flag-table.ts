@@ -36,6 +36,7 @@ export interface FlanneldFlags {
   readonly "lease-dir": string;
   readonly "write-cni-conf": string;
   readonly config: string;
+  readonly "take-over": boolean;
 }
 
 export type FlanneldFlag = keyof FlanneldFlags;
@@ -163,6 +164,11 @@ export const FLANNELD_FLAGS: { readonly [F in FlanneldFlag]: FlagRow<FlanneldFla
     fallback: "",
     value: "FILE",
     about: "poplin's own: a file with settings of the dataplane, such as senderCheck or queues",
+  },
+  "take-over": {
+    fallback: false,
+    about:
+      "poplin's own: replace the poplin that runs, without a lost packet; where none runs, an ordinary start",
   },
 };
 

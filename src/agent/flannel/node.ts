@@ -29,6 +29,8 @@ export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" |
   /** The dataplane's settings. @throws ConfigError */
   readonly settings: () => Settings;
   readonly host: HostWish;
+  /** From the process that runs here, where one does. */
+  readonly takeOver?: boolean;
   /** Told when there is an agent that can be asked how it is. */
   readonly up: (health: HealthSource) => void;
   /** What the store's operations take. */
@@ -38,6 +40,8 @@ export interface NodeOptions extends Pick<JoinParts, "store" | "reach" | "log" |
 export class FlannelNode implements ClusterView {
   /** Resolves when the node can go on no longer. */
   readonly failed: Promise<Error>;
+  /** Resolves when another process has taken this node over. */
+  readonly replaced: Promise<void>;
   readonly #options: NodeOptions;
   readonly #setup: HostSetup;
   readonly #roster: Roster;
@@ -47,6 +51,7 @@ export class FlannelNode implements ClusterView {
   #ours: readonly Ours[];
   #agent: Agent | undefined;
   #fail: (error: Error) => void = () => {};
+  #isReplaced: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   /** Public IPs of the peers that are reached without the overlay. */
   #direct: ReadonlySet<string> = new Set();
@@ -89,6 +94,9 @@ export class FlannelNode implements ClusterView {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
+    this.replaced = new Promise((resolve) => {
+      this.#isReplaced = resolve;
+    });
   }
 
   /**
@@ -123,12 +131,13 @@ export class FlannelNode implements ClusterView {
   }
 
   async #start(): Promise<void> {
-    const { store, log } = this.#options;
+    const { store, log, takeOver = false } = this.#options;
     // The others first, so that the agent's first comparison does not take the rows of those that are there already.
     store.watch(this.#roster);
     await this.#hearOthers();
     await this.#findDirect();
-    this.#agent = await Agent.start(() => this.#load(), log, this);
+    this.#agent = await Agent.start(() => this.#load(), log, this, takeOver);
+    void this.#agent.replaced.then(() => this.#isReplaced());
     this.#options.up(this.#agent.view);
     void this.#agent.failed.then((error) => this.#fail(error));
     await this.#setup.start();

@@ -15,6 +15,7 @@ import type { HealthSource } from "../probes/pages.ts";
 import { signalled } from "../run.ts";
 import { startService } from "../systemd/asked.ts";
 import type { Service } from "../systemd/service.ts";
+import { atLast } from "../takeover/at-last.ts";
 import type { FlanneldFlags } from "./flags.ts";
 import { FlannelHealth } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
@@ -22,7 +23,7 @@ import { Interrupted } from "./patience.ts";
 
 /**
  * Runs the node until a signal or a failure ends it.
- * @returns the exit code: 0 after a signal, 1 after a failure
+ * @returns the exit code: 0 after a signal, and when another process has taken over; 1 after a failure
  * @throws whatever kept it from starting: ConfigError, StoreError, HostError, …
  */
 export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv): Promise<number> {
@@ -51,26 +52,34 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   try {
     service = await startService(env, log);
     const port = flags["healthz-port"];
-    if (port !== 0) health = await FlannelHealth.start(flags["healthz-ip"], port);
     const choice = storeOf(flags, env);
     const meter = new StoreMeter(choice.kind);
+    // Until we have taken over, who runs now has the port, and answers.
+    const serve = (): Promise<FlannelHealth> => FlannelHealth.start(flags["healthz-ip"], port);
+    if (port !== 0 && !flags["take-over"]) health = await serve();
     store = await openStore(choice, (text) => log.warn(text), meter);
+    let asked: HealthSource | undefined;
     const up = (agent: HealthSource): void => {
+      asked = agent;
       health?.attach(agent);
       service?.attach(agent);
     };
     const { signal } = interrupt;
     node = await FlannelNode.start(nodeOptions(flags, env, { store, meter, log, signal, up }));
+    if (port !== 0 && flags["take-over"]) {
+      health = await atLast(serve, log);
+      if (asked !== undefined) health?.attach(asked);
+    }
     if (changed) reload();
     void releaseGarbage();
-    const end = await Promise.race([stopped, node.failed]);
+    const end = await Promise.race([stopped, node.failed, node.replaced]);
     // Whatever still waits for the store waits in vain from now on.
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else log.error(end.message, fieldsOf(end));
+    else if (end !== undefined) log.error(end.message, fieldsOf(end));
     if (typeof end !== "string") service?.stopping();
     await node.stop();
-    return typeof end === "string" ? 0 : 1;
+    return end instanceof Error ? 1 : 0;
   } catch (error) {
     if (error instanceof Interrupted) return 0;
     throw error;
@@ -122,6 +131,7 @@ function nodeOptions(flags: FlanneldFlags, env: NodeJS.ProcessEnv, open: Open): 
   const verbose = flags.v > 0 ? { logLevel: "debug" } : {};
   return {
     ...open,
+    takeOver: flags["take-over"],
     settings: () => loadConfig({ profile: "flannel", env, path, flags: verbose }),
     reach: (conf, hints) => reachOf(flags, conf, hints),
     host: {

@@ -42,6 +42,17 @@ export interface PathParts {
   readonly log: Log;
 }
 
+/** What is known of one path. */
+export interface PathMemory {
+  /** The peer's. */
+  readonly address: string;
+  /** What the kernel's route said, and when (milliseconds since 1970). */
+  readonly route: number | null;
+  readonly routeAt: number;
+  /** What the last probe that got replies has found. */
+  readonly probe: { readonly bytes: number; readonly at: number } | null;
+}
+
 interface Path {
   readonly address: Uint8Array;
   /** What the kernel's route says; null when it was not asked, or has none. */
@@ -114,6 +125,28 @@ export class PathWatch {
     if (route === null) return null;
     const how = route < this.#most ? "kernel" : "assumed";
     return { bytes: route, needed, how, at: when(routeAt) };
+  }
+
+  /** What is known of each path, for an agent that takes over. */
+  get memory(): PathMemory[] {
+    return [...this.#paths].map(([address, { route, routeAt, probe }]) => ({
+      address,
+      route,
+      routeAt,
+      probe,
+    }));
+  }
+
+  /** Takes over what another has found out of paths that there are here; the next probes are due as ever. */
+  async recall(memory: readonly PathMemory[]): Promise<void> {
+    for (const { address, route, routeAt, probe } of memory) {
+      const path = this.#paths.get(address);
+      if (path === undefined) continue;
+      path.route ??= route;
+      path.routeAt ||= routeAt;
+      path.probe ??= this.#settings.pmtuProbe === "off" ? null : probe;
+    }
+    await this.#tell();
   }
 
   close(): void {

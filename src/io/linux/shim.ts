@@ -109,6 +109,27 @@ export interface Shim {
   eventSignal(fd: number): void;
   /** Forgets the signals so far. */
   eventClear(fd: number): void;
+  /**
+   * A socket of this machine's processes (unix(7)) at `path`, to accept from. Its file has mode 0600 from the first moment.
+   * @param packets SOCK_SEQPACKET, which keeps messages apart and carries descriptors; else SOCK_STREAM
+   */
+  unixListen(path: string, packets: boolean, backlog: number): number;
+  /** Connects to one that was made with `packets`. */
+  unixConnect(path: string): number;
+  /** accept4(2). @returns the descriptor of a connection, or −errno */
+  unixAccept(fd: number): number;
+  /** SO_PEERCRED: who connected, or who called listen(2). */
+  unixPeer(fd: number): { readonly pid: number; readonly uid: number };
+  /** shutdown(2) for both directions: whoever sends from now on is refused (EPIPE), what was sent before can be read. */
+  unixShutdown(fd: number): number;
+  /** sendmsg(2) with SCM_RIGHTS: one packet, and at most 253 descriptors with it. @returns bytes, or −errno */
+  sendDescriptors(fd: number, bytes: Uint8Array, descriptors: Int32Array): number;
+  /**
+   * recvmsg(2): one packet. What it is too long for, or has no room for, is an error (−EMSGSIZE, −EMFILE).
+   * @param descriptors becomes those that came with it, and −1 behind them
+   * @returns bytes, 0 at the end, or −errno
+   */
+  receiveDescriptors(fd: number, bytes: Uint8Array, descriptors: Int32Array): number;
   close(fd: number): void;
 
   // Hot calls. `words` is a Ring's descriptor table of mask + 1 rows; rows start … start + count − 1 (masked) are used.

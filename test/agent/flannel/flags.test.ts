@@ -63,6 +63,7 @@ describe("flanneld's flags", () => {
       log_backtrace_at: "",
       "lease-dir": "",
       "write-cni-conf": "",
+      "take-over": false,
       config: "",
     });
   });
