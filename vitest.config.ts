@@ -8,7 +8,7 @@ const LONG = "test/**/*.full.test.ts";
 /** Tests in namespaces that take times, fill queues, or count what the machine has: they have it to themselves. */
 const ALONE = [
   "test/netns/stress/**/*.test.ts",
-  "test/netns/{footprint,lab,lifecycle,many-leases,many-vnis,monitor,offloads,overflow,path-mtu,queues,stress,underlay}{,.full}.test.ts",
+  "test/netns/{footprint,lab,lifecycle,many-leases,many-vnis,monitor,offloads,overflow,path-mtu,peer-ping,queues,stress,underlay}{,.full}.test.ts",
   "test/netns/flannel/{many-leases,host-rows}{,.full}.test.ts",
 ];
 
