@@ -82,6 +82,18 @@ describe("what is pure", () => {
     expect(node.map(show)).toEqual([]);
   });
 
+  it("doctor judges without looking: its checks and what follows packets through rules know no Node and no probe", () => {
+    const judging = /^src\/doctor\/(checks\/|firewall\/|table|check|evidence|ping\/(layers|evidence|target))/;
+    const looking = imports
+      .filter(({ from }) => judging.test(from))
+      .filter(
+        ({ from, to }) =>
+          to.startsWith("node:") || (/^src\/(doctor\/gather|io|host)\//.test(to) && !isTypeOnly(from, to)),
+      );
+    expect(imports.some(({ from }) => judging.test(from))).toBe(true);
+    expect(looking.map(show)).toEqual([]);
+  });
+
   it("wire uses no global of Node's", () => {
     const files = new Set(imports.map(({ from }) => from).filter((from) => roomOf(from) === "wire"));
     const using = [...files].filter((file) =>
@@ -152,6 +164,13 @@ describe("what the package needs", () => {
     expect([...new Set(packages)].filter((name) => !declared.includes(name))).toEqual([]);
   });
 });
+
+/** Whether a file takes no more than types from another one. */
+function isTypeOnly(from: string, to: string): boolean {
+  const name = to.split("/").at(-1)!.replaceAll(".", "\\.");
+  const text = readFileSync(join(ROOT, from), "utf8");
+  return !new RegExp(`^import (?!type)[^;]*/${name}"`, "m").test(text);
+}
 
 /** Circles of files that import each other, each once, as "a → b → a". Type imports count: they tangle readers too. */
 function circles(edges: readonly Import[]): string[] {

@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiClient } from "../agent/api/client.ts";
 import type { AgentConfig } from "../agent/config/load.ts";
-import { examine, type Report } from "./check.ts";
+import { type Check, examine, type Report } from "./check.ts";
+import { CLUSTER } from "./checks/cluster.ts";
 import { DEVICE } from "./checks/device.ts";
 import { mayNotEcho } from "./checks/rights.ts";
 import { ROWS } from "./checks/rows.ts";
@@ -16,8 +17,11 @@ import { openTun, rights } from "./gather/rights.ts";
 import { lookAtStart } from "./gather/start.ts";
 import { CHECKS } from "./table.ts";
 
-/** Milliseconds in which an agent puts right what somebody has changed, and some more. */
-const REPAIR_TIME = 1500;
+/** Milliseconds in which an agent puts right what somebody has changed, and some more: by itself, or every five seconds. */
+const REPAIRS: readonly (readonly [checks: readonly Check[], time: number])[] = [
+  [[...DEVICE, ...ROWS], 1500],
+  [CLUSTER.filter(({ code }) => code === "subnet-env-stale"), 6000],
+];
 
 /** Before there is an agent. @param config what it would be started with */
 export async function examineStart(config: AgentConfig): Promise<Report> {
@@ -37,9 +41,10 @@ export async function examineNode(client: ApiClient, cniFolder: string): Promise
   const echoing = !mayNotEcho(held.rights);
   const node = await lookAtNode(client, status, { cniFolder, echoing });
   const first: Evidence = { ...held, agent, node };
-  if (examine(first, [...DEVICE, ...ROWS]).findings.length === 0) return examine(first, CHECKS);
+  const wrong = REPAIRS.filter(([checks]) => examine(first, checks).findings.length > 0);
+  if (wrong.length === 0) return examine(first, CHECKS);
   // All of it anew: what was not as it should be may have been put right meanwhile, and peers may answer now.
-  await sleep(REPAIR_TIME);
+  await sleep(Math.max(...wrong.map(([, time]) => time)));
   const again = await lookAtNode(client, await client.status(), { cniFolder, echoing });
   return examine({ ...first, node: again }, CHECKS);
 }

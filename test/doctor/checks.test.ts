@@ -65,6 +65,7 @@ const WRONG: Readonly<Record<string, Evidence>> = {
     { name: "flannel.1", queues: 0, holders: [], routes: 2 },
   ]),
   "agent-starting": withoutAgent(failed("STARTING", "the agent is starting")),
+  "dataplane-silent": withoutAgent(failed("DATAPLANE", "the dataplane does not answer", "restart the agent")),
   "agent-absent": withoutAgent(failed("AGENT_NOT_RUNNING", "no socket", "start one")),
   "agent-complains": withStatus({
     health: [{ level: "warning", message: "the last reload failed: line 3", remedy: "correct it" }],

@@ -9,6 +9,7 @@ import { Cluster } from "../../src/lab/cluster.ts";
 import type { LabNode } from "../../src/lab/node.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { until } from "./agents.ts";
 import { FAULTS } from "./doctor-faults.ts";
 import { codes, doctor, healthy } from "./examined.ts";
 
@@ -38,6 +39,25 @@ describeWith(
         await healthy(node);
         const { stdout } = await node.poplin(["doctor"]);
         expect(stdout).toMatch(/^\d\d checks, all fine\n$/);
+      }
+    });
+
+    it("changes nothing on the host, nor does ping", async () => {
+      const commands = [
+        "ip addr; ip neigh show nud permanent; ip rule; ip route show table all",
+        "iptables-save; ip6tables-save; nft list ruleset; tc qdisc show",
+        "cd /proc/sys/net && grep -r . ipv4/conf ipv4/ip_forward ipv6/conf core 2>/dev/null | sort",
+      ];
+      const look = async () =>
+        (await a.host.exec("sh", ["-c", commands.join("; ")])).stdout.replace(/^#.*\n/gm, "");
+      const rows = async () => JSON.stringify([await a.client.fdb(), await a.client.plan()]);
+      const before = [await look(), await rows()];
+      expect(before[0]).toMatch(/flannel\.1/);
+      for (const args of [["doctor"], ["doctor", "--pre"], ["ping", b.plan.address]]) {
+        await a.poplin(args, { check: false });
+        // The TAP that was tried goes with its process, and the kernel takes its time.
+        await until("its end", async () => (await look()) === before[0], 2000).catch(() => {});
+        expect([args, await look(), await rows()]).toEqual([args, ...before]);
       }
     });
 

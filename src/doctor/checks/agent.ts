@@ -94,13 +94,28 @@ export const AGENT: readonly Check[] = [
     },
   },
   {
+    code: "dataplane-silent",
+    group: "agent",
+    severity: "error",
+    about: "the dataplane answers the agent",
+    why: "the threads that move packets hang, or are being opened anew: nothing is forwarded",
+    cure: "restart the agent, which takes its device over; its log may say what happened",
+    judge: ({ agent }) => {
+      if (agent === null) return null;
+      const { code, message, remedy } = agent.answer;
+      if (code !== "DATAPLANE") return [];
+      const proof = "the agent asked it for its state, and waited for two seconds";
+      return [{ seen: message, proof, remedy: remedy || "restart the agent" }];
+    },
+  },
+  {
     code: "agent-absent",
     group: "agent",
     severity: "error",
     about: "an agent runs",
     why: "without one nothing is forwarded",
     cure: "start one: `poplin agent --config FILE`, or `poplin flanneld`; before that, `poplin doctor --pre`",
-    unless: ["agent-hung", "socket-missing", "device-stale", "agent-starting"],
+    unless: ["agent-hung", "socket-missing", "device-stale", "agent-starting", "dataplane-silent"],
     judge: ({ agent }) => {
       if (agent === null) return null;
       const { code, message, remedy } = agent.answer;

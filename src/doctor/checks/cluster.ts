@@ -56,10 +56,11 @@ export const CLUSTER: readonly Check[] = [
     severity: "error",
     about: "subnet.env says what the node has",
     why: "pods are set up from it: they would get addresses that nobody sends here, or another MTU",
-    cure: "restart `poplin flanneld`, which writes it; see that nobody else does",
+    cure: "`poplin flanneld` writes it again within seconds; where it does not, its log says why. See who else writes it",
     judge: ({ file, subnetFile }, node) => {
-      const remedy = "restart poplin flanneld, which writes it";
-      if (file.code !== "") return [{ seen: file.message, proof: "it was read", remedy }];
+      const remedy = "the log of poplin flanneld says why it is not written again";
+      if (file.code !== "")
+        return [{ seen: file.message, proof: "it was read twice, six seconds apart", remedy }];
       const { cluster } = node.status;
       const mtu = overlayMtu(node);
       const subnets = [file.ipv4?.subnet, file.ipv6?.subnet].filter((text) => text !== undefined);
@@ -73,7 +74,7 @@ export const CLUSTER: readonly Check[] = [
       ];
       return wrong.map((what) => ({
         seen: `${subnetFile} ${what}`,
-        proof: "the file, against the agent's own lease",
+        proof: "read twice, six seconds apart, and compared with the agent's own lease and device",
         remedy,
       }));
     },

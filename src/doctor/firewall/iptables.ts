@@ -80,7 +80,9 @@ function parse(saved: string): Table[] {
       const [, chain] = words;
       if (chain === undefined) continue;
       const line = { packets: Number(packets), words: words.slice(2), text: rule };
-      table.rules.set(chain, [...(table.rules.get(chain) ?? []), line]);
+      const lines = table.rules.get(chain);
+      if (lines === undefined) table.rules.set(chain, [line]);
+      else lines.push(line);
     }
   }
   return tables;

@@ -41,8 +41,8 @@ export async function lookAtNode(
   status: AgentStatus,
   { cniFolder, echoing }: NodeOptions,
 ): Promise<NodeEvidence> {
-  const families = [...new Set(status.underlays.map(({ family }) => family))];
-  const before = await readRuleset([...new Set([...families, 4 as const])]);
+  const families = [...new Set([4 as const, ...status.underlays.map(({ family }) => family)])];
+  const before = await readRuleset(families);
   const droppedBefore = reversePathDrops();
   const refusedBefore = await refusals(client);
   const pairs = status.overlays.flatMap((overlay) => {
@@ -58,15 +58,16 @@ export async function lookAtNode(
   }
   const drops = reversePathDrops() - droppedBefore;
   const refusedAfter = await refusals(client);
-  const after = await readRuleset([...new Set([...families, 4 as const])]);
+  const after = await readRuleset(families);
   const links = await readHostLinks();
   const devices = await lookAtDevices(client, pairs, links);
+  const holdersOf = holdersOfTaps();
   const overlays: OverlayEvidence[] = [];
   for (const [i, { overlay, carrier }] of pairs.entries()) {
     const pods = findPods(overlay, carrier, links);
     overlays.push({
       ...devices[i]!,
-      sharers: holdersOfTaps()(overlay.device.name).filter(({ pid }) => pid !== status.pid),
+      sharers: holdersOf(overlay.device.name).filter(({ pid }) => pid !== status.pid),
       fullSize: echoing ? fullSize(overlay, carrier) : "",
       peers: peers[i]!,
       pods: pods === null ? null : await lookAtPods(pods, overlay.device.name, after),

@@ -11,7 +11,7 @@ import type { Target } from "./target.ts";
 
 /** Milliseconds that a large packet gets: some times the round trip, and no less and no more than this. */
 const ROUND_TRIPS = 5;
-const LEAST = 150;
+const LEAST = 300;
 const MOST = 1000;
 /** The length of an IPv4 packet counts to this. */
 const LARGEST_IP = 65_535;

@@ -1,5 +1,11 @@
+import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { socketsOnPort, tapInFdinfo, vxlanDevicesOnPort } from "../../../src/io/linux/holders.ts";
+import {
+  processesCalled,
+  socketsOnPort,
+  tapInFdinfo,
+  vxlanDevicesOnPort,
+} from "../../../src/io/linux/holders.ts";
 
 /** As `ip -json -details link show type vxlan` prints it (iproute2 6.1), shortened. */
 const LINKS = JSON.stringify([
@@ -68,5 +74,16 @@ describe("tapInFdinfo", () => {
     );
     expect(tapInFdinfo("pos:\t0\niff:\t\n")).toBeUndefined();
     expect(tapInFdinfo("")).toBeUndefined();
+  });
+});
+
+describe("processesCalled", () => {
+  it("finds others by the name of their program, and not this one", async () => {
+    const child = spawn("sleep", ["30"]);
+    await new Promise((resolve) => child.once("spawn", resolve));
+    expect(processesCalled("sleep")).toContainEqual({ pid: child.pid, command: "sleep" });
+    child.kill("SIGKILL");
+    expect(processesCalled("no such program")).toEqual([]);
+    expect(processesCalled("node").map(({ pid }) => pid)).not.toContain(process.pid);
   });
 });
