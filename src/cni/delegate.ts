@@ -1,10 +1,10 @@
 /** Runs another CNI plugin in our place: the same environment, its own configuration. */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter } from "node:path";
 import { readObject } from "./conf.ts";
 import type { DelegateConf } from "./delegate-conf.ts";
 import { CNI_CODE, CniError } from "./error.ts";
+import { findPlugin } from "./find.ts";
 
 /**
  * Runs the delegate to its end. What it writes to standard error goes where ours goes.
@@ -13,7 +13,9 @@ import { CNI_CODE, CniError } from "./error.ts";
  * @throws CniError with the delegate's own words where it has some
  */
 export function runDelegate(conf: DelegateConf, env: NodeJS.ProcessEnv, path: string): string {
-  const program = findPlugin(conf.type, path);
+  const directories = path.split(delimiter).filter(Boolean);
+  const program = findPlugin(conf.type, directories);
+  if (program === undefined) throw missing(conf.type, directories);
   const { status, signal, error, stdout } = spawnSync(program, {
     env,
     input: JSON.stringify(conf),
@@ -32,21 +34,13 @@ export function runDelegate(conf: DelegateConf, env: NodeJS.ProcessEnv, path: st
   );
 }
 
-function findPlugin(type: string, path: string): string {
-  const directories = path.split(delimiter).filter(Boolean);
-  const program = directories.map((directory) => join(directory, type)).find(isProgram);
-  if (program !== undefined && !type.includes("/")) return program;
+function missing(type: string, directories: readonly string[]): CniError {
   const details = "install it there; Debian's package containernetworking-plugins has bridge and host-local";
-  throw new CniError(CNI_CODE.internal, `there is no plugin "${type}" in ${directories.join(", ")}`, details);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return new CniError(
+    CNI_CODE.internal,
+    `there is no plugin "${type}" in ${directories.join(", ")}`,
+    details,
+  );
 }
 
 /** The delegate's own error; one of ours where it has printed none. */

@@ -10,13 +10,14 @@
  * Who kills it at any moment finds all of it taken away after the DEL that a runtime owes each ADD: the conf is kept
  * before the delegate runs, and forgotten after it has deleted.
  */
+import { type Call, readCall } from "./call.ts";
 import { type FlannelConf, parseConf, readObject } from "./conf.ts";
 import { runDelegate } from "./delegate.ts";
 import { type DelegateConf, delegateConf } from "./delegate-conf.ts";
 import { CNI_CODE, CniError, errorResult } from "./error.ts";
 import { readPodNetwork } from "./pod-network.ts";
 import { withGateways } from "./prev-result.ts";
-import { State } from "./state.ts";
+import type { State } from "./state.ts";
 import { awaitUnfinished } from "./unfinished.ts";
 import { assertSupported, atLeast, NEWEST, SUPPORTED, UNSAID } from "./version.ts";
 
@@ -27,24 +28,16 @@ export interface Outcome {
   readonly status: number;
 }
 
-/** One call: the environment is the runtime's word, the text its configuration. */
-interface Call {
-  readonly env: NodeJS.ProcessEnv;
-  readonly conf: FlannelConf;
-  readonly container: string;
-  readonly ifname: string;
-  readonly state: State;
+interface Command {
+  readonly since: (typeof SUPPORTED)[number];
+  run(env: NodeJS.ProcessEnv, conf: FlannelConf): string;
 }
 
-type Commands = Readonly<
-  Record<string, { readonly since: (typeof SUPPORTED)[number]; run(call: Call): string }>
->;
-
-const COMMANDS: Commands = {
-  ADD: { since: "0.1.0", run: add },
-  DEL: { since: "0.1.0", run: del },
-  CHECK: { since: "0.4.0", run: check },
-  STATUS: { since: "1.1.0", run: status },
+const COMMANDS: Readonly<Record<string, Command>> = {
+  ADD: { since: "0.1.0", run: (env, conf) => add(readCall("ADD", env, conf)) },
+  DEL: { since: "0.1.0", run: (env, conf) => del(readCall("DEL", env, conf)) },
+  CHECK: { since: "0.4.0", run: (env, conf) => check(readCall("CHECK", env, conf)) },
+  STATUS: { since: "1.1.0", run: (_env, conf) => status(conf) },
   GC: { since: "1.1.0", run: () => "" },
 };
 
@@ -90,70 +83,42 @@ function dispatch(name: string, version: string, env: NodeJS.ProcessEnv, text: s
     const details = `${name} is there from version ${command.since} on`;
     throw new CniError(CNI_CODE.version, `a configuration of CNI ${version} allows no ${name}`, details);
   }
-  const conf = parseConf(text);
-  if (name === "STATUS" || name === "GC") return command.run({ conf } as Call);
-  const { container, ifname } = attachment(name, env);
-  return command.run({ env, conf, container, ifname, state: new State(conf.dataDir, container) });
+  return command.run(env, parseConf(text));
 }
 
-/** @throws CniError where the environment does not say what has to be said */
-function attachment(command: string, env: NodeJS.ProcessEnv): Pick<Call, "container" | "ifname"> {
-  const needed = ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH", ...(command === "DEL" ? [] : ["CNI_NETNS"])];
-  const missing = needed.filter((name) => (env[name] ?? "") === "");
-  if (missing.length > 0) {
-    throw new CniError(CNI_CODE.environment, `${command} needs ${missing.join(", ")} in the environment`);
-  }
-  const { CNI_CONTAINERID: container = "", CNI_IFNAME: ifname = "" } = env;
-  // Both become parts of paths.
-  if (!/^[a-zA-Z0-9][\w.-]*$/.test(container)) {
-    throw new CniError(
-      CNI_CODE.environment,
-      `CNI_CONTAINERID is no container's id: ${JSON.stringify(container)}`,
-    );
-  }
-  if (!/^(?!\.\.?$)[^\s/:]{1,15}$/.test(ifname)) {
-    throw new CniError(CNI_CODE.environment, `CNI_IFNAME is no interface's name: ${JSON.stringify(ifname)}`);
-  }
-  return { container, ifname };
-}
-
-function add({ env, conf, state }: Call): string {
+function add({ env, conf, path, state }: Call): string {
   const delegate = delegateConf(conf, readPodNetwork(conf.subnetFile));
   state.save(delegate);
-  const result = runDelegate(delegate, env, env.CNI_PATH!);
+  const result = runDelegate(delegate, env, path);
   state.done();
   return result;
 }
 
-function check({ env, conf, container, state }: Call): string {
-  const text = state.read();
-  if (text === null) {
+function check({ env, conf, container, path, state }: Call): string {
+  const delegate = kept(state, conf);
+  if (delegate === null) {
     throw new CniError(CNI_CODE.config, `container ${container} was not added: there is no ${state.path}`);
   }
-  const { prevResult } = conf;
-  const delegate = {
-    ...(readObject(text) as DelegateConf),
-    ...(prevResult && { prevResult: withGateways(prevResult) }),
-  };
-  return runDelegate(delegate, env, env.CNI_PATH!);
+  return runDelegate(withResult(delegate, conf.prevResult && withGateways(conf.prevResult)), env, path);
 }
 
-function del({ env, conf, container, ifname, state }: Call): string {
-  const text = state.read();
-  const delegate = text === null ? null : kept(text, conf);
+function del({ env, conf, container, ifname, path, state }: Call): string {
+  const delegate = kept(state, conf);
   if (delegate !== null) {
     if (state.isUnderWay) awaitUnfinished(container, ifname);
-    runDelegate(withResult(delegate, conf), env, env.CNI_PATH!);
+    runDelegate(withResult(delegate, conf.prevResult), env, path);
   }
   state.remove();
   return "";
 }
 
 /**
- * What was kept. Where that is broken, which no ADD of ours leaves, it is what an ADD would delegate now; null where
- * that is not known either: a pod has to be able to go.
+ * What was kept; null where nothing was. Where it is broken, which no ADD of ours leaves, it is what an ADD would
+ * delegate now; null where that is not known either: a pod has to be able to go.
  */
-function kept(text: string, conf: FlannelConf): DelegateConf | null {
+function kept(state: State, conf: FlannelConf): DelegateConf | null {
+  const text = state.read();
+  if (text === null) return null;
   try {
     const json = readObject(text);
     if (typeof json.type === "string") return json as DelegateConf;
@@ -168,14 +133,14 @@ function kept(text: string, conf: FlannelConf): DelegateConf | null {
 }
 
 /** The delegate sees what the runtime remembers of ADD, as it would if the runtime called it itself. */
-function withResult(delegate: DelegateConf, { prevResult }: FlannelConf): DelegateConf {
+function withResult(delegate: DelegateConf, prevResult: FlannelConf["prevResult"]): DelegateConf {
   return prevResult === undefined ? delegate : { ...delegate, prevResult };
 }
 
 /** Without subnet.env no pod can be added. */
-function status({ conf }: Call): string {
+function status({ subnetFile }: FlannelConf): string {
   try {
-    readPodNetwork(conf.subnetFile);
+    readPodNetwork(subnetFile);
     return "";
   } catch (error) {
     const { message, details } = error as CniError;

@@ -1,6 +1,6 @@
 /** One run of one CNI plugin: where it is, what it is told, and what it says when it fails. */
-import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import { findPlugin } from "../cni/find.ts";
 import { LabError } from "./errors.ts";
 import type { Host } from "./host.ts";
 
@@ -65,27 +65,17 @@ export interface PluginRun {
 /** Runs a plugin in a node's namespace. @returns what it printed @throws CniPluginError, LabError LAB_CNI */
 export async function runPlugin(node: Host, command: Command, type: string, run: PluginRun): Promise<string> {
   const { bin, timeout, conf } = run;
+  // Looked for from here, and run from there: what is "/opt/cni/bin" to a node may be another directory to this process.
+  const directory = bin.find((one) => findPlugin(type, [node.path(one)]) !== undefined);
+  if (directory === undefined) {
+    const remedy = "install it there: apt-get install containernetworking-plugins has those that most need";
+    throw new LabError("LAB_CNI", `there is no CNI plugin "${type}" in ${bin.join(", ")}`, remedy);
+  }
   const env = { ...process.env, ...run.env, CNI_COMMAND: command, CNI_PATH: bin.join(":") };
   const options = { env, timeout, input: JSON.stringify(conf), check: false };
-  const said = await node.exec(findPlugin(node, type, bin), [], options);
+  const said = await node.exec(join(directory, type), [], options);
   if (said.status !== 0) throw new CniPluginError(type, command, said);
   return said.stdout;
-}
-
-function findPlugin(node: Host, type: string, bin: readonly string[]): string {
-  const found = bin.map((directory) => join(directory, type)).find((path) => isProgram(node.path(path)));
-  if (found !== undefined && !type.includes("/")) return found;
-  const remedy = "install it there: apt-get install containernetworking-plugins has those that most need";
-  throw new LabError("LAB_CNI", `there is no CNI plugin "${type}" in ${bin.join(", ")}`, remedy);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function errorIn(stdout: string): CniPluginError["cni"] {
