@@ -43,7 +43,7 @@ export function labCommand(): Command {
   command
     .command("shell")
     .description("A shell on a node or in a pod, or one command: lab shell worker -- ip route")
-    .argument("<host>", "control-plane, worker, worker2, or a pod: pod-1")
+    .argument("<host>", "control-plane, worker, worker2, a pod as pod-1; switch, world")
     .argument("[command...]", "what to run there, behind --")
     .addOption(nameOption())
     .action(shell);

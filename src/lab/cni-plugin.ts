@@ -65,15 +65,15 @@ export interface PluginRun {
 /** Runs a plugin in a node's namespace. @returns what it printed @throws CniPluginError, LabError LAB_CNI */
 export async function runPlugin(node: Host, command: Command, type: string, run: PluginRun): Promise<string> {
   const { bin, timeout, conf } = run;
-  // A node may have directories of its own under these names.
-  const place = bin.find((directory) => findPlugin(type, [node.path(directory)]) !== undefined);
-  if (place === undefined) {
+  // Looked for from here, and run from there: what is "/opt/cni/bin" to a node may be another directory to this process.
+  const directory = bin.find((one) => findPlugin(type, [node.path(one)]) !== undefined);
+  if (directory === undefined) {
     const remedy = "install it there: apt-get install containernetworking-plugins has those that most need";
     throw new LabError("LAB_CNI", `there is no CNI plugin "${type}" in ${bin.join(", ")}`, remedy);
   }
   const env = { ...process.env, ...run.env, CNI_COMMAND: command, CNI_PATH: bin.join(":") };
   const options = { env, timeout, input: JSON.stringify(conf), check: false };
-  const said = await node.exec(join(place, type), [], options);
+  const said = await node.exec(join(directory, type), [], options);
   if (said.status !== 0) throw new CniPluginError(type, command, said);
   return said.stdout;
 }

@@ -48,17 +48,19 @@ export interface Entrance {
 /**
  * The way into a node or a pod.
  * @param words what to run there; a shell when left out
- * @throws LabError LAB_UNKNOWN
+ * @throws LabError LAB_UNKNOWN where there is none of that name, LAB_UNAVAILABLE where it is not there yet or any more
  */
 export function enter(lab: FoundLab, host: string, words: readonly string[]): Entrance {
   const { record, inventory } = lab;
-  if (inventory === null) throw new LabError("LAB_UNKNOWN", "the lab is still being built", "wait a moment");
+  if (inventory === null)
+    throw new LabError("LAB_UNAVAILABLE", "the lab is still being built", "wait a moment");
   const run = words.length > 0 ? words : ["bash"];
   const { nodes, pods } = inventory;
   const node = nodes.find(({ name }) => name === host);
   if (node !== undefined) {
-    if (!isAlive(node.init))
-      throw new LabError("LAB_UNKNOWN", `${host} has ended`, "take the lab down and build it again");
+    if (!isAlive(node.init)) {
+      throw new LabError("LAB_UNAVAILABLE", `${host} has ended`, "take the lab down and build it again");
+    }
     return { command: throughSignals(enterMachine(node.init), run), env: withBin() };
   }
   if (pods.some(({ name }) => name === host) || OUTSIDE.includes(host)) {

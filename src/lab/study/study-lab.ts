@@ -2,9 +2,11 @@
  * The study's cluster, made real: a kind cluster of three nodes with flannel, as "The beauty of Flannel CNI" shows it,
  * without Kubernetes. What a kubelet does, the lab does; everything between two pods is what it would be on a node.
  *
- *   pod-1 ── cni0 ── worker  ──┐                                      ┌── worker2 ── cni0 ── pod-2, coredns-1, …
- *   10.244.1.2      172.19.0.2 └── [ switch, 172.19.0.1 ] ── world ───┘ 172.19.0.3      10.244.2.5
- *   control-plane 172.19.0.4 ──────────┘                    8.8.8.8
+ *   pod-1 ────── cni0 ── worker ──────── [ switch      ] ──────── worker2 ── cni0 ────── pod-2, coredns-1, …
+ *   10.244.1.2           172.19.0.2      [ 172.19.0.1  ]          172.19.0.3             10.244.2.5
+ *                                           │       │
+ *                        control-plane ─────┘       └───── world
+ *                        172.19.0.4                        8.8.8.8
  */
 import type { Host } from "../host.ts";
 import { Lab } from "../lab.ts";
