@@ -20,7 +20,7 @@ import { describeDiffs, restartNeeded } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { formatProblem, type Problem } from "./config/problems.ts";
 import { Forwardings } from "./forwardings.ts";
-import type { Log } from "./log.ts";
+import { fieldsOf, type Log } from "./log.ts";
 import { look } from "./look.ts";
 import { HostMonitor } from "./monitor.ts";
 import { ownAddress } from "./overlay.ts";
@@ -133,7 +133,7 @@ export class Agent {
   }
 
   async #start(taking: Taking | null): Promise<void> {
-    const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`);
+    const onError = (error: unknown): void => this.#log.error(`API: ${String(error)}`, fieldsOf(error));
     const { socket: path } = this.#configs[0];
     if (taking === null) {
       this.#api = await startApiServer({ path, view: this.view, onError });
@@ -146,6 +146,7 @@ export class Agent {
     }
     this.#started = true;
     this.#listenForSuccessor(taking?.listeners.takeOver ?? null);
+    void this.#probeOnce();
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
     this.#monitor = this.#watchHost();
   }
@@ -185,6 +186,13 @@ export class Agent {
     clearInterval(this.#timer);
     this.#monitor?.close();
     this.#health?.close();
+  }
+
+  /** A dataplane that does not carry its own frame carries nobody's: that is said, whether or not somebody asks. */
+  async #probeOnce(): Promise<void> {
+    const reasons = await this.#readiness.probe();
+    if (this.#stopping) return;
+    for (const reason of reasons) this.#log.error(reason, { code: "SELF_PROBE" });
   }
 
   /** Hears from the kernel when something has been changed behind our back. */
@@ -293,7 +301,8 @@ export class Agent {
       const changed = await this.#forwardings.putInPlace();
       if (changed > 0) this.#log.warn(`rows that had been changed or were missing: ${changed}, put right`);
     } catch (error) {
-      this.#log.error(`what is there could not be compared: ${(error as Error).message}`);
+      const { message } = error as Error;
+      this.#log.error(`what is there could not be compared: ${message}`, fieldsOf(error));
     }
   }
 

@@ -211,7 +211,8 @@ function sameForAll(devices: readonly Device[], error: unknown): Map<string, Hos
 }
 
 function sayRepaired(name: string, { repaired }: Repair, log: Log): void {
-  if (repaired.length > 0) log.warn(`${name} was not as it should be: set ${repaired.join(", ")}`);
+  if (repaired.length > 0)
+    log.warn(`${name} was not as it should be: set ${repaired.join(", ")}`, { device: name });
 }
 
 /** A device that had to be made anew gets back what somebody else had put on the one before. */

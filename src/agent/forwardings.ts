@@ -18,7 +18,7 @@ import { diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { explainFailure } from "./failure.ts";
 import type { Forwarding } from "./forwarding.ts";
-import type { Log } from "./log.ts";
+import { fieldsOf, type Log } from "./log.ts";
 import { Place } from "./place.ts";
 import { planLines } from "./plan.ts";
 import type { Serial } from "./serial.ts";
@@ -116,7 +116,7 @@ export class Forwardings {
     const devices = forwarding.overlays.map(({ device }) => device.name);
     const error = explainFailure(failure, devices.join(" or "));
     if (!("port" in failure) || failure.port !== "tap") return fail(error);
-    log.warn(error.message);
+    log.warn(error.message, { ...fieldsOf(error), device: devices.join(", ") });
     const closed = serial.run(async () => {
       if (place.forwarding === forwarding) await place.close(devices);
     });
@@ -143,7 +143,9 @@ export class Forwardings {
       return true;
     } catch (error) {
       const { message } = error as Error;
-      log.error(`${place.devices.join(", ")} could not be made anew, and that is tried again: ${message}`);
+      const device = place.devices.join(", ");
+      const fields = { ...fieldsOf(error), device };
+      log.error(`${device} could not be made anew, and that is tried again: ${message}`, fields);
       return false;
     }
   }

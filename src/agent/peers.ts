@@ -140,7 +140,11 @@ export class Peers {
   /** What fails again and again is no news. */
   #tell(failures: readonly Failure[]): void {
     const told = new Set(this.#failures.map(describeFailure));
-    for (const text of failures.map(describeFailure)) if (!told.has(text)) this.#log.error(text);
+    for (const failure of failures) {
+      const text = describeFailure(failure);
+      const peer = failure.lease === null ? {} : { peer: failure.lease.publicIp };
+      if (!told.has(text)) this.#log.error(text, { device: this.#device.name, ...peer });
+    }
   }
 
   /**

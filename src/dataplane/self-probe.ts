@@ -14,7 +14,7 @@
  */
 import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
-import { formatMacKey, parseMac, putMac, putU16 } from "../wire/bytes.ts";
+import { formatMacKey, fromHex, parseMac, putMac, putU16 } from "../wire/bytes.ts";
 import { checksum, pseudoSumV4, udpChecksum } from "../wire/checksum.ts";
 import { ETHERTYPE_IPV4, PROTOCOL_UDP } from "../wire/numbers.ts";
 import { ETHERNET_LENGTH, IPV4_LENGTH, UDP_CHECKSUM_AT, UDP_LENGTH } from "../wire/views.ts";
@@ -32,6 +32,8 @@ export type ProbeVerdict = null | "busy" | { readonly why: string };
 /** Bytes of a slot, and of the frame in it. */
 const SLOT_BYTES = 192;
 const FRAME_BYTES = ETHERNET_LENGTH + IPV4_LENGTH + UDP_LENGTH + 16;
+/** From 192.0.2.1 to 192.0.2.2 (RFC 5737: nobody's), 44 bytes, DF, TTL 64, UDP; its checksum is filled in. */
+const IPV4_HEADER = fromHex("4500002c0000400040110000c0000201c0000202");
 /** Slots: one to send, one to receive. */
 const SLOTS = 2;
 /** Bytes of the arena that probes need. */
@@ -80,13 +82,20 @@ export class SelfProbe {
     try {
       return this.#through(overlay, mac, before);
     } finally {
+      this.#clear();
       overlay.update({ op: "del", mac, ...change });
       values.set(before);
     }
   }
 
+  /** What a stage has left lying is in nobody's way the next time. */
+  #clear(): void {
+    for (const ring of Object.values(this.#rings ?? {}) as Ring[]) ring.complete(ring.length);
+  }
+
   #through(overlay: Overlay, mac: string, before: Float64Array): ProbeVerdict {
     this.#rings ??= ringsOver(this.#pool);
+    if (this.#pool.free < SLOTS) return { why: "a stage has kept the slot of a probe before" };
     const { filled, ready, received, decapsulated } = this.#rings;
     const slot = this.#pool.take();
     const frame = this.#writeFrame(slot, mac);
@@ -103,7 +112,7 @@ export class SelfProbe {
     return same ? null : { why: "the frame that decap made is not the one that encap was given" };
   }
 
-  /** A UDP packet of the documentation's addresses (RFC 5737), no two alike. @returns its bytes */
+  /** A UDP packet, no two in a row alike. @returns its bytes */
   #writeFrame(slot: number, mac: string): Uint8Array {
     const { bytes } = this.#pool;
     const frame = bytes.subarray(slot + FRAME_AT, slot + FRAME_AT + FRAME_BYTES);
@@ -116,29 +125,7 @@ export class SelfProbe {
     const ip = ETHERNET_LENGTH;
     const udp = ip + IPV4_LENGTH;
     const length = FRAME_BYTES - udp;
-    const header = [
-      0x45,
-      0,
-      0,
-      FRAME_BYTES - ip,
-      0,
-      0,
-      0x40,
-      0,
-      64,
-      PROTOCOL_UDP,
-      0,
-      0,
-      192,
-      0,
-      2,
-      1,
-      192,
-      0,
-      2,
-      2,
-    ];
-    frame.set(header, ip);
+    frame.set(IPV4_HEADER, ip);
     putU16(frame, ip + 10, checksum(frame, ip, IPV4_LENGTH));
     frame.set([0, PORT, 0, PORT, 0, length, 0, 0], udp);
     const pseudo = pseudoSumV4(frame, ip, PROTOCOL_UDP, length);

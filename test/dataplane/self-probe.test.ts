@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { Dataplane } from "../../src/dataplane/dataplane.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import { frame, MAC_A, vxlan } from "./frames.ts";
 import { several } from "./overlays.ts";
-import { tapFrame } from "./ports.ts";
+import { ScriptedTap, ScriptedUnderlay, tapFrame } from "./ports.ts";
+import { OPTIONS } from "./stages.ts";
 
 const POLICIES: readonly Partial<DataplaneOptions>[] = [
   {},
@@ -68,6 +70,30 @@ describe("a self-probe", () => {
       ready.bytes[ready.words[ready.row(ready.tail) + 3]! + 50]! ^= 1;
     };
     expect(dataplane.probe(0)).toEqual({ why: expect.stringMatching(/not the one/) });
+  });
+
+  it("goes on after one that a stage left lying, and says where one has kept a slot", () => {
+    const { dataplane } = several([1]);
+    const { encap, decap } = dataplane.overlays[0]!;
+    const real = { encap: encap.run, decap: decap.run };
+    encap.run = () => {}; // nothing is taken from the ring
+    expect(dataplane.probe(0)).toEqual({ why: "encap dropped it" });
+    encap.run = real.encap;
+    expect(dataplane.probe(0)).toBeNull();
+    decap.run = (filled) => filled.forward(1); // and its slot is nobody's
+    expect(dataplane.probe(0)).toEqual({ why: "decap dropped it" });
+    decap.run = real.decap;
+    expect(dataplane.probe(0)).toEqual({ why: expect.stringMatching(/kept the slot/) });
+  });
+
+  it("goes over an IPv6 underlay, too", () => {
+    class Ipv6Underlay extends ScriptedUnderlay {
+      // biome-ignore lint/suspicious/noExplicitAny: the others are all IPv4
+      override readonly family = 6 as any;
+    }
+    const dataplane = new Dataplane(OPTIONS, new ScriptedTap(), new Ipv6Underlay());
+    for (let i = 0; i < 3; i++) expect(dataplane.probe(0)).toBeNull();
+    expect(dataplane.rows()).toEqual([]);
   });
 
   it("does not run while packets wait, and joins nothing of theirs to what comes later", () => {

@@ -1,7 +1,7 @@
 /** Waiting for what may come true in a moment, as flanneld does: a store that is not up yet, a configuration that is not written yet. */
 import { setTimeout } from "node:timers/promises";
 import { StoreError } from "../../stores/store.ts";
-import type { Log } from "../log.ts";
+import { fieldsOf, type Log } from "../log.ts";
 
 /** Milliseconds between two tries (flanneld: one second). */
 const RETRY_EVERY = 1000;
@@ -30,7 +30,7 @@ export async function patiently<T>(
     } catch (error) {
       if (!isPassing(error)) throw error;
       const text = explain(error as Error & { remedy?: string });
-      if (text !== told) log.error(`${text}; it is tried again each second`);
+      if (text !== told) log.error(`${text}; it is tried again each second`, fieldsOf(error));
       told = text;
     }
     await setTimeout(RETRY_EVERY, undefined, { signal }).catch(() => {});

@@ -1,5 +1,5 @@
 /** Keeps something of this node's kernel as it should be, looking every few seconds: others write there, too. */
-import type { Log } from "../log.ts";
+import { fieldsOf, type Log } from "../log.ts";
 
 /** What is looked after. */
 export interface Duty {
@@ -50,7 +50,7 @@ export class Upkeep {
     } catch (error) {
       const { message, remedy = "" } = error as Error & { remedy?: string };
       const text = remedy === "" ? message : `${message}; ${remedy}`;
-      if (text !== this.#trouble) this.#log.error(`${what}: not in place: ${text}`);
+      if (text !== this.#trouble) this.#log.error(`${what}: not in place: ${text}`, fieldsOf(error));
       this.#trouble = text;
     }
   }

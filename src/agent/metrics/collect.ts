@@ -67,7 +67,7 @@ function by(label: string, values: Readonly<Record<string, number>>): Sample[] {
 function agent({ counts, lastReload, loadedAt, ready, lag }: MetricParts): Collected {
   const { user, system } = process.cpuUsage();
   return {
-    poplin_build_info: one(1, { version: version(), node: process.versions.node }),
+    poplin_build_info: one(1, { version: version(), nodejs: process.versions.node }),
     poplin_ready: one(Number(ready)),
     poplin_self_probes_total: by("result", counts.probes),
     poplin_device_rebuilds_total: one(counts.rebuilds),

@@ -13,7 +13,7 @@ const gauge = (help: string, ...labels: string[]): Metric => ({ type: "gauge", h
 
 export const METRICS = {
   // the agent
-  poplin_build_info: gauge("1, with poplin's version and Node's as labels", "version", "node"),
+  poplin_build_info: gauge("1, with poplin's version and Node's as labels", "version", "nodejs"),
   poplin_ready: gauge("1 where /readyz says ready, else 0"),
   poplin_self_probes_total: counter("Frames of our own sent through encap and decap, by result", "result"),
   poplin_device_rebuilds_total: counter("Times that what forwards over an underlay was opened anew"),

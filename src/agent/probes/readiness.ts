@@ -61,11 +61,16 @@ export class Readiness {
 
   /** @returns why it is not ready, a sentence each; nothing where it is */
   async ready(): Promise<string[]> {
-    const { started, stopping, places, cluster } = this.#parts;
+    const { started, stopping, cluster } = this.#parts;
     if (stopping()) return ["the agent is about to end"];
     if (!started()) return ["the agent is starting"];
-    const each = await Promise.all(places().map((place) => this.#notReady(place)));
-    return [...each.flat(), ...(cluster?.notReady() ?? [])];
+    return [...(await this.probe()), ...(cluster?.notReady() ?? [])];
+  }
+
+  /** Has a frame sent through each overlay, where none came back a moment ago. @returns what is open and does not forward */
+  async probe(): Promise<string[]> {
+    const each = await Promise.all(this.#parts.places().map((place) => this.#notReady(place)));
+    return each.flat();
   }
 
   async #notReady(place: ProbedPlace): Promise<string[]> {

@@ -28,6 +28,25 @@ if (process.argv[2] === "throw") {
   }, 50);
 } else if (process.argv[2] === "exit") {
   setTimeout(() => process.exit(7), 50);
+} else if (process.argv[2] === "probe") {
+  // Whatever is asked for meanwhile, and whenever: no counter ever has the probe's frame in it.
+  const seen = new Set();
+  const verdicts = new Set();
+  for (let i = 0; i < 300; i++) {
+    let over = false;
+    const probes = [engine.ask({ type: "probe" }), engine.ask({ type: "probe", overlay: 0 })];
+    void Promise.all(probes).then((all) => {
+      over = true;
+      for (const one of all) verdicts.add(JSON.stringify(one));
+    });
+    while (!over) {
+      const { txFrames, rxFrames, txBytes } = engine.snapshot();
+      seen.add(`${txFrames} ${rxFrames} ${txBytes}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  console.log(JSON.stringify([[...verdicts], [...seen]]));
+  await engine.stop();
 } else {
   await engine.stop();
   console.log("stopped");

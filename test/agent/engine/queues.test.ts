@@ -237,6 +237,14 @@ describe("several queues", () => {
     });
   });
 
+  it("a probe goes through all, and what is wrong with one is wrong", async () => {
+    const { fakes, engine } = queues();
+    expect(await engine.ask({ type: "probe" })).toBeNull();
+    expect(fakes.map(({ heard }) => heard.at(-1)?.type)).toEqual(["probe", "probe", "probe"]);
+    fakes[2]!.dataplane.overlays[0]!.decap.run = (filled) => filled.complete(1);
+    expect(await engine.ask({ type: "probe" })).toEqual({ why: "decap dropped it" });
+  });
+
   it("the first that fails is the failure of all", async () => {
     const { fakes, engine } = queues();
     fakes[2]!.fail({ port: "tap", errno: 77 });

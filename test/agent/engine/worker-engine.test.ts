@@ -19,6 +19,10 @@ describeWith([shim()], "a dataplane on a worker thread that sleeps in poll", () 
     expect(run("stop")).toMatchObject({ status: 0, stdout: "[]\nstopped\n" });
   });
 
+  it("carries a frame of its own, which stands in no counter, also not for a moment", () => {
+    expect(run("probe")).toMatchObject({ status: 0, stdout: '[]\n[["null"],["0 0 0"]]\n' });
+  });
+
   it("does not keep a process from ending after an error that nobody caught", () => {
     const { status, stderr } = run("throw");
     expect(stderr).toContain("nobody catches this");

@@ -1,0 +1,29 @@
+/** How little a client can hold up: its time is up after five seconds. */
+import { connect, type Socket } from "node:net";
+import { afterEach, expect, it } from "vitest";
+import { HealthServer } from "../../../src/agent/probes/server.ts";
+import { until } from "../../contract/heard.ts";
+import { FakeAgent } from "../api/fake-agent.ts";
+
+const open: { close(): unknown }[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.close();
+});
+
+it("lets no more than a few in, and nobody stay: silent clients are sent away", async () => {
+  const server = await HealthServer.start({ host: "127.0.0.1", port: 0 }, new FakeAgent());
+  open.push(server);
+  const { port } = server;
+  const closed = new Set<Socket>();
+  const clients = Array.from({ length: 40 }, () => {
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    socket.on("close", () => closed.add(socket));
+    socket.write("GET /metrics HTTP/1.1\r\n"); // and nothing more
+    open.push({ close: () => socket.destroy() });
+    return socket;
+  });
+  // Those beyond the limit at once, all others after a few seconds.
+  await until("some are refused", () => closed.size >= 8);
+  await until("all are gone", () => closed.size === clients.length);
+  expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+});
