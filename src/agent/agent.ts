@@ -26,8 +26,9 @@ import { HostMonitor } from "./monitor.ts";
 import { ownAddress } from "./overlay.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
+import { beginWith } from "./takeover/begin.ts";
 import { type OpenGiver, openGiver } from "./takeover/listen.ts";
-import { beginWith, type Taking } from "./takeover/take.ts";
+import type { Taking } from "./takeover/take.ts";
 import { View } from "./view.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
@@ -118,6 +119,9 @@ export class Agent {
     } else {
       await this.#serial.run(() => this.#forwardings.takeOver(taking));
       this.#api = await startApiServer({ path, view, onError, listener: taking.listeners.api });
+      // As after a reload: what the configuration asks for and cannot be had now is no reason to end.
+      const placed = this.#serial.run(() => this.#forwardings.putInPlace());
+      await placed.catch(({ message }: Error) => this.#log.error(`not all of it is in place: ${message}`));
     }
     this.#started = true;
     this.#listenForSuccessor(taking?.listeners.takeOver ?? null);

@@ -129,7 +129,7 @@ export type FromOld = Accepted | State | Refused;
  * turn it is.
  * @throws TakeOverError
  */
-export function expect<M extends FromNew | FromOld, T extends M["type"]>(
+export function heard<M extends FromNew | FromOld, T extends M["type"]>(
   message: unknown,
   ...types: readonly T[]
 ): Extract<M, { type: T }> {
@@ -138,7 +138,7 @@ export function expect<M extends FromNew | FromOld, T extends M["type"]>(
   throw new TakeOverError(
     "TAKE_OVER_PROTOCOL",
     `the other agent said ${typeof type === "string" ? `"${type}"` : "what is no message"} where "${types.join('" or "')}" was due`,
-    "restart the agent instead: stop the old one, then start the new one",
+    "look at both logs; a restart of the agent instead always works",
   );
 }
 
