@@ -29,8 +29,9 @@ import type { HealthServer } from "./probes/server.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
 import { atLast } from "./takeover/at-last.ts";
+import { beginWith } from "./takeover/begin.ts";
 import { type OpenGiver, openGiver } from "./takeover/listen.ts";
-import { beginWith, type Taking } from "./takeover/take.ts";
+import type { Taking } from "./takeover/take.ts";
 import { View } from "./view.ts";
 
 /** Milliseconds between two comparisons of the rows there are with the rows there should be. */
@@ -142,6 +143,9 @@ export class Agent {
     } else {
       await this.#serial.run(() => this.#forwardings.takeOver(taking));
       this.#api = await startApiServer({ path, view: this.view, onError, listener: taking.listeners.api });
+      // As after a reload: what the configuration asks for and cannot be had now is no reason to end.
+      const placed = this.#serial.run(() => this.#forwardings.putInPlace());
+      await placed.catch(({ message }: Error) => this.#log.error(`not all of it is in place: ${message}`));
       this.#health = await atLast(() => this.#serveHealth(), this.#log);
     }
     this.#started = true;

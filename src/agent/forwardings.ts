@@ -81,7 +81,8 @@ export class Forwardings {
   }
 
   /**
-   * Opens all of what an agent before this one has open, and takes over from it. @returns once packets flow here
+   * Opens all of what an agent before this one has open, and takes over from it; the rows are as it had them, until
+   * `putInPlace`. @returns once packets flow here
    * @throws as `open`, and TakeOverError: as long as the other one forwards, nothing has been changed
    */
   async takeOver(taking: Taking): Promise<void> {
@@ -96,8 +97,6 @@ export class Forwardings {
       place.keepDevices();
       place.forwarding!.say(place.config);
     }
-    // As after a reload: what the configuration says and is not in place yet is no reason to end.
-    await this.putInPlace().catch((error: Error) => log.error(`not all of it is in place: ${error.message}`));
   }
 
   async #open(place: Place): Promise<void> {

@@ -12,7 +12,9 @@ import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
 import { formatMacKey, type Mac, parseMac } from "../wire/bytes.ts";
 import type { Learner } from "./learn.ts";
-import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate, Relearned } from "./options.ts";
+import type { LearnedRows, LearnedVtep } from "./learned.ts";
+import type { Lesson } from "./lessons.ts";
+import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate } from "./options.ts";
 
 /** What the table is made of. */
 export interface ForwardingParts {
@@ -102,10 +104,15 @@ export class ForwardingTable {
     return null;
   }
 
-  /** Every row, in no order; one of several VTEPs once for each. */
-  rows(): FdbRow[] {
+  /**
+   * Every row, in no order; one of several VTEPs once for each.
+   * @param learned false: those that are not learned, which does not take long however many others there are
+   */
+  rows(learned = true): FdbRow[] {
     const rows: FdbRow[] = [];
-    for (const entry of this.#parts.fdb.entries()) rows.push(...this.#describe(entry));
+    for (const entry of this.#parts.fdb.entries()) {
+      if (learned || entry.state === PERMANENT) rows.push(...this.#describe(entry));
+    }
     return rows;
   }
 
@@ -120,22 +127,37 @@ export class ForwardingTable {
     return [];
   }
 
-  /** Every learned row, in no order, with the packet that it was learned from. */
-  learned(): FdbReason[] {
-    const { fdb, learner } = this.#parts;
+  /** Every learned row, in no order, with the packet that it was learned from: for a dataplane that takes over. */
+  learned(): LearnedRows {
+    const { fdb, learner, vteps: table } = this.#parts;
     learner.absorb();
-    const reasons: FdbReason[] = [];
-    for (const entry of fdb.entries()) {
-      if (entry.state === PERMANENT) continue;
-      const lesson = learner.lesson(entry.lesson);
-      reasons.push(...this.#describe(entry).map((row) => ({ row, lesson })));
+    const words: number[] = [];
+    const vteps: LearnedVtep[] = [];
+    const lessons: Lesson[] = [];
+    const places = new Map<number, number>();
+    const { now } = learner;
+    for (const { hi, lo, vtep, state, used, since, moved, moves, lesson: number } of fdb.entries()) {
+      if (state === PERMANENT) continue;
+      if (!places.has(vtep)) places.set(vtep, vteps.push(table.bytesOf(vtep)) - 1);
+      const lesson = learner.lesson(number);
+      const taught = lesson === null ? 0 : lessons.push(lesson);
+      words.push(
+        hi,
+        lo,
+        places.get(vtep)!,
+        now - used,
+        now - since,
+        moved === 0 ? -1 : now - moved,
+        moves,
+        taught,
+      );
     }
-    return reasons;
+    return { words: Int32Array.from(words), vteps, lessons };
   }
 
-  /** Takes over rows that were learned elsewhere. */
-  relearn(rows: readonly Relearned[]): void {
-    for (const row of rows) this.#parts.learner.relearn(row);
+  /** Takes over what was learned elsewhere. */
+  relearn(rows: LearnedRows): void {
+    this.#parts.learner.relearn(rows);
   }
 
   /** Forgets every learned row. @returns how many there were */

@@ -17,11 +17,11 @@
 import { type Fdb, isGroup } from "../fdb/fdb.ts";
 import { ADDRESS_BYTES, writeSockaddr } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
-import { parseMac } from "../wire/bytes.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
 import { LearnLog, LearnReader } from "./learn-log.ts";
+import { LEARNED_WORDS, type LearnedRows } from "./learned.ts";
 import { type Lesson, Lessons } from "./lessons.ts";
-import type { DataplaneOptions, LearningPolicy, Relearned } from "./options.ts";
+import type { DataplaneOptions, LearningPolicy } from "./options.ts";
 
 const MAC_INVALID_SOURCE = dropIndex("rx", "MAC_INVALID_SOURCE");
 const VXLAN_ENTRY_EXISTS = dropIndex("rx", "VXLAN_ENTRY_EXISTS");
@@ -50,6 +50,12 @@ export interface LearnLogs {
   readonly own: SharedArrayBuffer;
   readonly others: readonly SharedArrayBuffer[];
 }
+
+/** A row of `LearnedRows`. */
+type Row = [
+  ...[hi: number, lo: number, vtep: number, idle: number, age: number, moved: number],
+  ...[moves: number, lesson: number],
+];
 
 export class Learner {
   /** Whether anything is learned. */
@@ -186,23 +192,29 @@ export class Learner {
     return frame < 0 ? 0 : this.#lessons!.record(addresses, from, this.#bytes, frame, length);
   }
 
-  /** Takes over a row that was learned elsewhere, with its age. Where there is one of its MAC already, that stays. */
-  relearn({ row: { mac, port, learned }, address, lesson }: Relearned): void {
-    const { hi, lo } = parseMac(mac);
-    if (learned === undefined || this.#fdb.find(this.#vni, hi, lo) >= 0) return;
+  /** Takes over rows that were learned elsewhere, with their ages. Where a MAC has a row already, that stays. */
+  relearn({ words, vteps, lessons }: LearnedRows): void {
     const sender = new Uint8Array(ADDRESS_BYTES);
-    writeSockaddr(sender, 0, address, lesson?.port ?? port);
-    const vtep = this.#vteps.acquireSender(sender, 0, port);
     const now = this.#now;
-    this.#fdb.relearn({
-      ...{ vni: this.#vni, hi, lo, vtep, moves: learned.moves },
-      used: now - learned.idle,
-      since: now - learned.age,
-      // 0 is never.
-      moved: learned.moved === null ? 0 : now - learned.moved || -1,
-      lesson: lesson === null || this.#lessons === null ? 0 : this.#lessons.recall(lesson, sender),
-    });
-    this.#count++;
+    for (let at = 0; at < words.length; at += LEARNED_WORDS) {
+      const [hi, lo, place, idle, age, moved, moves, lesson] = words.subarray(
+        at,
+        at + LEARNED_WORDS,
+      ) as unknown as Row;
+      if (this.#fdb.find(this.#vni, hi, lo) >= 0) continue;
+      const { address, port } = vteps[place]!;
+      const taught = lessons[lesson - 1];
+      // Who taught a row is where its MAC is; only his port may be another one.
+      writeSockaddr(sender, 0, address, taught?.port ?? port);
+      const number = taught === undefined ? 0 : (this.#lessons?.recall(taught, sender) ?? 0);
+      this.#fdb.relearn({
+        ...{ vni: this.#vni, hi, lo, vtep: this.#vteps.acquireSender(sender, 0, port), moves },
+        ...{ used: now - idle, since: now - age, lesson: number },
+        // 0 is never.
+        moved: moved < 0 ? 0 : now - moved || -1,
+      });
+      this.#count++;
+    }
   }
 
   /** The packet that a row was learned from, if it is still known. */

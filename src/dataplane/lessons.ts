@@ -48,15 +48,15 @@ export class Lessons {
   }
 
   /**
-   * Remembers a packet that somebody else has told of.
-   * @param sender sockaddr of who sent it, whose port the lesson names
+   * Remembers a packet that another has told of.
+   * @param sender sockaddr of who sent it
    * @returns its number
    */
-  recall(lesson: Lesson, sender: Uint8Array): number {
-    const number = this.record(sender, 0, lesson.frame, 0, Math.min(lesson.length, lesson.frame.length));
+  recall({ at, length, frame }: Lesson, sender: Uint8Array): number {
+    const number = this.record(sender, 0, frame, 0, frame.length);
     const place = number % KEPT;
-    this.#lengths[place] = lesson.length;
-    this.#times[place] = lesson.at;
+    this.#lengths[place] = length;
+    this.#times[place] = at;
     return number;
   }
 

@@ -153,11 +153,6 @@ export interface LearnedRow {
   readonly moves: number;
 }
 
-/** A row that was learned by a dataplane before this one, as `FdbReason`, with its VTEP's address read: 4 or 16 bytes. */
-export interface Relearned extends FdbReason {
-  readonly address: Uint8Array;
-}
-
 /** Why a row is as it is. */
 export interface FdbReason {
   readonly row: FdbRow;

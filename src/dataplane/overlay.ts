@@ -14,6 +14,7 @@ import { Encap } from "./encap.ts";
 import type { EventRing } from "./event-ring.ts";
 import { ForwardingTable } from "./forwarding.ts";
 import { Learner, type LearnLogs } from "./learn.ts";
+import type { LearnedRows } from "./learned.ts";
 import {
   type DataplanePolicy,
   type FdbReason,
@@ -24,7 +25,6 @@ import {
   type NeighbourUpdate,
   NO_LEARNING,
   type OverlayOptions,
-  type Relearned,
 } from "./options.ts";
 import type { PathMtus } from "./path-mtus.ts";
 import type { Tap, Underlay } from "./ports.ts";
@@ -140,9 +140,9 @@ export class Overlay {
     return [...this.#neighbours.entries()];
   }
 
-  /** Every row of the forwarding table, in no order. */
-  rows(): FdbRow[] {
-    return this.#table.rows();
+  /** Every row of the forwarding table, in no order. @param learned false: those that are not learned */
+  rows(learned = true): FdbRow[] {
+    return this.#table.rows(learned);
   }
 
   /** How many MACs have a row. */
@@ -157,12 +157,12 @@ export class Overlay {
   }
 
   /** Every learned row, in no order, with the packet that it was learned from. */
-  learned(): FdbReason[] {
+  learned(): LearnedRows {
     return this.#table.learned();
   }
 
-  /** Takes over rows that were learned elsewhere. */
-  relearn(rows: readonly Relearned[]): void {
+  /** Takes over what was learned elsewhere. */
+  relearn(rows: LearnedRows): void {
     this.#table.relearn(rows);
   }
 

@@ -202,6 +202,15 @@ export class VtepTable {
     };
   }
 
+  /** As `describe`, in bytes: 4 or 16. @throws RangeError for an index that nobody has acquired */
+  bytesOf(index: number): { readonly address: Uint8Array; readonly port: number } {
+    this.#check(index);
+    const at = index * ADDRESS_BYTES;
+    const address = sockaddrAddressAt(this.slab, at);
+    const length = sockaddrFamily(this.slab, at) === AF_INET ? 4 : 16;
+    return { address: this.slab.slice(address, address + length), port: sockaddrPort(this.slab, at) };
+  }
+
   /** The indices that somebody refers to. */
   indices(): number[] {
     const indices: number[] = [];

@@ -4,6 +4,7 @@
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { Dataplane, DataplaneHealth } from "../../dataplane/dataplane.ts";
+import type { LearnedRows } from "../../dataplane/learned.ts";
 import type {
   DataplanePolicy,
   FdbReason,
@@ -12,7 +13,6 @@ import type {
   FdbUpdate,
   NeighbourRefusal,
   NeighbourUpdate,
-  Relearned,
 } from "../../dataplane/options.ts";
 import type { Overlay } from "../../dataplane/overlay.ts";
 import type { PathLimit } from "../../dataplane/path-mtus.ts";
@@ -28,7 +28,7 @@ export type Command =
   | (ForOverlay & { readonly type: "update"; readonly changes: readonly FdbUpdate[] })
   | (ForOverlay & { readonly type: "policy"; readonly policy: DataplanePolicy })
   | { readonly type: "pathLimits"; readonly limits: readonly PathLimit[] }
-  | (ForOverlay & { readonly type: "rows" })
+  | (ForOverlay & { readonly type: "rows"; readonly learned?: boolean })
   | (ForOverlay & { readonly type: "why"; readonly mac: string })
   | (ForOverlay & { readonly type: "flush" })
   | { readonly type: "age" }
@@ -37,7 +37,7 @@ export type Command =
   | { readonly type: "hold" }
   | { readonly type: "release" }
   | (ForOverlay & { readonly type: "learned" })
-  | (ForOverlay & { readonly type: "relearn"; readonly rows: readonly Relearned[] })
+  | (ForOverlay & { readonly type: "relearn"; readonly rows: LearnedRows })
   | (ForOverlay & { readonly type: "count"; readonly counters: CounterSnapshot })
   | (ForOverlay & { readonly type: "neighbours" })
   | (ForOverlay & { readonly type: "updateNeighbours"; readonly changes: readonly NeighbourUpdate[] });
@@ -58,7 +58,7 @@ export interface Replies {
   /** Whether nothing moves until `release`: all that had been read has been sent. */
   hold: boolean;
   release: null;
-  learned: readonly FdbReason[];
+  learned: LearnedRows;
   relearn: null;
   count: null;
   neighbours: readonly Neighbour[];
@@ -103,7 +103,7 @@ function executeOn(
       overlay.setPolicy(command.policy);
       return null;
     case "rows":
-      return overlay.rows();
+      return overlay.rows(command.learned);
     case "why":
       return overlay.why(command.mac);
     case "flush":

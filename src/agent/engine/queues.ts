@@ -15,6 +15,7 @@
 import type { CounterSnapshot, Direction } from "../../dataplane/counters.ts";
 import { COUNTER_NAMES } from "../../dataplane/counters.ts";
 import type { DataplaneHealth, SlotUse } from "../../dataplane/dataplane.ts";
+import { joinLearned } from "../../dataplane/learned.ts";
 import type { Refusal } from "../../dataplane/loop.ts";
 import type { OffloadReport } from "../../dataplane/offloads.ts";
 import type { FdbReason, FdbRefusal, FdbRow, FdbUpdate, NeighbourUpdate } from "../../dataplane/options.ts";
@@ -45,7 +46,7 @@ async function ask(engines: readonly Engine[], command: Command): Promise<Replie
     case "why":
       return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
     case "learned":
-      return latestReasons((await Promise.all(engines.map((engine) => engine.ask(command)))).flat());
+      return joinLearned(await Promise.all(engines.map((engine) => engine.ask(command))));
     case "neighbours":
     case "count":
       return first.ask(command);

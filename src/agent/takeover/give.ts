@@ -8,7 +8,8 @@
  * Until `running` it keeps everything open: whatever goes wrong, it goes on as if nothing had been. While it talks nothing
  * else is done to the agent (`serial.ts`): what was asked for meanwhile comes afterwards, or finds it gone.
  */
-import { type Channel, ChannelServer } from "../../io/linux/channel.ts";
+import type { Channel } from "../../io/linux/channel.ts";
+import { ChannelServer } from "../../io/linux/channel-server.ts";
 import { loadShim } from "../../io/linux/shim.ts";
 import type { Forwarding } from "../forwarding.ts";
 import type { Forwardings } from "../forwardings.ts";
@@ -16,12 +17,9 @@ import type { Log } from "../log.ts";
 import type { Serial } from "../serial.ts";
 import { version } from "../version.ts";
 import { describeUnderlay } from "./descriptors.ts";
-import { networkNamespace } from "./namespace.ts";
-import { expect, type FromNew, type Hello, PATIENCE, PROTOCOL, type State, sharedClock } from "./protocol.ts";
-import { differences, shapeOf } from "./shape.ts";
+import { type FromNew, type Hello, heard, PATIENCE, type State, sharedClock } from "./protocol.ts";
+import { RESTART, refusalOf } from "./refusal.ts";
 import { describeState } from "./tables.ts";
-
-const RESTART = "restart the agent instead: stop the old one, then start the new one";
 
 export interface GiverParts {
   /** What accepts conversations, and what listens for the API; both stay the caller's. */
@@ -72,47 +70,13 @@ export class Giver {
   async #talk(channel: Channel, hello: Hello): Promise<void> {
     this.#talking = channel;
     await this.#parts.serial.run(async () => {
-      const refusal = this.#refusalOf(hello);
+      const refusal = refusalOf(hello, this.#parts.forwardings.places);
       if (refusal !== null) {
         await refuse(channel, refusal.message, refusal.remedy);
         throw new Error(refusal.message);
       }
       await this.#give(channel);
     });
-  }
-
-  #refusalOf({
-    protocol,
-    version: theirs,
-    namespace,
-    shapes,
-  }: Hello): { message: string; remedy: string } | null {
-    if (protocol !== PROTOCOL) {
-      const message = `poplin ${version()} and ${theirs} hand over in different ways (${PROTOCOL}, ${protocol})`;
-      return { message, remedy: RESTART };
-    }
-    const here = networkNamespace();
-    if (namespace !== here)
-      return { message: `it runs in another network namespace (${namespace}, not ${here})`, remedy: RESTART };
-    const { places } = this.#parts.forwardings;
-    const open = places.flatMap(({ forwarding }) => (forwarding === undefined ? [] : [forwarding]));
-    if (open.length < places.length || open.length === 0) {
-      const message = "not all of it forwards at this moment";
-      return { message, remedy: "try again when `poplin status` says that it is running" };
-    }
-    const alone = open.find(({ running }) => running.underlay.sockets === null);
-    if (alone !== undefined) {
-      const message = `an agent over ${places[0]!.config.underlay} cannot be taken over: only \`batch\` hands its socket on`;
-      return { message, remedy: RESTART };
-    }
-    const ours = places.map(({ config }, i) => {
-      const { overlays, offloads } = open[i]!.running;
-      return shapeOf(config, { uplink: overlays[0].device.uplink, offloads });
-    });
-    const different = differences(ours, shapes);
-    if (different.length === 0) return null;
-    const message = `this cannot change while the same devices and sockets go on: ${different.join("; ")}`;
-    return { message, remedy: RESTART };
   }
 
   async #give(channel: Channel): Promise<void> {
@@ -172,7 +136,7 @@ async function receive<T extends FromNew["type"]>(
 ): Promise<Extract<FromNew, { type: T }>> {
   const { message, descriptors } = await channel.receive(timeout);
   for (const fd of descriptors) loadShim().close(fd); // none is wanted
-  return expect<FromNew, T>(message, type);
+  return heard<FromNew, T>(message, type);
 }
 
 async function refuse(channel: Channel, message: string, remedy: string): Promise<void> {

@@ -13,6 +13,7 @@
  * the new one cannot send it any more, the node is still the old one's.
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { Lesson } from "../../dataplane/lessons.ts";
 import type { FdbRow } from "../../dataplane/options.ts";
 import type { UdpSocket } from "../../io/linux/shim.ts";
 import type { OverlayMemory } from "../overlay.ts";
@@ -93,22 +94,17 @@ export interface Prepared {
   readonly type: "prepared";
 }
 
-/** A learned row; of the packet that taught it the bytes are in hexadecimal. */
-export interface LearnedRowState {
-  readonly row: FdbRow;
-  readonly lesson: {
-    readonly at: number;
-    readonly address: string;
-    readonly port: number;
-    readonly length: number;
-    readonly frame: string;
-  } | null;
+/** `LearnedRows` as text: bytes in base64, words in the byte order of this machine. */
+export interface LearnedText {
+  readonly words: string;
+  readonly vteps: readonly { readonly address: string; readonly port: number }[];
+  readonly lessons: readonly (Omit<Lesson, "frame"> & { readonly frame: string })[];
 }
 
 export interface UnderlayState {
   readonly overlays: readonly {
     readonly counters: CounterSnapshot;
-    readonly learned: readonly LearnedRowState[];
+    readonly learned: LearnedText;
   }[];
   readonly paths: readonly PathMemory[];
 }
@@ -133,7 +129,7 @@ export type FromOld = Accepted | State | Refused;
  * turn it is.
  * @throws TakeOverError
  */
-export function expect<M extends FromNew | FromOld, T extends M["type"]>(
+export function heard<M extends FromNew | FromOld, T extends M["type"]>(
   message: unknown,
   ...types: readonly T[]
 ): Extract<M, { type: T }> {
@@ -142,7 +138,7 @@ export function expect<M extends FromNew | FromOld, T extends M["type"]>(
   throw new TakeOverError(
     "TAKE_OVER_PROTOCOL",
     `the other agent said ${typeof type === "string" ? `"${type}"` : "what is no message"} where "${types.join('" or "')}" was due`,
-    "restart the agent instead: stop the old one, then start the new one",
+    "look at both logs; a restart of the agent instead always works",
   );
 }
 

@@ -1,11 +1,12 @@
 /** What a forwarding knows, told by the old agent and taken over by the new one. */
 import { addressBytes } from "../../control/address.ts";
-import type { FdbReason, FdbRow, FdbUpdate, Relearned } from "../../dataplane/options.ts";
+import type { LearnedRows } from "../../dataplane/learned.ts";
+import type { FdbRow, FdbUpdate } from "../../dataplane/options.ts";
 import { isGroup } from "../../fdb/fdb.ts";
-import { fromHex, hex, parseMac } from "../../wire/bytes.ts";
+import { parseMac } from "../../wire/bytes.ts";
 import type { Forwarding } from "../forwarding.ts";
 import type { Overlay } from "../overlay.ts";
-import type { LearnedRowState, Tables, UnderlayState } from "./protocol.ts";
+import type { LearnedText, Tables, UnderlayState } from "./protocol.ts";
 
 /** Rows that the dataplane changes in one command. */
 const AT_ONCE = 4096;
@@ -14,10 +15,10 @@ const AT_ONCE = 4096;
 export function describeTables(forwarding: Forwarding): Promise<Tables[]> {
   return Promise.all(
     forwarding.overlays.map(async (overlay) => {
-      const rows = await overlay.engine.ask({ type: "rows" });
+      const rows = await overlay.engine.ask({ type: "rows", learned: false });
       const neighbours = await overlay.neighbours.rows();
       return {
-        rows: rows.filter(({ state }) => state === "permanent"),
+        rows,
         neighbours: neighbours.map(({ address, mac }) => ({ address, mac })),
         memory: overlay.memory,
       };
@@ -46,7 +47,7 @@ async function fill(overlay: Overlay, { rows, neighbours, memory }: Tables): Pro
 export async function describeState({ overlays, paths }: Forwarding): Promise<UnderlayState> {
   const each = overlays.map(async ({ engine }) => {
     const learned = await engine.ask({ type: "learned" });
-    return { counters: engine.snapshot(), learned: learned.map(asText) };
+    return { counters: engine.snapshot(), learned: asText(learned) };
   });
   return { overlays: await Promise.all(each), paths: paths.memory };
 }
@@ -55,7 +56,7 @@ export async function describeState({ overlays, paths }: Forwarding): Promise<Un
 export async function restoreState({ overlays, paths }: Forwarding, state: UnderlayState): Promise<void> {
   const each = overlays.map(async ({ engine }, i) => {
     const { counters, learned } = state.overlays[i]!;
-    for (const piece of pieces(learned)) await engine.ask({ type: "relearn", rows: piece.map(asRelearned) });
+    await engine.ask({ type: "relearn", rows: asRows(learned) });
     await engine.ask({ type: "count", counters });
   });
   await Promise.all([...each, paths.recall(state.paths)]);
@@ -67,13 +68,29 @@ function asUpdate({ mac, dst, port }: FdbRow): FdbUpdate {
   return { op: isGroup(hi, lo) ? "append" : "replace", mac, address: addressBytes(dst), port };
 }
 
-function asText({ row, lesson }: FdbReason): LearnedRowState {
-  return { row, lesson: lesson && { ...lesson, frame: hex(lesson.frame) } };
+function asText({ words, vteps, lessons }: LearnedRows): LearnedText {
+  return {
+    words: textOf(new Uint8Array(words.buffer, words.byteOffset, words.byteLength)),
+    vteps: vteps.map(({ address, port }) => ({ address: textOf(address), port })),
+    lessons: lessons.map((lesson) => ({ ...lesson, frame: textOf(lesson.frame) })),
+  };
 }
 
-function asRelearned({ row, lesson }: LearnedRowState): Relearned {
-  const packet = lesson && { ...lesson, frame: fromHex(lesson.frame) };
-  return { row, address: addressBytes(row.dst), lesson: packet };
+/** Thousands of them in no time: that of `wire/` is for people. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, "base64"));
+}
+
+function asRows({ words, vteps, lessons }: LearnedText): LearnedRows {
+  return {
+    words: new Int32Array(bytesOf(words).buffer),
+    vteps: vteps.map(({ address, port }) => ({ address: bytesOf(address), port })),
+    lessons: lessons.map((lesson) => ({ ...lesson, frame: bytesOf(lesson.frame) })),
+  };
 }
 
 function* pieces<T>(all: readonly T[]): Generator<readonly T[]> {

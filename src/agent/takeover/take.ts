@@ -18,8 +18,8 @@ import { TakeOverError } from "./errors.ts";
 import { networkNamespace } from "./namespace.ts";
 import {
   type Accepted,
-  expect,
   type FromOld,
+  heard,
   PATIENCE,
   PROTOCOL,
   sharedClock,
@@ -122,29 +122,6 @@ export class Taking {
   }
 }
 
-/**
- * Starts an agent in the place of the one that runs.
- * @param start does it; with null an ordinary start
- * @throws TakeOverError, and what `start` throws
- */
-export async function beginWith<T>(
-  configs: readonly [AgentConfig, ...AgentConfig[]],
-  log: Log,
-  start: (taking: Taking | null) => Promise<T>,
-): Promise<T> {
-  let taking: Taking | null = null;
-  try {
-    taking = await Taking.begin(configs[0].socket, configs, log);
-    if (taking === null) log.info("there is no agent to take over from: this is an ordinary start");
-    return await start(taking);
-  } catch (error) {
-    taking?.abandon();
-    if (!(error instanceof TakeOverError) || error.code !== "TAKE_OVER_LOST") throw error;
-    log.warn(`${error.message} before it had handed over: this is an ordinary start`);
-    return start(null);
-  }
-}
-
 /** @returns null where nobody listens */
 function connect(path: string): Channel | null {
   try {
@@ -152,6 +129,8 @@ function connect(path: string): Channel | null {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ECONNREFUSED") return null;
+    // A path so long that no agent can have listened there.
+    if (code === "ERR_OUT_OF_RANGE") return null;
     if (code !== "EACCES" && code !== "EPERM") throw error;
     const remedy = "run the new agent as the user that the old one runs as";
     throw new TakeOverError("TAKE_OVER_PERMISSION", `${path}: ${message}`, remedy, error);
@@ -165,9 +144,9 @@ function foreign(socket: string, pid: number, uid: number): TakeOverError {
 
 /** @throws TakeOverError where it is a refusal, or not the message whose turn it is */
 function accept<T extends "accepted" | "state">(message: unknown, type: T): Extract<FromOld, { type: T }> {
-  const heard = expect<FromOld, T | "refused">(message, type, "refused");
-  if (heard.type !== "refused") return heard as Extract<FromOld, { type: T }>;
-  const { message: why, remedy } = heard as Extract<FromOld, { type: "refused" }>;
+  const said = heard<FromOld, T | "refused">(message, type, "refused");
+  if (said.type !== "refused") return said as Extract<FromOld, { type: T }>;
+  const { message: why, remedy } = said as Extract<FromOld, { type: "refused" }>;
   throw new TakeOverError("TAKE_OVER_REFUSED", `the agent does not hand over: ${why}`, remedy);
 }
 

@@ -217,25 +217,6 @@ export class Channel {
   }
 }
 
-/** Accepts conversations on a listening descriptor, which stays the caller's. */
-export class ChannelServer {
-  readonly #watch: Watch;
-
-  /** @param accepted told of each; from then on it is his to close */
-  constructor(fd: number, accepted: (channel: Channel) => void) {
-    const shim = loadShim();
-    this.#watch = shim.watch(fd, () => {
-      for (let peer = shim.unixAccept(fd); peer >= 0; peer = shim.unixAccept(fd)) accepted(new Channel(peer));
-    });
-    this.#watch.update(POLLIN);
-  }
-
-  /** Accepts no more. Safe to call twice. */
-  close(): void {
-    this.#watch.stop();
-  }
-}
-
 function closed(): ChannelError {
   return new ChannelError("CHANNEL_CLOSED", "it has ended the conversation");
 }

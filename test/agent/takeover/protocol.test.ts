@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { TakeOverError } from "../../../src/agent/takeover/errors.ts";
-import { sharedClock, takeOverPath, expect as wanted } from "../../../src/agent/takeover/protocol.ts";
+import { heard, sharedClock, takeOverPath } from "../../../src/agent/takeover/protocol.ts";
 import { exitCodeOf, explain } from "../../../src/cli/errors.ts";
 
 it("a message is the one whose turn it is, or the conversation ends", () => {
-  expect(wanted({ type: "prepared" }, "prepared")).toEqual({ type: "prepared" });
-  expect(wanted({ type: "refused", message: "no" }, "accepted", "refused")).toMatchObject({ message: "no" });
+  expect(heard({ type: "prepared" }, "prepared")).toEqual({ type: "prepared" });
+  expect(heard({ type: "refused", message: "no" }, "accepted", "refused")).toMatchObject({ message: "no" });
   for (const [message, said] of [
     [{ type: "running" }, /"running" where "prepared" was due/],
     [{ type: 7 }, /what is no message where "prepared"/],
@@ -13,8 +13,8 @@ it("a message is the one whose turn it is, or the conversation ends", () => {
     [undefined, /what is no message/],
     ["prepared", /what is no message/],
   ] as const) {
-    expect(() => wanted(message, "prepared")).toThrow(said);
-    expect(() => wanted(message, "prepared")).toThrow(TakeOverError);
+    expect(() => heard(message, "prepared")).toThrow(said);
+    expect(() => heard(message, "prepared")).toThrow(TakeOverError);
   }
 });
 

@@ -18,7 +18,7 @@ function shape(flags: Record<string, unknown> = {}, offloads: Partial<OffloadRep
 const OTHER_NAMES: Partial<Record<SettingName, string>> = { vni: "overlays", device: "overlays" };
 
 /** May be different: no socket and no queue of a TAP is made with them. */
-const FREE: readonly SettingName[] = ["mtu", "vtepMac", "spin", "socket"];
+const FREE: readonly SettingName[] = ["mtu", "vtepMac", "spin", "socket", "healthAddress"];
 
 describe("the shape of an underlay", () => {
   it("has every setting that needs a restart otherwise, but for those that no socket or device is made with", () => {

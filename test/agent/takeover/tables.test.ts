@@ -16,6 +16,7 @@ import {
   restoreState,
 } from "../../../src/agent/takeover/tables.ts";
 import { MemoryNetwork, MemoryTap } from "../../../src/io/memory.ts";
+import { parseMac } from "../../../src/wire/bytes.ts";
 import { frame, MAC_A, MAC_B, vxlan } from "../../dataplane/frames.ts";
 import { OPTIONS } from "../../dataplane/stages.ts";
 
@@ -85,18 +86,14 @@ it("rows, neighbours, what was learned with its packet, whose they are, paths an
   await overlay.neighbours.change({ op: "add", address: "10.0.0.7", mac: MAC_B });
   await overlay.neighbours.change({ op: "add", address: "fd00::7", mac: MAC_B });
   const lesson = {
-    at: 1_700_000_000_000,
-    address: dst,
-    port: 40_000,
-    length: 200,
+    ...{ at: 1_700_000_000_000, address: dst, port: 40_000, length: 200 },
     frame: Uint8Array.from(vxlan(frame({})).slice(8, 104)),
   };
   const learned = { idle: 5, age: 100, moved: 7, moves: 3 };
-  const row = { mac: MAC_A, vni: 1, dst, port: PORT, state: "learned", learned } as const;
-  await overlay.engine.ask({
-    type: "relearn",
-    rows: [{ row, lesson, address: Uint8Array.of(192, 0, 2, 9) }],
-  });
+  const { hi, lo } = parseMac(MAC_A);
+  const vteps = [{ address: Uint8Array.of(192, 0, 2, 9), port: PORT }];
+  const words = Int32Array.of(hi, lo, 0, learned.idle, learned.age, learned.moved, learned.moves, 1);
+  await overlay.engine.ask({ type: "relearn", rows: { words, vteps, lessons: [lesson] } });
   await old.paths.recall([{ address: dst, route: 1400, routeAt: 3, probe: { bytes: 1400, at: 4 } }]);
   const counters = { ...overlay.engine.snapshot(), txFrames: 12, drops: { tx: { FDB_MISS: 1 }, rx: {} } };
   await overlay.engine.ask({ type: "count", counters: counters as never });

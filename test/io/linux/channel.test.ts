@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Channel, ChannelServer } from "../../../src/io/linux/channel.ts";
+import { Channel } from "../../../src/io/linux/channel.ts";
+import { ChannelServer } from "../../../src/io/linux/channel-server.ts";
 import { loadShim, POLLIN } from "../../../src/io/linux/shim.ts";
 
 const shim = loadShim();

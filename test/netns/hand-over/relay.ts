@@ -6,7 +6,8 @@
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { takeOverPath } from "../../../src/agent/takeover/protocol.ts";
-import { Channel, ChannelServer } from "../../../src/io/linux/channel.ts";
+import { Channel } from "../../../src/io/linux/channel.ts";
+import { ChannelServer } from "../../../src/io/linux/channel-server.ts";
 import { loadShim } from "../../../src/io/linux/shim.ts";
 
 /** A message of the conversation. */
