@@ -24,12 +24,23 @@ const PACKAGES = {
   faketime: program("faketime"),
   strace: program("strace"),
   systemd: program("systemd-analyze"),
+  // Not in PATH: container runtimes know where.
+  "containernetworking-plugins": () => existsSync("/usr/lib/cni/bridge"),
   "etcd-server": program("etcd"),
   "etcd-client": program("etcdctl"),
 };
 
 const LAB = ["iproute2", "iputils-ping", "iperf3"];
-const TEST = ["ethtool", "tcpdump", "tshark", "iptables", "nftables", "openssl", "faketime"];
+const TEST = [
+  "ethtool",
+  "tcpdump",
+  "tshark",
+  "iptables",
+  "nftables",
+  "openssl",
+  "faketime",
+  "containernetworking-plugins",
+];
 const BY_PURPOSE = {
   demo: LAB,
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.

@@ -1,8 +1,9 @@
 /**
  * What a node of a flannel cluster leaves beside its devices: the firewall's rules, direct and blackhole routes, and
- * subnet.env, which says that there was such a node, and in which networks.
+ * subnet.env, which says that there was such a node, and in which networks; and what --write-cni-conf has written.
  */
 import { rm } from "node:fs/promises";
+import { removeCniConf } from "../agent/flannel/cni-conf.ts";
 import { formerOf } from "../agent/flannel/former.ts";
 import { applyHostSteps } from "../host/apply.ts";
 import { ensureBlackholes } from "../host/blackhole.ts";
@@ -13,10 +14,11 @@ import { readSubnetEnv } from "../host/subnet-env.ts";
 
 /**
  * Removes it, once the devices are gone.
+ * @param cniConf what --write-cni-conf named; somebody else's file of that name stays
  * @returns what was done, a line each; none where there was no such node
  * @throws HostError
  */
-export async function cleanUpNode(subnetFile: string): Promise<string[]> {
+export async function cleanUpNode(subnetFile: string, cniConf: string | null): Promise<string[]> {
   const { networks } = formerOf(await readSubnetEnv(subnetFile));
   if (networks.length === 0) return [];
   const others = await flannelLinks();
@@ -29,6 +31,8 @@ export async function cleanUpNode(subnetFile: string): Promise<string[]> {
   }
   const subnets = networks.map(({ subnet }) => subnet);
   done.push(...(await ensureBlackholes([], subnets)));
+  // Runtimes must not set up pods for a node that is gone: so this one first.
+  if (cniConf !== null && (await removeCniConf(cniConf))) done.push(cniConf);
   await rm(subnetFile, { force: true });
   return [
     "removed what the node of a flannel cluster left",

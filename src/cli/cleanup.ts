@@ -26,6 +26,7 @@ interface CleanupOptions {
   readonly device?: string;
   readonly force?: boolean;
   readonly subnetFile?: string;
+  readonly cniConf?: string;
 }
 
 export function cleanupCommand(): Command {
@@ -33,7 +34,7 @@ export function cleanupCommand(): Command {
     .description(
       "Remove the device that a stopped agent left, with its addresses, neighbours and routes. Until then the " +
         "device keeps them for the next start. Of a node of a flannel cluster also its device for IPv6, its firewall " +
-        "rules, its routes past the overlay, and subnet.env. Nothing to remove is no failure.\n\n" +
+        "rules, its routes past the overlay, subnet.env, and what --write-cni-conf has written. Nothing to remove is no failure.\n\n" +
         "Which device: --device, else POPLIN_DEVICE, else what the file says, else flannel.VNI with the VNI of " +
         "POPLIN_VNI or the file: flannel.1; with a list of overlays in the file, all of theirs. A mistake elsewhere in " +
         "the configuration does not matter here.",
@@ -41,6 +42,7 @@ export function cleanupCommand(): Command {
     .option("-c, --config <FILE>", "the agent's configuration file, which may name the device")
     .option("-d, --device <NAME>", "the device itself")
     .option("--subnet-file <FILE>", `of a flannel node (or FLANNELD_SUBNET_FILE; default ${SUBNET_FILE})`)
+    .option("--cni-conf <FILE>", "what --write-cni-conf named (or FLANNELD_WRITE_CNI_CONF)")
     .option("-f, --force", "even while an agent runs on it, which is ended first")
     .action(cleanup);
 }
@@ -52,7 +54,8 @@ async function cleanup(options: CleanupOptions): Promise<void> {
   const flannels = devices.filter((device) => device.startsWith("flannel."));
   for (const device of flannels) await cleanUpIpv6(device, options);
   const { subnetFile = process.env.FLANNELD_SUBNET_FILE || SUBNET_FILE } = options;
-  if (flannels.length > 0) print(await cleanUpNode(subnetFile));
+  const { cniConf = process.env.FLANNELD_WRITE_CNI_CONF || null } = options;
+  if (flannels.length > 0) print(await cleanUpNode(subnetFile, cniConf));
 }
 
 /** With dual stack a node has a second device. */

@@ -2,10 +2,9 @@
  * subnet.env: what this node tells whoever sets up pods, in the words of flanneld (`pkg/subnet/subnet.go`,
  * WriteSubnetFile), read by its CNI plugin and by shells. Also our own memory: the subnet that we had before.
  */
-import { type FileHandle, mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { dirname } from "node:path";
-import { HostError } from "./command.ts";
+import { fileError, writeWhole } from "./whole-file.ts";
 
 /** One family, as it stands in the file. */
 export interface SubnetEnvFamily {
@@ -46,8 +45,8 @@ export async function readSubnetEnv(path: string): Promise<Pick<SubnetEnv, "ipv4
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return { ipv4: null, ipv6: null };
-    throw inWords(path, "read", error);
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { ipv4: null, ipv6: null };
+    throw fileError(path, "read", FLAG, error);
   }
   const variables = parseSubnetEnv(text);
   const family = (number: 4 | 6, infix: string): SubnetEnvFamily | null => {
@@ -74,65 +73,9 @@ function isCidr(text: string, family: 4 | 6): boolean {
   return isIP(address) === family && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
-/**
- * Writes the file so that nobody ever reads half of it: mode 0644, its directory 0755 where it has to be made. What a
- * write that was cut off left beside it goes with the next.
- * @throws HostError `HOST_FILE`
- */
-export async function writeSubnetEnv(path: string, env: SubnetEnv): Promise<void> {
-  try {
-    await makeDirectory(dirname(path));
-    // Where a link leads to the file, the file is replaced, not the link.
-    const target = await realpath(path).catch(() => path);
-    await replaceFile(target, formatSubnetEnv(env));
-  } catch (error) {
-    throw inWords(path, "written", error);
-  }
+/** Writes the file so that nobody ever reads half of it. @throws HostError `HOST_FILE` */
+export function writeSubnetEnv(path: string, env: SubnetEnv): Promise<void> {
+  return writeWhole(path, formatSubnetEnv(env), FLAG);
 }
 
-async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o755 });
-  if (first === undefined) return;
-  // A umask of 077 is common for services, and the CNI plugin is not always root.
-  const handle = await open(path, "r");
-  await handle.chmod(0o755).finally(() => handle.close());
-}
-
-async function replaceFile(target: string, text: string): Promise<void> {
-  const whole = `${target}.tmp`;
-  await rm(whole, { force: true });
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(whole, "wx", 0o644);
-    await handle.chmod(0o644);
-    await handle.writeFile(text);
-    await handle.sync();
-    await handle.close();
-    await rename(whole, target);
-  } catch (error) {
-    await handle?.close().catch(() => {});
-    await rm(whole, { force: true }).catch(() => {});
-    throw error;
-  }
-}
-
-const REASONS: Readonly<Record<string, readonly [why: string, remedy: string]>> = {
-  EROFS: ["the file system is read-only", "mount it writable, or choose another place with --subnet-file"],
-  ENOSPC: ["no space is left there", "make room, or choose another place with --subnet-file"],
-  EDQUOT: ["the quota there is used up", "make room, or choose another place with --subnet-file"],
-  EACCES: ["permission denied", "run as root, or choose another place with --subnet-file"],
-  EPERM: ["not permitted", "run as root, or choose another place with --subnet-file"],
-  EISDIR: ["it is a directory", "remove it: a container runtime makes one where a file to mount is missing"],
-  ENOTDIR: ["a part of the path is no directory", "choose another place with --subnet-file"],
-  EBUSY: ["it is mounted by itself", "mount its directory instead: the file is replaced as a whole"],
-};
-
-function inWords(path: string, what: "read" | "written", error: unknown): HostError {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  const [why, remedy] = REASONS[code] ?? [message, ""];
-  return new HostError("HOST_FILE", `${path} cannot be ${what}: ${why}`, remedy, error);
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
-}
+const FLAG = "--subnet-file";

@@ -7,6 +7,8 @@ export type LabErrorCode =
   | "LAB_COMMAND"
   /** An agent ended, or was not ready in time. */
   | "LAB_AGENT"
+  /** A CNI plugin failed, or a network configuration is wrong. */
+  | "LAB_CNI"
   /** Nothing of that name. */
   | "LAB_UNKNOWN";
 

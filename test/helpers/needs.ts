@@ -75,6 +75,17 @@ export function lab(): Need {
   return namespaces() ?? tun() ?? shim() ?? built();
 }
 
+/** Debian's CNI plugins. */
+export function cniPlugins(): Need {
+  return existsSync("/usr/lib/cni/bridge") ? null : "needs CNI plugins in /usr/lib/cni";
+}
+
+/** The CNI plugin as of src/, an executable; takes two seconds to make where it is not there. */
+export function cniExecutable(): Need {
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "scripts/build-cni.mjs")]);
+  return status === 0 ? null : `needs dist/cni/flannel, which cannot be built: ${stderr}`;
+}
+
 let upToDate = false;
 
 /** dist/ as of src/, for tests that start processes. @throws with the compiler's output when it does not compile */

@@ -1,4 +1,4 @@
-/** flanneld's flags: its own of main.go (v0.28), those of klog that it takes, and two of poplin's. */
+/** flanneld's flags: its own of main.go (v0.28), those of klog that it takes, and three of poplin's. */
 
 /** Every flag, by its name. */
 export interface FlanneldFlags {
@@ -34,6 +34,7 @@ export interface FlanneldFlags {
   readonly vmodule: string;
   readonly log_backtrace_at: string;
   readonly "lease-dir": string;
+  readonly "write-cni-conf": string;
   readonly config: string;
 }
 
@@ -47,6 +48,8 @@ export interface FlagRow<T> {
   readonly value?: string;
   /** For numbers: least and most. */
   readonly range?: readonly [number, number];
+  /** For files: what their names have to end in, and why. */
+  readonly ends?: readonly [string, string];
 }
 
 /** In the order of help; names, defaults and limits as flanneld has them. */
@@ -148,6 +151,13 @@ export const FLANNELD_FLAGS: { readonly [F in FlanneldFlag]: FlagRow<FlanneldFla
     fallback: "",
     value: "DIR",
     about: "poplin's own: leases are files in this directory, which all nodes see; no etcd is needed then",
+  },
+  "write-cni-conf": {
+    fallback: "",
+    value: "FILE",
+    about:
+      "poplin's own: write a network configuration, FILE, by which container runtimes set up pods without the plugin `flannel`",
+    ends: [".conflist", "container runtimes read no list of plugins from a file of another name"],
   },
   config: {
     fallback: "",

@@ -8,7 +8,7 @@ const COLUMN = 30;
 const TOPICS: readonly (readonly [string, (flag: FlanneldFlag) => boolean])[] = [
   ["Where leases are", (flag) => /^(etcd-|kube|net-config|subnet-lease|set-node|lease-dir)/.test(flag)],
   ["How other nodes reach this one", (flag) => /^(iface|public-ip)/.test(flag)],
-  ["What is set up here", (flag) => /^(subnet-file|ip-|iptables-|config$)/.test(flag)],
+  ["What is set up here", (flag) => /^(subnet-file|ip-|iptables-|write-cni-conf|config$)/.test(flag)],
   ["Health, log, version", (flag) => /^(healthz-|version|v$|vmodule|log_)/.test(flag)],
 ];
 

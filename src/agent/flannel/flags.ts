@@ -113,7 +113,7 @@ class Reading {
   }
 
   #take(flag: FlanneldFlag, text: string, said: string): void {
-    const { fallback, range } = FLANNELD_FLAGS[flag] as FlagRow<unknown>;
+    const { fallback, range, ends } = FLANNELD_FLAGS[flag] as FlagRow<unknown>;
     if (Array.isArray(fallback)) {
       const before = (this.#values.get(flag) as readonly string[] | undefined) ?? [];
       this.#values.set(flag, [...before, text]);
@@ -123,6 +123,8 @@ class Reading {
       else
         this.#problem(`${said}: "${text}" is neither true nor false`, `write ${said}=true or ${said}=false`);
     } else if (range !== undefined) this.#number(flag, text, said, range);
+    else if (ends !== undefined && text !== "" && !text.endsWith(ends[0]))
+      this.#problem(`${said}: "${text}" does not end in ${ends[0]}`, ends[1]);
     else this.#values.set(flag, text);
   }
 

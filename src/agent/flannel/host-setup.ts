@@ -10,6 +10,7 @@ import type { Firewall, FirewallWish } from "../../host/firewall/wish.ts";
 import { bridgeFilterWarnings, enableForwarding } from "../../host/forwarding.ts";
 import { formatSubnetEnv, type SubnetEnvFamily, writeSubnetEnv } from "../../host/subnet-env.ts";
 import type { Log } from "../log.ts";
+import { cniConfDuty } from "./cni-conf.ts";
 import type { FamilyNode } from "./config.ts";
 import type { Former } from "./former.ts";
 import { type Duty, Upkeep } from "./upkeep.ts";
@@ -17,6 +18,8 @@ import { type Duty, Upkeep } from "./upkeep.ts";
 /** What is asked for, by flanneld's flags. */
 export interface HostWish {
   readonly subnetFile: string;
+  /** --write-cni-conf; "" for none. */
+  readonly cniConf: string;
   /** --ip-masq */
   readonly masquerade: boolean;
   /** Unless --ip-masq-fully-random-disable. */
@@ -37,6 +40,7 @@ export class HostSetup {
   readonly #firewall: Upkeep;
   readonly #blackhole: Upkeep | null;
   #subnetFile: Upkeep | undefined;
+  #cniConf: Upkeep | undefined;
 
   /**
    * @param families this node's
@@ -98,13 +102,13 @@ export class HostSetup {
   }
 
   /**
-   * Writes subnet.env, and again where it is gone or another. What keeps it from being written is told, and no reason to
-   * stop: as with flanneld.
+   * Writes subnet.env, and again where it is gone or another; then the container runtimes' configuration, where one is
+   * asked for. What keeps them from being written is told, and no reason to stop: as with flanneld.
    * @param mtu of the pods
    * @param written told each time that it is as it should be
    */
   async keepSubnetFile(mtu: number, written: () => void): Promise<void> {
-    const { subnetFile, masquerade, resync } = this.#wish;
+    const { subnetFile, cniConf, masquerade, resync } = this.#wish;
     const family = (wanted: 4 | 6): SubnetEnvFamily | null => {
       const own = this.#families.find((one) => one.family === wanted);
       return own === undefined ? null : { network: own.network, subnet: gatewayOf(own.subnet) };
@@ -126,6 +130,9 @@ export class HostSetup {
       this.#log,
     );
     await this.#subnetFile.start();
+    if (cniConf === "") return;
+    this.#cniConf = new Upkeep(cniConfDuty(cniConf, env), resync, this.#log);
+    await this.#cniConf.start();
   }
 
   /** Ends looking after it. What was set stays, as flanneld leaves it. */
@@ -133,6 +140,7 @@ export class HostSetup {
     this.#firewall.close();
     this.#blackhole?.close();
     this.#subnetFile?.close();
+    this.#cniConf?.close();
   }
 }
 

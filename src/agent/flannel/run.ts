@@ -106,6 +106,7 @@ function nodeOptions(flags: FlanneldFlags, env: NodeJS.ProcessEnv, open: Open): 
     reach: (conf, hints) => reachOf(flags, conf, hints),
     host: {
       subnetFile: flags["subnet-file"],
+      cniConf: flags["write-cni-conf"],
       masquerade: flags["ip-masq"],
       randomFully: !flags["ip-masq-fully-random-disable"],
       forwardRules: flags["iptables-forward-rules"],

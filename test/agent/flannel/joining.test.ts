@@ -89,6 +89,7 @@ describe("a node that has not heard of the others yet", () => {
       },
       host: {
         subnetFile: joinPath(folder, "subnet.env"),
+        cniConf: "",
         ...{ masquerade: false, randomFully: false, forwardRules: false, blackhole: false, resync: 5 },
       },
     });
