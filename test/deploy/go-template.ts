@@ -40,7 +40,7 @@ export function render(template: string, scope: Scope): string {
 
 /** Text and actions in turn; dashes have taken the white space beside them. */
 function tokenize(template: string): (string | { readonly action: string })[] {
-  const parts = template.split(/(\{\{-?\s[^]*?\s-?\}\}|\{\{[^]*?\}\})/);
+  const parts = template.split(/(\{\{-?\s[\s\S]*?\s-?\}\}|\{\{[\s\S]*?\}\})/);
   return parts.map((part, i) => {
     if (i % 2 === 1) return { action: part.replace(/^\{\{-?\s*/, "").replace(/\s*-?\}\}$/, "") };
     const before = parts[i - 1]?.endsWith(" -}}") ? part.replace(/^\s+/, "") : part;
