@@ -27,7 +27,7 @@ const FUNCTIONS: Readonly<Record<string, (...values: never[]) => Value>> = {
   // Go's maps have no order of their own: both sort the keys.
   toPrettyJson: (value: Value) => JSON.stringify(sorted(value), null, 2),
   toYaml: (value: Value) =>
-    stringify(value, { sortMapEntries: true, indentSeq: false, lineWidth: 0 }).trimEnd(),
+    stringify(value, { sortMapEntries: true, indentSeq: false, lineWidth: 0, compat: "yaml-1.1" }).trimEnd(),
 };
 
 /** @returns the text that the template makes of what is in scope: `Values`, `Release`, `Chart` */
