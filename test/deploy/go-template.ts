@@ -20,8 +20,8 @@ type End = "end" | "else" | "eof";
 /** By Sprig's and Helm's names; the value that is piped in comes last. */
 const FUNCTIONS: Readonly<Record<string, (...values: never[]) => Value>> = {
   default: (fallback: Value, value: Value) => (isTrue(value) ? value : fallback),
-  eq: (a: Value, b: Value) => a === b,
-  ne: (a: Value, b: Value) => a !== b,
+  eq: (a: Value, b: Value) => same(a, b),
+  ne: (a: Value, b: Value) => !same(a, b),
   nindent: (width: number, text: string) => `\n${text.replace(/^/gm, " ".repeat(width))}`,
   quote: (value: Value) => JSON.stringify(String(value)),
   // Go's maps have no order of their own: both sort the keys.
@@ -108,6 +108,13 @@ function operand(word: string, scope: Scope): Value {
 function isTrue(value: Value): boolean {
   if (value !== null && typeof value === "object") return Object.keys(value).length > 0;
   return Boolean(value);
+}
+
+/** Numbers of values.yaml are floating, those of templates are not: Go compares no number with one of another kind. */
+function same(a: Value, b: Value): boolean {
+  if (typeof a !== "string" || typeof b !== "string")
+    throw new Error(`only strings are compared: ${a}, ${b}`);
+  return a === b;
 }
 
 function sorted(value: Value): Value {
