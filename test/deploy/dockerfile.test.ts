@@ -4,24 +4,11 @@ import { join } from "node:path";
 import { validate } from "dockerfile-utils";
 import { expect, it } from "vitest";
 import { ROOT } from "../helpers/imports.ts";
-import { DEPLOY, objectsOf, rendered } from "./chart.ts";
-
-const text = readFileSync(`${DEPLOY}Dockerfile`, "utf8");
-
-/** The rest of each line that begins with the instruction. */
-function all(instruction: string): string[] {
-  return [...text.matchAll(new RegExp(`^${instruction} (.+)$`, "gm"))].map(([, rest]) => rest!);
-}
+import { objectsOf, rendered } from "./chart.ts";
+import { all, copied, text } from "./dockerfile.ts";
 
 /** Sources of what is copied from the clone. */
-const copied = all("COPY")
-  .filter((words) => !words.includes("--from="))
-  .flatMap((words) =>
-    words
-      .split(" ")
-      .filter((word) => !word.startsWith("--"))
-      .slice(0, -1),
-  );
+const sources = all("COPY").flatMap((words) => copied(words).from);
 
 /** Docker's rules, one after the other: the last that fits decides. Of patterns there is `*` alone, which is everything. */
 function isIgnored(path: string): boolean {
@@ -41,8 +28,8 @@ it("has no mistake of grammar", () => {
 });
 
 it("copies what is there, and what .dockerignore lets in", () => {
-  expect(copied.length).toBeGreaterThan(5);
-  for (const path of copied) {
+  expect(sources.length).toBeGreaterThan(5);
+  for (const path of sources) {
     expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
     expect([path, isIgnored(path)]).toEqual([path, false]);
   }
@@ -60,7 +47,7 @@ it("copies what is there, and what .dockerignore lets in", () => {
 
 it("lets in nothing that is not copied", () => {
   const inContext = readdirSync(ROOT).filter((name) => !isIgnored(name));
-  expect(inContext.sort()).toEqual([...new Set(copied)].sort());
+  expect(inContext.sort()).toEqual([...new Set(sources)].sort());
 });
 
 it("runs npm scripts that are there", () => {
