@@ -28,6 +28,9 @@ const PACKAGES = {
   conntrack: program("conntrack"),
   "net-tools": program("route"),
   procps: program("pgrep"),
+  // The release compiles the shim for another processor; its C library's headers come as a recommendation.
+  "gcc-aarch64-linux-gnu": program("aarch64-linux-gnu-gcc"),
+  "libc6-dev-arm64-cross": () => existsSync("/usr/aarch64-linux-gnu/include/stdio.h"),
   // Not in PATH: container runtimes know where.
   "containernetworking-plugins": () => existsSync("/usr/lib/cni/bridge"),
   "etcd-server": program("etcd"),
@@ -56,7 +59,12 @@ const BY_PURPOSE = {
   bench: [...LAB, "ethtool"],
   test: [...LAB, ...TEST],
   // The packages of etcd and Prometheus start services: nothing for somebody's machine. Of systemd its analysers are wanted.
-  ci: [...LAB, ...TEST, "strace", "systemd", "etcd-server", "etcd-client", "prometheus"],
+  ci: [
+    ...LAB,
+    ...TEST,
+    ...["strace", "systemd", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+    ...["etcd-server", "etcd-client", "prometheus"],
+  ],
 };
 
 /** Whether the compiler and headers that optional dependencies want are there: when that changes, they get another try. */
