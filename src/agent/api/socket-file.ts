@@ -61,9 +61,16 @@ export async function claimSocket(path: string): Promise<void> {
   }
 }
 
-/** Removes a socket's file, if it is there. */
+/**
+ * Removes a socket's file, if it is there. Where that cannot be done (a file system that is read-only by now) it stays: who
+ * listens there next hears why he cannot, and an end is no time to fail.
+ */
 export function removeSocket(path: string): void {
-  rmSync(path, { force: true });
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It stays.
+  }
 }
 
 /** Turns what the system said about `path` into a sentence; an error that has one already passes unchanged. */

@@ -86,6 +86,7 @@ describeWith(
         for (const set of [effective, permitted, bounding]) expect(set).toEqual(capabilities);
       }
       expect(await probe(a, container.readinessProbe.httpGet.path)).toBe(200);
+      expect(await probe(a, container.livenessProbe.httpGet.path)).toBe(200);
       expect((await a.host.exec("iptables", ["-t", "nat", "-S"])).stdout).toContain("FLANNEL-POSTRTG");
 
       const index = await indexOf(a);
