@@ -29,8 +29,7 @@ import type { HealthServer } from "./probes/server.ts";
 import { Serial } from "./serial.ts";
 import { describeStatus } from "./status.ts";
 import { atLast } from "./takeover/at-last.ts";
-import { beginWith } from "./takeover/begin.ts";
-import { type OpenGiver, openGiver } from "./takeover/listen.ts";
+import type { OpenGiver } from "./takeover/listen.ts";
 import type { Taking } from "./takeover/take.ts";
 import { View } from "./view.ts";
 
@@ -130,7 +129,9 @@ export class Agent {
       }
       return agent;
     };
-    return takeOver ? beginWith(configs, log, begin) : begin(null);
+    if (!takeOver) return begin(null);
+    const { beginWith } = await import("./takeover/begin.ts");
+    return beginWith(configs, log, begin);
   }
 
   async #start(taking: Taking | null): Promise<void> {
@@ -149,16 +150,18 @@ export class Agent {
       this.#health = await atLast(() => this.#serveHealth(), this.#log);
     }
     this.#started = true;
-    this.#listenForSuccessor(taking?.listeners.takeOver ?? null);
+    await this.#listenForSuccessor(taking?.listeners.takeOver ?? null);
     void this.#probeOnce();
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
     this.#monitor = this.#watchHost();
   }
 
   /** @param listener what listens for it already */
-  #listenForSuccessor(listener: number | null): void {
+  async #listenForSuccessor(listener: number | null): Promise<void> {
     const { listener: api, path } = this.#api!;
     const parts = { api, serial: this.#serial, forwardings: this.#forwardings, log: this.#log };
+    // Only now, when packets flow.
+    const { openGiver } = await import("./takeover/listen.ts");
     try {
       this.#giver = openGiver(path, listener, { ...parts, leave: (pid) => this.#leave(pid) });
     } catch (error) {

@@ -102,6 +102,24 @@ describeWith([lab(), tool("ping")], "when the old agent is killed", () => {
   );
 });
 
+describeFull([lab(), tool("ping")], "when the new agent says nothing any more, and lives", () => {
+  it("the old one forwards again after five seconds, and the new one ends", async () => {
+    const { a, ping } = await start();
+    const { pid } = a;
+    relay = new Relay(a.socket, async (message) => {
+      if (message !== "state") return true;
+      await until("the old one's patience", () => /it said nothing for 5 seconds/.test(a.log()));
+      return false;
+    });
+    const successor = launch(a);
+    expect(await successor.ended).toBe(1);
+    expect(successor.output()).toMatch(/an agent is already running: pid \d+/);
+    await ping.firstSince(Date.now());
+    expect(await a.status()).toMatchObject({ pid, state: "running" });
+    await ping.stop();
+  });
+});
+
 describeFull([lab(), tool("ping")], "when both are killed", () => {
   it.each(STEPS)("before `%s` has arrived, the next start forwards", async (step) => {
     const { a, ping } = await start();

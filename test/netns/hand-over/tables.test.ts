@@ -49,21 +49,22 @@ describeWith([lab(), tool("ping"), tool("bridge")], "a VXLAN device that learns,
     expect(await watching.end()).toBeLessThanOrEqual(2);
 
     const after = await seen();
-    expect(after.rows).toEqual(before.rows);
+    const permanent = (rows: readonly string[]) => rows.filter((row) => row.includes("permanent"));
+    expect(permanent(after.rows)).toEqual(permanent(before.rows));
+    // What hosts say by themselves meanwhile is learned, too.
+    expect(after.rows).toEqual(expect.arrayContaining(before.rows));
     expect(after.neighbours).toEqual(before.neighbours);
-    expect(after.whys).toEqual(before.whys);
-    for (const [mac, { age, idle }] of Object.entries(before.ages)) {
+    expect(after.whys).toEqual(expect.arrayContaining(before.whys));
+    for (const [mac, { age }] of Object.entries(before.ages))
       expect(after.ages[mac]!.age).toBeGreaterThanOrEqual(age);
-      expect(after.ages[mac]!.idle).toBeGreaterThanOrEqual(idle - 1); // stations may say something by themselves
-    }
-    expect(Math.min(...Object.values(after.ages).map(({ age }) => age))).toBeGreaterThanOrEqual(2);
+    expect(after.ages[k.mac]!.age).toBeGreaterThanOrEqual(2);
     for (const [i, later] of snapshots.slice(1).entries())
       expect(backwards(snapshots[i]!, later)).toEqual([]);
     expect(snapshots.length).toBeGreaterThan(5);
 
     // By hand is by hand also for the new one: a comparison leaves it alone.
     expect(await client.reconcile()).toBe(0);
-    expect((await seen()).rows).toEqual(before.rows);
+    expect(permanent((await seen()).rows)).toEqual(permanent(before.rows));
     expect(await ping(p, `10.9.0.${k.number}`)).toBe(3);
     // It still learns: what has moved moves.
     expect((await bridged.learned())[l.mac]?.dst).toBe(l.address);
