@@ -147,13 +147,13 @@ export class Agent {
       // As after a reload: what the configuration asks for and cannot be had now is no reason to end.
       const placed = this.#serial.run(() => this.#forwardings.putInPlace());
       await placed.catch(({ message }: Error) => this.#log.error(`not all of it is in place: ${message}`));
-      this.#health = await atLast(() => this.#serveHealth(), this.#log);
     }
     this.#started = true;
     await this.#listenForSuccessor(taking?.listeners.takeOver ?? null);
     void this.#probeOnce();
     this.#timer = setInterval(() => void this.#serial.run(() => this.#keep()), RECONCILE_EVERY);
     this.#monitor = this.#watchHost();
+    if (taking !== null) this.#health = await atLast(() => this.#serveHealth(), this.#log);
   }
 
   /** @param listener what listens for it already */
