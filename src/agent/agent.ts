@@ -46,8 +46,8 @@ export interface Loaded {
 export class Agent {
   /** Resolves when the agent can go on no longer. */
   readonly failed: Promise<Error>;
-  /** Resolves when another agent has taken over: this one has closed everything by then, and is to end. */
-  readonly replaced: Promise<void>;
+  /** Resolves with the pid of an agent that has taken over: this one has closed everything by then, and is to end. */
+  readonly replaced: Promise<number>;
   readonly #log: Log;
   readonly #load: () => Loaded;
   readonly #cluster: ClusterView | null;
@@ -71,7 +71,7 @@ export class Agent {
   #timer: NodeJS.Timeout | undefined;
   #monitor: HostMonitor | undefined;
   #giver: OpenGiver | undefined;
-  #isReplaced: () => void = () => {};
+  #isReplaced: (pid: number) => void = () => {};
 
   private constructor(configs: Loaded["configs"], load: () => Loaded, log: Log, cluster: ClusterView | null) {
     this.#configs = configs;
@@ -178,7 +178,7 @@ export class Agent {
     this.#giver?.leave();
     void this.#api?.leave();
     await this.#forwardings.close().catch((error: Error) => this.#log.error(error.message));
-    this.#isReplaced();
+    this.#isReplaced(pid);
   }
 
   async #serveHealth(): Promise<HealthServer | undefined> {

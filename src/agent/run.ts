@@ -52,8 +52,9 @@ export async function runAgent({ file, takeOver = false, ...sources }: RunOption
     const end = await Promise.race([stopped, agent.failed, agent.replaced]);
     ending = true; // a SIGHUP from now on is too late, and still no reason to die of it
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else if (end !== undefined) log.error(end.message, fieldsOf(end));
-    service?.stopping();
+    else if (typeof end !== "number") log.error(end.message, fieldsOf(end));
+    if (typeof end === "number") service?.replaced(end);
+    else service?.stopping();
     await agent.stop();
     return end instanceof Error ? 1 : 0;
   } finally {

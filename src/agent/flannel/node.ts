@@ -41,7 +41,7 @@ export class FlannelNode implements ClusterView {
   /** Resolves when the node can go on no longer. */
   readonly failed: Promise<Error>;
   /** Resolves when another process has taken this node over. */
-  readonly replaced: Promise<void>;
+  readonly replaced: Promise<number>;
   readonly #options: NodeOptions;
   readonly #setup: HostSetup;
   readonly #roster: Roster;
@@ -51,7 +51,7 @@ export class FlannelNode implements ClusterView {
   #ours: readonly Ours[];
   #agent: Agent | undefined;
   #fail: (error: Error) => void = () => {};
-  #isReplaced: () => void = () => {};
+  #isReplaced: (pid: number) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   /** Public IPs of the peers that are reached without the overlay. */
   #direct: ReadonlySet<string> = new Set();
@@ -137,7 +137,7 @@ export class FlannelNode implements ClusterView {
     await this.#hearOthers();
     await this.#findDirect();
     this.#agent = await Agent.start(() => this.#load(), log, this, takeOver);
-    void this.#agent.replaced.then(() => this.#isReplaced());
+    void this.#agent.replaced.then((pid) => this.#isReplaced(pid));
     this.#options.up(this.#agent.view);
     void this.#agent.failed.then((error) => this.#fail(error));
     await this.#setup.start();

@@ -76,8 +76,9 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
     // Whatever still waits for the store waits in vain from now on.
     interrupt.abort();
     if (typeof end === "string") log.info(`${end}: stopping`);
-    else if (end !== undefined) log.error(end.message, fieldsOf(end));
-    if (typeof end !== "string") service?.stopping();
+    else if (typeof end !== "number") log.error(end.message, fieldsOf(end));
+    if (typeof end === "number") service?.replaced(end);
+    else if (typeof end !== "string") service?.stopping();
     await node.stop();
     return end instanceof Error ? 1 : 0;
   } catch (error) {

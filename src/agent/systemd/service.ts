@@ -6,7 +6,7 @@
  *   from then   STATUS= in a sentence; WATCHDOG=1 twice in the time that systemd allows, as long as the threads that
  *               move packets answer: a process whose main thread alone is alive is restarted
  *   SIGHUP      RELOADING=1, and READY=1 when it is done
- *   end         STOPPING=1
+ *   end         STOPPING=1; where another process has taken over MAINPID= instead
  */
 import { loadShim } from "../../io/linux/shim.ts";
 import type { Log } from "../log.ts";
@@ -77,6 +77,13 @@ export class Service {
     this.#stopping = true;
     this.close();
     this.#notifier.say({ STOPPING: 1, STATUS: "is about to end" });
+  }
+
+  /** Another process is the service from now on. */
+  replaced(pid: number): void {
+    this.#stopping = true;
+    this.close();
+    this.#notifier.say({ MAINPID: pid });
   }
 
   /** Says nothing more. */

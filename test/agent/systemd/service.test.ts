@@ -92,3 +92,13 @@ it("that ends says so, and then nothing", async () => {
   expect(said.slice(-2)).toEqual(["STOPPING=1", "STATUS=is about to end"]);
   expect(said.filter((line) => /READY|WATCHDOG/.test(line))).toEqual([]);
 });
+
+it("that another process is from now on says which, and then nothing", async () => {
+  start(1000);
+  attach();
+  await after(1);
+  said.length = 0;
+  service.replaced(4712);
+  await after(60_000);
+  expect(said).toEqual(["MAINPID=4712"]);
+});
