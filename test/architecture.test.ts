@@ -98,10 +98,12 @@ describe("what the package needs", () => {
     Record<string, string>
   >;
 
-  it("has four dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
+  it("has six dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
     expect(Object.keys(manifest.dependencies!).sort()).toEqual([
+      "@bomb.sh/tab",
       "commander",
       "ip-num",
+      "nanotar",
       "node-gyp-build",
       "yaml",
     ]);

@@ -17,6 +17,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "show traffic, batch sizes and drops by reason",
     load: async () => (await import("./stats.ts")).statsCommand(),
   },
+  top: {
+    about: "show what the overlays do right now, again every second",
+    load: async () => (await import("./top.ts")).topCommand(),
+  },
   fdb: {
     about: "show or change the forwarding table",
     load: async () => (await import("./fdb.ts")).fdbCommand(),
