@@ -45,6 +45,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
+  report: {
+    about: "write an archive for a bug report, without secrets",
+    load: async () => (await import("./report.ts")).reportCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -9,9 +9,8 @@ import { CommandLine } from "./command.ts";
 
 const ROOT = process.getuid?.() === 0;
 const NOBODY = 65_534;
-const COMMANDS = "status stats top fdb neigh lease reconcile events capture agent vtep cleanup demo".split(
-  " ",
-);
+const COMMANDS =
+  "status stats top fdb neigh lease reconcile events report capture agent vtep cleanup demo".split(" ");
 
 let cli: CommandLine;
 
