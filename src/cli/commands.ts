@@ -79,6 +79,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "remove the device that a stopped agent left",
     load: async () => (await import("./cleanup.ts")).cleanupCommand(),
   },
+  complete: {
+    about: "print the script with which a shell completes commands",
+    load: async () => (await import("./complete.ts")).completeCommand(),
+  },
   demo: {
     about: "three nodes on this machine, joined by one overlay",
     load: async () => (await import("./demo.ts")).demoCommand(),

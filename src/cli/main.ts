@@ -51,6 +51,9 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     const flannelds = flanneldArguments(argv);
     if (flannelds !== null) return await runFlanneld(flannelds);
+    // A shell at a TAB: the words behind are somebody's who is still writing, and nothing for commander.
+    if (argv[0] === "complete" && argv[1] === "--")
+      return await (await import("./complete/words.ts")).completeWords(argv.slice(2));
     const args = normalize(argv);
     const named = args.slice(0, args[0] === "help" ? 2 : 1);
     await (await buildProgram(named, json)).parseAsync(args, { from: "user" });
