@@ -8,7 +8,7 @@ type Shell = (typeof SHELLS)[number];
 export function completeCommand(): Command {
   return new Command("complete")
     .description(
-      "Print the script with which a shell completes commands, options, and what the running agent knows.",
+      "Print the script with which a shell (bash, zsh or fish) completes commands, options, and what the running agent knows.",
     )
     .addArgument(new Argument("<shell>").choices(SHELLS))
     .addHelpText("after", EXAMPLES)
