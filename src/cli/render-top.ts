@@ -94,11 +94,12 @@ function flowCells({ packets, bits, batch }: Flow): string[] {
   return [short(packets), short(bits), batch === null ? "-" : batch.toFixed(batch < 99.95 ? 1 : 0)];
 }
 
-/** 1234567 → "1.23M": four to five columns, whatever the number. */
+/** 1234567 → "1.23M", 0.01 → "<0.1": four to five columns, whatever the number. */
 export function short(n: number): string {
   const units = ["", "k", "M", "G", "T"];
   let unit = 0;
   let value = n;
+  if (n > 0 && n < 0.05) return "<0.1";
   // 999.5 and above would print as 1000
   while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000;

@@ -29,8 +29,8 @@ export function topCommand(): Command {
   const command = new Command("top")
     .description(
       "Show what the overlays do right now, again every second: packets and bits in both directions, batch sizes, " +
-        "drops by reason, and the agent's CPU and memory. It fills a terminal until q or Ctrl-C; elsewhere it prints " +
-        "a block each time, and with -j a line of JSON. While no agent answers it says so, and waits.",
+        "drops by reason, and the agent's CPU and memory. It fills a terminal until q or Ctrl-C; elsewhere, and with -n, it " +
+        "prints a block each time, and with -j a line of JSON. While no agent answers it says so, and waits.",
     )
     .argument("[words...]")
     .usage("[options] [dev <name>]")
@@ -47,8 +47,11 @@ async function top(words: string[], options: TopOptions): Promise<void> {
   const poll = new Poll(clientFor(options), onlyOverlay(words, options.vni));
   const watch = new Watch(poll, await poll.sample());
   // Only now: an agent that is not there at all is told as by every other command.
-  const show = options.json !== true && canBeScreen(process.stdout, process.env) ? onScreen : asText;
-  await show(watch, delay, turns, options.json === true);
+  const forever = turns === Number.POSITIVE_INFINITY;
+  // Who wants a number of looks wants to keep them: a screen that is given back shows nothing of them.
+  if (forever && options.json !== true && canBeScreen(process.stdout, process.env))
+    await onScreen(watch, delay);
+  else await asText(watch, delay, turns, options.json === true);
 }
 
 /** The answers until now, and what comes of them. */
@@ -99,14 +102,14 @@ async function asText(watch: Watch, delay: number, turns: number, json: boolean)
   process.exitCode = watch.gone?.error.exitCode ?? EXIT.ok;
 }
 
-async function onScreen(watch: Watch, delay: number, turns: number): Promise<void> {
+async function onScreen(watch: Watch, delay: number): Promise<void> {
   const ended = new AbortController();
   const screen = new Screen(process.stdout, process.stdin, () => ended.abort());
   const end = new Promise<void>((resolve) => ended.signal.addEventListener("abort", () => resolve()));
   try {
     screen.open();
     screen.show(() => watch.lines());
-    for (let turn = 0; turn < turns && !ended.signal.aborted; turn++) {
+    while (!ended.signal.aborted) {
       await sleep(delay, undefined, { signal: ended.signal }).catch(() => {});
       if (!ended.signal.aborted) await Promise.race([watch.look(), end]);
       screen.show(() => watch.lines());

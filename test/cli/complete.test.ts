@@ -158,7 +158,7 @@ describeWith([tool("bash"), built()], "bash", () => {
       text += more;
     });
     terminal.stdin!.write("echo rea'd'y\n");
-    await vi.waitFor(() => expect(text).toContain("ready"), 10_000);
+    await vi.waitFor(() => expect(text).toContain("ready"), 25_000);
     terminal.stdin!.write("echo poplin; poplin reconc\t--dry\t--help; exit\n");
     await new Promise((resolve) => terminal.on("close", resolve));
     expect(text).toContain("Usage: poplin reconcile");

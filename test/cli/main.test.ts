@@ -10,7 +10,9 @@ import { CommandLine } from "./command.ts";
 const ROOT = process.getuid?.() === 0;
 const NOBODY = 65_534;
 const COMMANDS =
-  "status stats top fdb neigh lease reconcile events report capture agent vtep cleanup demo".split(" ");
+  "status stats top fdb neigh lease reconcile events report capture agent vtep cleanup complete demo".split(
+    " ",
+  );
 
 let cli: CommandLine;
 

@@ -87,7 +87,7 @@ it("while no agent answers it says why, and since when", () => {
 
 it.each([
   [0, "0"],
-  [0.04, "0.0"],
+  [0.04, "<0.1"],
   [3.7, "3.7"],
   [42, "42"],
   [999.4, "999"],

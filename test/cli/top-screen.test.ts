@@ -34,7 +34,7 @@ describeWith([tool("script"), tool("stty"), built()], "on a terminal", () => {
 
   /** Waits for words, of which only those behind `from` count. */
   const says = (words: string, from = 0) =>
-    vi.waitFor(() => expect(text.slice(from)).toContain(words), 10_000);
+    vi.waitFor(() => expect(text.slice(from)).toContain(words), 25_000);
 
   /** The process of top: the shell's child. */
   async function pid(): Promise<number> {
@@ -103,11 +103,18 @@ describeWith([tool("script"), tool("stty"), built()], "on a terminal", () => {
     await says("flannel.1");
     const tty = readlinkSync(`/proc/${await pid()}/fd/1`);
     const rows = () => text.split("\u001b[H").at(-2)!.split("\r\n").length;
-    await vi.waitFor(() => expect(rows()).toBeGreaterThan(5), 10_000);
+    await vi.waitFor(() => expect(rows()).toBeGreaterThan(5), 25_000);
     execFileSync("stty", ["-F", tty, "rows", "5", "cols", "100"]);
-    await vi.waitFor(() => expect(rows()).toBeLessThanOrEqual(5), 10_000);
+    await vi.waitFor(() => expect(rows()).toBeLessThanOrEqual(5), 25_000);
     shell.stdin!.write("q");
     await once(shell, "close");
+  });
+
+  it("a number of looks is blocks that stay", async () => {
+    start({}, "-n 1");
+    await once(shell, "close");
+    expect(text).toContain("flannel.1");
+    expect(text).not.toContain(ENTER);
   });
 
   it("colour is left out for who does not want it; a dumb terminal gets blocks", async () => {

@@ -1,5 +1,7 @@
 /** `poplin top` and `poplin report` over an agent that carries packets, in a network namespace of its own. */
+import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { gunzipSync } from "node:zlib";
 import { parseTar } from "nanotar";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -31,19 +33,19 @@ describeWith([lab(), tool("iperf3"), tool("nsenter"), tool("ethtool")], "a node 
   it("top: what the agent counts is what is shown, per second", async () => {
     const peer = cluster.node("node-k");
     const before = await node.client.stats();
-    const sending = iperf(node.pod, peer.pod, podAddress(peer.plan).v4, ["-t", "2"]);
     // From here, not from the node: pids are those of the machine.
-    const { code, stdout } = await cli.poplin(`top -j -d 0.3 -n 6 --socket ${node.socket}`);
-    await sending;
-    expect(code).toBe(0);
-    const turns = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const top = cli.start(["top", "-j", "-d", "0.3", "--socket", node.socket]);
+    const lines: string[] = [];
+    const reader = createInterface(top.stdout!).on("line", (line) => lines.push(line));
+    await once(reader, "line");
+    await iperf(node.pod, peer.pod, podAddress(peer.plan).v4, ["-t", "1"]);
+    await once(reader, "line");
+    top.kill();
+    const turns = lines.map((line) => JSON.parse(line));
     const sent = turns.reduce((sum, { rates }) => sum + rates.total.tx.bits * rates.seconds, 0) / 8;
     const all = (await node.client.stats()).txBytes - before.txBytes;
-    expect(sent).toBeGreaterThan(0);
-    expect(sent).toBeLessThanOrEqual(all);
+    expect(sent).toBeGreaterThan(all / 2);
+    expect(sent).toBeLessThanOrEqual(all + 1);
     const busiest = turns.find(({ rates }) => rates.total.tx.packets > 1000)!;
     expect(busiest.rates.devices).toMatchObject([{ dev: "flannel.1", vni: 1, fdb: 1 }]);
     expect(busiest.rates.total.tx.batch).toBeGreaterThan(1);

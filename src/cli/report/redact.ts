@@ -29,7 +29,8 @@ const PATTERNS: readonly (readonly [kind: string, pattern: RegExp])[] = [
     /(?<before>-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?<after>-----END [A-Z ]*PRIVATE KEY-----)/g,
   ],
   ["user and password of a URL", /(?<before>\b[a-z][a-z0-9+.-]*:\/\/)[^\s/"'@]*(?::[^\s/"']*)?(?=@)/gi],
-  ["authorization", /(?<before>\b(?:bearer|basic)\s+)(?!\[redacted)[\w.~+/=-]{8,}/gi],
+  ["authorization", /(?<before>\bauthorization["']?\s*[:=]\s*["']?\w+\s+)(?!\[redacted)[\w.~+/=-]+/gi],
+  ["authorization", /(?<before>\bbearer\s+)(?!\[redacted)[\w.~+/=-]{16,}/gi],
   ["token (JWT)", /\beyJ[\w-]+\.[\w-]+(?:\.[\w-]+)?/g],
   [
     "named as a secret",

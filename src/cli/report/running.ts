@@ -23,12 +23,16 @@ export interface Running {
   readonly log: string | null;
 }
 
-/** @throws Error where /proc does not show that process to us */
+/** @throws Error where /proc does not show that process to us, or another one has that pid here */
 export function readRunning(pid: number): Running {
   const list = (name: string): string[] =>
     readFileSync(`/proc/${pid}/${name}`, "utf8")
       .split("\0")
       .filter((one) => one !== "");
+  const words = list("cmdline");
+  // The agent's own namespace of pids may be another: then this is a stranger, and its secrets are none of ours.
+  if (commandAt(words) < 0)
+    throw new Error(`process ${pid} is no agent here: it may run in a container of its own`);
   const env = list("environ").map((one): [string, string] => {
     const [name, ...value] = one.split("=");
     return [name!, value.join("=")];
@@ -37,7 +41,7 @@ export function readRunning(pid: number): Running {
   const log = readlinkSync(`/proc/${pid}/fd/2`);
   return {
     pid,
-    words: list("cmdline"),
+    words,
     env: Object.fromEntries(env),
     elsewhere: network(pid) !== network("self"),
     unit: /\/([^/\n]+\.service)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? null,
@@ -53,13 +57,17 @@ export interface Started {
 
 /** @returns how an agent was started; "agent", with no flags, where no command of poplin's is among the words */
 export function startedAs(words: readonly string[]): Started {
-  const at = words.findIndex((word) => word === "agent" || word === "vtep" || /(^|\/)flanneld$/.test(word));
+  const at = commandAt(words);
   if (at < 0) return { profile: "agent", args: [] };
   const command = words[at];
   return {
     profile: command === "agent" || command === "vtep" ? command : "flannel",
     args: words.slice(at + 1),
   };
+}
+
+function commandAt(words: readonly string[]): number {
+  return words.findIndex((word) => word === "agent" || word === "vtep" || /(^|\/)flanneld$/.test(word));
 }
 
 /** What an agent that was started so makes its configuration of. */

@@ -40,6 +40,8 @@ it.each([
   ["http://root:hunter2@10.0.0.5:2379", "hunter2"],
   ["http://root:hun@ter2@10.0.0.5:2379", "hun"],
   ["Authorization: Bearer abc.def-123456", "abc.def"],
+  ['{"authorization":"Basic cm9vdDpodW50ZXIy"}', "cm9vdDp"],
+  ["said: bearer abc.def-1234567890", "abc.def"],
   ["eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlIn0.c2lnbmF0dXJl", "eyJpc3M"],
   ["-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----", "MHcCAQEE"],
 ])("by its looks: %s", (text, secret) => {
@@ -52,6 +54,7 @@ it.each([
   "flannel.1 00:00:00:00:00:00 dst 172.19.0.3 via eth0 self permanent",
   "--etcd-endpoints http://10.0.0.5:2379,http://10.0.0.6:2379 --etcd-username root",
   "drop PKT_TOO_BIG 17",
+  "basic information, the bearer certificates",
   "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
   "see https://nodejs.org/api/net.html for key and password",
 ])("what is none stays: %s", (text) => {
