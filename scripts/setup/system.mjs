@@ -36,13 +36,15 @@ const LAB = ["iproute2", "iputils-ping", "iperf3"];
 const TEST = ["ethtool", "tcpdump", "tshark", "iptables", "nftables", "openssl", "faketime"];
 /** Whose completion is tested. */
 const SHELLS = ["zsh", "fish"];
+/** What manual pages are read with. */
+const MANUAL = ["groff", "man-db"];
 const BY_PURPOSE = {
   demo: LAB,
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.
   bench: [...LAB, "ethtool"],
   test: [...LAB, ...TEST],
   // etcd's package starts a service: nothing for somebody's machine. Of systemd its analysers are wanted.
-  ci: [...LAB, ...TEST, "strace", "systemd", ...SHELLS, "groff", "man-db", "etcd-server", "etcd-client"],
+  ci: [...LAB, ...TEST, ...SHELLS, ...MANUAL, "strace", "systemd", "etcd-server", "etcd-client"],
 };
 
 /** Whether the compiler and headers that optional dependencies want are there: when that changes, they get another try. */

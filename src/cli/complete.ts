@@ -1,4 +1,4 @@
-/** `poplin complete`: prints the script that has a shell complete poplin's commands. What a TAB asks is `complete/words.ts`'s. */
+/** `poplin complete`: the script that has a shell complete poplin's commands. `complete/words.ts` answers a TAB. */
 import { Argument, Command } from "commander";
 import { bashScript } from "./complete/bash.ts";
 
@@ -8,7 +8,8 @@ type Shell = (typeof SHELLS)[number];
 export function completeCommand(): Command {
   return new Command("complete")
     .description(
-      "Print the script with which a shell (bash, zsh or fish) completes commands, options, and what the running agent knows.",
+      "Print the script with which a shell (bash, zsh or fish) completes commands, options, and what the running " +
+        "agent knows.",
     )
     .addArgument(new Argument("<shell>").choices(SHELLS))
     .addHelpText("after", EXAMPLES)

@@ -1,4 +1,4 @@
-/** `poplin top` as text, for 80 columns: who runs, what each overlay moves and drops per second, and how it came to it. */
+/** `poplin top` as text, for 80 columns: who runs, what each overlay moves and drops per second. */
 import { DROP_REASONS } from "../dataplane/drops.ts";
 import { bytes, count, duration, hang, paint, type Style, table } from "./output.ts";
 import { dropRate, type Flow, type Rates, type Sample } from "./top-rates.ts";

@@ -26,8 +26,8 @@ interface ReportOptions extends ClientOptions {
 export function reportCommand(): Command {
   const command = new Command("report")
     .description(
-      "Write an archive for a bug report: versions, what the agent says, its configuration, and what the kernel says of " +
-        "links, routes, neighbours, firewall and settings. Passwords, tokens and keys are taken out; its index.md says " +
+      "Write an archive for a bug report: versions, what the agent says, its configuration, and what the kernel says " +
+        "of links, routes, neighbours, firewall and settings. Passwords, tokens and keys are taken out; its index.md says " +
         "what is in it. It works without a running agent, and as root has more. Nothing is sent or changed.",
     )
     .option("-o, --output <file>", "where to (default: poplin-report-TIME.tar.gz, here)")
@@ -58,7 +58,8 @@ async function report(options: ReportOptions): Promise<void> {
   write(file, bytes);
   const missing = items.filter(({ reason }) => reason !== null);
   if (options.json) return printJson({ file, bytes: bytes.length, items });
-  const has = `${file} has ${plural(items.length - missing.length, "item")}; ${missing.length} could not be had, and its index.md says why.`;
+  const had = plural(items.length - missing.length, "item");
+  const has = `${file} has ${had}; ${missing.length} could not be had, and its index.md says why.`;
   const { width } = stdoutStyle();
   print([
     ...wrap(has, width),

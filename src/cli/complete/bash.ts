@@ -1,7 +1,7 @@
 /**
  * The script for bash. The package has one, too; ours needs no bash-completion, which bash alone does not bring, runs
- * nothing of what stands on the line (`$(…)` in a word is text), and knows that bash ends words at colons, of which MACs
- * and IPv6 addresses are full.
+ * nothing of what stands on the line (`$(…)` in a word is text), and knows that bash ends words at colons, of which
+ * MACs and IPv6 addresses are full.
  */
 
 /** @returns what bash is to read, for a command of that name */

@@ -1,8 +1,8 @@
 /**
  * Gives every address another one, the same each time. Addresses that share a prefix share one of the same length
- * afterwards, as in Crypto-PAn: whether a bit is turned depends on the bits before it and on a key that nobody keeps. So
- * subnets stay subnets, and what is wrong with a route can still be seen. What an address is for stays, too: private,
- * link-local and multicast ones stay such, and those that name nobody (loopback, masks) stay what they are.
+ * afterwards, as in Crypto-PAn: whether a bit is turned depends on the bits before it and on a key that nobody keeps.
+ * So subnets stay subnets, and what is wrong with a route can still be seen. What an address is for stays, too:
+ * private, link-local and multicast ones stay such, and those that name nobody (loopback, masks) stay what they are.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";

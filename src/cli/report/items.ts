@@ -1,4 +1,4 @@
-/** What is in a report, item by item: a file, what it is, and how it is had. What cannot be had is a line in the index. */
+/** What is in a report: files, what each is, and how it is had. What cannot be had is a line in the index. */
 import { arch, version as kernelVersion, release } from "node:os";
 import { loadConfig } from "../../agent/config/load.ts";
 import { ConfigError, formatProblem } from "../../agent/config/problems.ts";
@@ -91,8 +91,10 @@ const TOLD = /^(POPLIN|FLANNELD|NODE|POD|KUBERNETES|UV)_|^(PATH|LANG|LC_ALL|TZ|I
 
 function processText({ pid, words, env, elsewhere, unit, log }: Running): string {
   const names = Object.keys(env).sort();
+  const network = elsewhere ? "another than that of who made this report" : "that of who made this report";
   return [
-    `pid ${pid}, unit ${unit ?? "none"}, log ${log ?? "not a file"}${elsewhere ? ", in another network namespace than who made this report" : ""}`,
+    `pid ${pid}, unit ${unit ?? "none"}, log ${log ?? "not a file"}`,
+    `network namespace: ${network}`,
     `command line: ${words.join(" ")}`,
     "",
     "environment:",

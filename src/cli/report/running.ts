@@ -1,4 +1,4 @@
-/** The agent as a process: how it was started, with what around it, and what of that is secret. From /proc and files. */
+/** The agent as a process: how it was started, in which environment, and what of that is secret. From /proc. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { Command } from "commander";
 import { parse } from "yaml";
