@@ -113,8 +113,10 @@ describe("what the package needs", () => {
 
   it("has six dependencies, and optional ones: two bound to a Node ABI, etcd's protocol, kubeconfigs", () => {
     expect(Object.keys(manifest.dependencies!).sort()).toEqual([
+      "@bomb.sh/tab",
       "commander",
       "ip-num",
+      "nanotar",
       "node-gyp-build",
       "pino",
       "prom-client",

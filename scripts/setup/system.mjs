@@ -33,6 +33,10 @@ const PACKAGES = {
   "libc6-dev-arm64-cross": () => existsSync("/usr/aarch64-linux-gnu/include/stdio.h"),
   // Not in PATH: container runtimes know where.
   "containernetworking-plugins": () => existsSync("/usr/lib/cni/bridge"),
+  zsh: program("zsh"),
+  fish: program("fish"),
+  groff: program("groff"),
+  "man-db": program("man"),
   "etcd-server": program("etcd"),
   "etcd-client": program("etcdctl"),
   // promtool comes with it: 19 MB to load, 96 MB on disk.
@@ -53,6 +57,10 @@ const TEST = [
   // What the study looks at a node with.
   ...["bridge-utils", "conntrack", "net-tools", "procps"],
 ];
+/** Whose completion is tested. */
+const SHELLS = ["zsh", "fish"];
+/** What manual pages are read with. */
+const MANUAL = ["groff", "man-db"];
 const BY_PURPOSE = {
   demo: LAB,
   // What other tunnels need, the bench names when they are missing: their packages start services of their own.
@@ -61,7 +69,7 @@ const BY_PURPOSE = {
   // The packages of etcd and Prometheus start services: nothing for somebody's machine. Of systemd its analysers are wanted.
   ci: [
     ...LAB,
-    ...TEST,
+    ...[...TEST, ...SHELLS, ...MANUAL],
     ...["strace", "systemd", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     ...["etcd-server", "etcd-client", "prometheus"],
   ],

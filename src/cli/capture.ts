@@ -54,7 +54,7 @@ export function captureCommand(): Command {
         "  poplin capture -c 10\n" +
         "  poplin capture -i eth0 -w underlay.pcapng\n" +
         "  poplin capture -w - | wireshark -k -i -\n" +
-        "\nThe times are those at which packets reach poplin; libpcap's own are not handed on.\n",
+        "\nThe times are those at which packets reach poplin; libpcap's own are not\nhanded on.\n",
     );
   return withSocket(command).action(capture);
 }

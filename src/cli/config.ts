@@ -37,7 +37,7 @@ export function configCommand(): Command {
 }
 
 /** What `poplin agent` takes, and whose defaults count. */
-function withSources(command: Command): Command {
+export function withSources(command: Command): Command {
   withJson(command)
     .option("-c, --config <FILE>", "Configuration file (YAML or JSON).")
     .option("--profile <COMMAND>", `whose defaults count: ${Object.keys(PROFILES).join(", ")}`, "agent");

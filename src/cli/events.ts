@@ -18,7 +18,8 @@ export function eventsCommand(): Command {
 const EXAMPLE = `
 Example:
   poplin events | while read -r type address rest; do
-    [ "$type" = l3miss ] && poplin neigh replace "$address" lladdr "$(look_up "$address")"
+    [ "$type" = l3miss ] || continue
+    poplin neigh replace "$address" lladdr "$(look_up "$address")"
   done`;
 
 async function follow(options: ClientOptions): Promise<void> {

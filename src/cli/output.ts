@@ -20,7 +20,8 @@ interface Terminal {
 /** Colour only for a terminal, and not for who set NO_COLOR (https://no-color.org) or has a dumb one. */
 export function styleOf(stream: Terminal, env: NodeJS.ProcessEnv): Style {
   const color = stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
-  return { width: Math.max(40, stream.columns ?? DEFAULT_WIDTH), color };
+  // A terminal that nobody has told its size has 0 columns.
+  return { width: Math.max(40, stream.columns || DEFAULT_WIDTH), color };
 }
 
 const ESCAPE = "\u001b";

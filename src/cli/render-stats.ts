@@ -1,6 +1,11 @@
 /** `poplin stats` as text: traffic by direction, how well it came in batches, and every drop with its meaning. */
 import type { StatsAnswer } from "../agent/api/answers.ts";
-import { COUNTER_NAMES, type CounterName, type Direction } from "../dataplane/counters.ts";
+import {
+  COUNTER_NAMES,
+  type CounterName,
+  type CounterSnapshot,
+  type Direction,
+} from "../dataplane/counters.ts";
 import { DROP_REASONS, DROPS } from "../dataplane/drops.ts";
 import { bytes, count, hang, paint, type Style, table } from "./output.ts";
 
@@ -14,22 +19,13 @@ export function renderStats(stats: StatsAnswer, style: Style): string[] {
 }
 
 function traffic(stats: StatsAnswer, style: Style): string[] {
+  const { tx, rx } = framesPerBatch(stats);
+  const batchSizes = [tx, rx].map((n) => (n === null ? "-" : n.toFixed(1)));
   const rows = [
     ["frames", count(stats.txFrames), count(stats.rxFrames)],
     ["bytes", bytes(stats.txBytes), bytes(stats.rxBytes)],
     ["batches", count(stats.txBatches), count(stats.rxBatches)],
-    [
-      "frames per batch",
-      // Out: frames read from the TAP, those dropped or answered among them. In: datagrams received.
-      perBatch(
-        stats.txFrames +
-          stats.txProxied +
-          sum(Object.values(stats.drops.tx)) -
-          (stats.drops.tx.FULL_RING ?? 0),
-        stats.txBatches,
-      ),
-      perBatch(stats.rxDatagrams, stats.rxBatches),
-    ],
+    ["frames per batch", ...batchSizes],
     ["waits for room", count(stats.txBackpressure), count(stats.rxBackpressure)],
     ["dropped", count(sum(Object.values(stats.drops.tx))), count(sum(Object.values(stats.drops.rx)))],
   ];
@@ -41,8 +37,17 @@ function traffic(stats: StatsAnswer, style: Style): string[] {
   return table(columns, rows, style);
 }
 
-function perBatch(frames: number, batches: number): string {
-  return batches === 0 ? "-" : (frames / batches).toFixed(1);
+/**
+ * Out: frames read from the TAP per read, those dropped or answered among them. In: datagrams per receive.
+ * @returns null where nothing was read
+ */
+export function framesPerBatch(stats: CounterSnapshot): Record<Direction, number | null> {
+  const dropped = sum(Object.values(stats.drops.tx)) - (stats.drops.tx.FULL_RING ?? 0);
+  const read = stats.txFrames + stats.txProxied + dropped;
+  return {
+    tx: stats.txBatches === 0 ? null : read / stats.txBatches,
+    rx: stats.rxBatches === 0 ? null : stats.rxDatagrams / stats.rxBatches,
+  };
 }
 
 /** Counters that mean something only where they are not zero. */

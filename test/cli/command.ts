@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startApiServer } from "../../src/agent/api/server.ts";
+import { type ApiServer, startApiServer } from "../../src/agent/api/server.ts";
 import { type Output, outputOf } from "../../src/host/output.ts";
 import { FakeAgent } from "../agent/api/fake-agent.ts";
 
@@ -28,10 +28,15 @@ export class CommandLine {
   readonly socket = join(this.folder, "agent.sock");
   readonly agent = new FakeAgent();
   readonly #cleanups: (() => unknown)[] = [];
+  #server: ApiServer | null = null;
 
   async startAgent(): Promise<void> {
-    const server = await startApiServer({ path: this.socket, view: this.agent });
-    this.atEnd(() => server.close());
+    this.#server = await startApiServer({ path: this.socket, view: this.agent });
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#server?.close();
+    this.#server = null;
   }
 
   start(args: readonly string[], { env = {}, via = [] }: RunOptions = {}): ChildProcess {
@@ -62,6 +67,7 @@ export class CommandLine {
 
   async close(): Promise<void> {
     for (const cleanup of this.#cleanups) await cleanup();
+    await this.stopAgent();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

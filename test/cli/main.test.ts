@@ -9,9 +9,10 @@ import { CommandLine } from "./command.ts";
 
 const ROOT = process.getuid?.() === 0;
 const NOBODY = 65_534;
-const COMMANDS = "status stats fdb neigh lease reconcile events capture agent vtep cleanup demo lab".split(
-  " ",
-);
+const COMMANDS =
+  "status stats top fdb neigh lease reconcile privileges doctor ping log-level events report capture agent vtep config cleanup complete demo lab".split(
+    " ",
+  );
 
 let cli: CommandLine;
 

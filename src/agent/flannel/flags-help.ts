@@ -35,13 +35,18 @@ export function flagsHelp(): string {
   return `${lines.join("\n")}\n`;
 }
 
-function linesOf(flag: FlanneldFlag): string[] {
-  const { value, about, fallback } = FLANNELD_FLAGS[flag] as FlagRow<unknown>;
-  const left = `  ${flag.length === 1 ? "-" : "--"}${flag}${value === undefined ? "" : ` ${value}`}`;
+/** @returns what a flag is for, with its default where that says something */
+export function aboutFlag(flag: FlanneldFlag): string {
+  const { about, fallback } = FLANNELD_FLAGS[flag] as FlagRow<unknown>;
   // That something is off, empty or left to poplin goes without saying.
   const silent = !fallback || Array.isArray(fallback);
-  const text = silent ? about : `${about} (default: ${fallback})`;
-  const right = wrap(text, WIDTH - COLUMN).map((line) => " ".repeat(COLUMN) + line);
+  return silent ? about : `${about} (default: ${fallback})`;
+}
+
+function linesOf(flag: FlanneldFlag): string[] {
+  const { value } = FLANNELD_FLAGS[flag] as FlagRow<unknown>;
+  const left = `  ${flag.length === 1 ? "-" : "--"}${flag}${value === undefined ? "" : ` ${value}`}`;
+  const right = wrap(aboutFlag(flag), WIDTH - COLUMN).map((line) => " ".repeat(COLUMN) + line);
   if (left.length + 2 > COLUMN) return [left, ...right];
   return [left.padEnd(COLUMN) + right[0]!.trimStart(), ...right.slice(1)];
 }

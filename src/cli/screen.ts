@@ -1,0 +1,85 @@
+/**
+ * The whole terminal for a command that shows one picture again and again: on the alternate screen, which leaves what
+ * stood there before. It is given back in every end but SIGKILL.
+ */
+import type { ReadStream, WriteStream } from "node:tty";
+
+const ESC = "\u001b";
+/** Alternate screen, cursor off, long lines are cut and not broken (xterm's control sequences). */
+const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[?7l`;
+const LEAVE = `${ESC}[?7h${ESC}[?25h${ESC}[?1049l`;
+const HOME = `${ESC}[H`;
+const CLEAR_LINE = `${ESC}[K`;
+const CLEAR_BELOW = `${ESC}[J`;
+/** Rows of a terminal that nobody has told its size. */
+const DEFAULT_ROWS = 24;
+
+/** q, Q, Ctrl-C, Ctrl-D: with raw input the terminal makes no signal of a key. */
+const ENDS = new Set(["q", "Q", "\u0003", "\u0004"]);
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Whether a picture can be shown there. */
+export function canBeScreen(stream: Partial<WriteStream>, env: NodeJS.ProcessEnv): boolean {
+  return stream.isTTY === true && env.TERM !== "dumb" && (env.TERM ?? "") !== "";
+}
+
+export class Screen {
+  readonly #out: WriteStream;
+  readonly #keys: ReadStream;
+  readonly #end: () => void;
+  #lines: () => readonly string[] = () => [];
+  #open = false;
+
+  /** @param end called when somebody wants it to end: a key, a signal, a terminal that is gone */
+  constructor(out: WriteStream, keys: ReadStream, end: () => void) {
+    this.#out = out;
+    this.#keys = keys;
+    this.#end = end;
+  }
+
+  open(): void {
+    this.#open = true;
+    process.on("exit", this.#restore);
+    for (const signal of SIGNALS) process.on(signal, this.#end);
+    this.#out.on("resize", this.#draw);
+    this.#out.on("error", this.#end);
+    if (this.#keys.isTTY) {
+      this.#keys.setRawMode(true);
+      this.#keys.setEncoding("utf8").on("data", this.#key).on("error", this.#end).on("end", this.#end);
+    }
+    this.#out.write(ENTER);
+  }
+
+  /** Shows lines from now on; they are asked for again when the terminal gets another size. */
+  show(lines: () => readonly string[]): void {
+    this.#lines = lines;
+    this.#draw();
+  }
+
+  /** Gives the terminal back. Safe to call at any time, and more than once. */
+  close(): void {
+    this.#restore();
+    process.off("exit", this.#restore);
+    for (const signal of SIGNALS) process.off(signal, this.#end);
+    this.#out.off("resize", this.#draw);
+    this.#keys.off("data", this.#key);
+    this.#keys.pause();
+  }
+
+  readonly #restore = (): void => {
+    if (!this.#open) return;
+    this.#open = false;
+    if (this.#keys.isTTY) this.#keys.setRawMode(false);
+    this.#out.write(LEAVE);
+  };
+
+  readonly #key = (text: unknown): void => {
+    if ([...String(text)].some((key) => ENDS.has(key))) this.#end();
+  };
+
+  readonly #draw = (): void => {
+    if (!this.#open) return;
+    const lines = this.#lines().slice(0, Math.max(1, (this.#out.rows || DEFAULT_ROWS) - 1));
+    this.#out.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}\r\n`).join("") + CLEAR_BELOW);
+  };
+}

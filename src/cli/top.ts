@@ -1,0 +1,146 @@
+/** `poplin top`: what the overlays of the running agent do right now, again every second. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command } from "commander";
+import { ApiClientError } from "../agent/api/client.ts";
+import {
+  type ClientOptions,
+  clientFor,
+  print,
+  stdoutStyle,
+  withJson,
+  withSocket,
+  withVni,
+} from "./client.ts";
+import { CliError, EXIT, errorJson } from "./errors.ts";
+import { onlyOverlay } from "./overlay-words.ts";
+import { goneLines, MOST_REMEMBERED, topLines } from "./render-top.ts";
+import { canBeScreen, Screen } from "./screen.ts";
+import { ratesJson } from "./top-json.ts";
+import { Poll } from "./top-poll.ts";
+import { type Rates, ratesBetween, type Sample } from "./top-rates.ts";
+
+interface TopOptions extends ClientOptions {
+  readonly delay: string;
+  readonly count?: string;
+  readonly once?: boolean;
+}
+
+export function topCommand(): Command {
+  const command = new Command("top")
+    .description(
+      "Show what the overlays do right now, again every second: packets and bits in both directions, batch sizes, " +
+        "drops by reason, and the agent's CPU and memory. It fills a terminal until q or Ctrl-C; elsewhere, and with -n, it " +
+        "prints a block each time, and with -j a line of JSON. While no agent answers it says so, and waits.",
+    )
+    .argument("[words...]")
+    .usage("[options] [dev <name>]")
+    .option("-d, --delay <seconds>", "between two looks, 0.1 to 3600", "1")
+    .option("-n, --count <number>", "end after so many")
+    .option("--once", "the same as -n 1");
+  withVni(withJson(withSocket(command))).action(top);
+  return command;
+}
+
+async function top(words: string[], options: TopOptions): Promise<void> {
+  const delay = number("--delay", options.delay, 0.1, 3600) * 1000;
+  const turns = options.once ? 1 : options.count === undefined ? Infinity : whole("--count", options.count);
+  const poll = new Poll(clientFor(options), onlyOverlay(words, options.vni));
+  const watch = new Watch(poll, await poll.sample());
+  // Only now: an agent that is not there at all is told as by every other command.
+  const forever = turns === Number.POSITIVE_INFINITY;
+  // Who wants a number of looks wants to keep them: a screen that is given back shows nothing of them.
+  if (forever && options.json !== true && canBeScreen(process.stdout, process.env))
+    await onScreen(watch, delay);
+  else await asText(watch, delay, turns, options.json === true);
+}
+
+/** The answers until now, and what comes of them. */
+class Watch {
+  readonly #poll: Poll;
+  sample: Sample;
+  history: Rates[] = [];
+  /** Null where there is nothing to compare with. */
+  rates: Rates | null = null;
+  /** Why the agent does not answer, and since when; null when it does. */
+  gone: { readonly error: ApiClientError; readonly since: string } | null = null;
+
+  constructor(poll: Poll, first: Sample) {
+    this.#poll = poll;
+    this.sample = first;
+  }
+
+  /** Asks once. @throws CliError when there is no such overlay any more */
+  async look(): Promise<void> {
+    try {
+      const sample = await this.#poll.sample();
+      this.rates = ratesBetween(this.sample, sample);
+      // Another agent: what was remembered is not its own.
+      if (this.rates === null) this.history = [];
+      else this.history = [...this.history, this.rates].slice(-MOST_REMEMBERED);
+      this.sample = sample;
+      this.gone = null;
+    } catch (error) {
+      if (!(error instanceof ApiClientError)) throw error;
+      this.gone = { error, since: this.gone?.since ?? clock() };
+    }
+  }
+
+  lines(): string[] {
+    const style = stdoutStyle();
+    if (this.gone !== null) return goneLines(this.gone.error.message, clock(), this.gone.since, style);
+    return topLines(this, clock(), style);
+  }
+}
+
+async function asText(watch: Watch, delay: number, turns: number, json: boolean): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
+    await sleep(delay);
+    await watch.look();
+    if (json) print([JSON.stringify(watch.gone === null ? ratesJson(watch) : errorJson(watch.gone.error))]);
+    else print([...(turn === 0 ? [] : [""]), ...watch.lines()]);
+  }
+  process.exitCode = watch.gone?.error.exitCode ?? EXIT.ok;
+}
+
+async function onScreen(watch: Watch, delay: number): Promise<void> {
+  const ended = new AbortController();
+  const screen = new Screen(process.stdout, process.stdin, () => ended.abort());
+  const end = new Promise<void>((resolve) => ended.signal.addEventListener("abort", () => resolve()));
+  try {
+    screen.open();
+    screen.show(() => watch.lines());
+    while (!ended.signal.aborted) {
+      await sleep(delay, undefined, { signal: ended.signal }).catch(() => {});
+      if (!ended.signal.aborted) await Promise.race([watch.look(), end]);
+      screen.show(() => watch.lines());
+    }
+  } finally {
+    screen.close();
+  }
+  // An agent that is asked and does not answer would keep us for seconds.
+  process.exit(EXIT.ok);
+}
+
+/** The time of day, as this machine has it: "12:34:56". */
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+function number(option: string, text: string, least: number, most: number): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new CliError(
+    EXIT.usage,
+    `${option}: "${text}" is no number from ${least} to ${most}`,
+    "such as: poplin top -d 2",
+  );
+}
+
+function whole(option: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new CliError(
+    EXIT.usage,
+    `${option}: "${text}" is no whole number from 1`,
+    "such as: poplin top -n 3",
+  );
+}
