@@ -36,6 +36,15 @@ async function completed(line: string): Promise<{ words: string[]; directive: st
 
 const words = async (line: string): Promise<string[]> => (await completed(line)).words;
 
+/** An environment in which `poplin` is ours. */
+function withPoplin(): Record<string, string> {
+  const bin = join(cli.folder, "bin");
+  mkdirSync(bin);
+  symlinkSync(MAIN, join(bin, "poplin"));
+  const path = `${bin}:${join(process.execPath, "..")}:${process.env.PATH}`;
+  return { PATH: path, POPLIN_SOCKET: cli.socket, HOME: cli.folder, TERM: "dumb" };
+}
+
 describe("without an agent", () => {
   it("every command, and every flag of flanneld's", async () => {
     expect((await words("")).sort()).toEqual([...Object.keys(COMMANDS), "help"].sort());
@@ -113,13 +122,8 @@ describe("with an agent", () => {
 });
 
 describeWith([tool("bash"), built()], "bash", () => {
-  /** A folder for PATH in which `poplin` is ours. */
   function shell(): { env: Record<string, string>; script: string } {
-    const bin = join(cli.folder, "bin");
-    mkdirSync(bin);
-    symlinkSync(MAIN, join(bin, "poplin"));
-    const path = `${bin}:${join(process.execPath, "..")}:${process.env.PATH}`;
-    const env = { PATH: path, POPLIN_SOCKET: cli.socket, HOME: cli.folder, TERM: "dumb" };
+    const env = withPoplin();
     const script = join(cli.folder, "poplin.bash");
     writeFileSync(script, execFileSync("poplin", ["complete", "bash"], { env }));
     return { env, script };
@@ -178,17 +182,34 @@ describe.each(["zsh", "fish"])("%s", (name) => {
   });
 });
 
+describeWith([tool("zsh"), built()], "zsh", () => {
+  it("a TAB on a terminal completes the word", async () => {
+    const env = withPoplin();
+    // zsh makes the terminal itself (zpty), and waits for what stands there.
+    const script = `
+      zmodload zsh/zpty
+      zpty z "zsh -f -i"
+      zpty -w z 'PS1=; autoload -U compinit; compinit -u -D; source <(poplin complete zsh); echo rea""dy'
+      zpty -r z seen '*ready*'
+      zpty -w -n z $'poplin reconc\\t--dry\\t--help\\n'
+      zpty -r z seen '*Usage: poplin reconcile*'
+      print -r -- $seen
+      zpty -d z`;
+    const child = spawn("zsh", ["-f", "-c", script], { env, stdio: ["ignore", "pipe", "inherit"] });
+    cli.atEnd(() => child.kill("SIGKILL"));
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (more: string) => {
+      text += more;
+    });
+    await new Promise((resolve) => child.on("close", resolve));
+    expect(text).toContain("Usage: poplin reconcile");
+  });
+});
+
 describeWith([tool("fish"), built()], "fish", () => {
   it("offers what the agent knows, with what it is", async () => {
     await cli.startAgent();
-    const bin = join(cli.folder, "bin");
-    mkdirSync(bin);
-    symlinkSync(MAIN, join(bin, "poplin"));
-    const env = {
-      PATH: `${bin}:${join(process.execPath, "..")}:${process.env.PATH}`,
-      POPLIN_SOCKET: cli.socket,
-      HOME: cli.folder,
-    };
+    const env = withPoplin();
     const child = spawn("fish", ["-c", "poplin complete fish | source; complete -C 'poplin stats dev '"], {
       env,
     });
