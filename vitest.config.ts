@@ -9,7 +9,7 @@ const LONG = "test/**/*.full.test.ts";
 const ALONE = [
   "test/netns/stress/**/*.test.ts",
   "test/netns/hand-over/**/*.test.ts",
-  "test/netns/{footprint,killed-under-load,lab,lifecycle,many-leases,many-vnis,monitor,offloads,overflow,path-mtu,peer-ping,queues,stress,underlay}{,.full}.test.ts",
+  "test/netns/{flood,footprint,killed-under-load,lab,lifecycle,many-leases,many-vnis,monitor,mutants,offloads,overflow,path-mtu,peer-ping,queues,stress,underlay}{,.full}.test.ts",
   "test/netns/flannel/{many-leases,host-rows}{,.full}.test.ts",
 ];
 

@@ -1,12 +1,11 @@
 /** `poplin report` as a process: what is in the archive, and that a secret which was planted is nowhere in it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
-import { parseTar } from "nanotar";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { healthyStatus } from "../agent/api/fake-agent.ts";
+import { textsIn } from "../helpers/archive.ts";
 import { CommandLine } from "./command.ts";
 
 let cli: CommandLine;
@@ -19,10 +18,8 @@ beforeEach(() => {
 
 afterEach(() => cli.close());
 
-/** The texts, by their names without the folder. */
 function contents(): Map<string, string> {
-  const files = parseTar(gunzipSync(readFileSync(file)));
-  return new Map(files.map(({ name, text }) => [name.replace(/^poplin-report-\d{8}-\d{6}\//, ""), text]));
+  return textsIn(file);
 }
 
 /** The archive must be one for tar(1), too. */

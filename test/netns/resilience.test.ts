@@ -127,8 +127,11 @@ describeWith([lab(), tool("bash")], "a reload whose rows cannot be put in place"
 describeWith([lab()], "rows that somebody takes away", () => {
   it("come back with a reload, also when the file is the same", async () => {
     const { a, cluster } = await start();
+    // Stopped, or it would put them back before we have looked.
+    a.signal("SIGSTOP");
     a.host.ip(`link set ${DEVICE} down`, `link set ${DEVICE} up`, `neigh flush dev ${DEVICE} nud permanent`);
     expect((await rowsOf(a.host))!.routes).toEqual([]);
+    a.signal("SIGCONT");
     await reload(a);
     expect(await rowsOf(a.host)).toEqual(
       rowsFor(a, [cluster.node("node-b").plan, cluster.node("node-c").plan]),

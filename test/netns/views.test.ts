@@ -1,15 +1,14 @@
 /** `poplin top` and `poplin report` over an agent that carries packets, in a network namespace of its own. */
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { gunzipSync } from "node:zlib";
-import { parseTar } from "nanotar";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Cluster } from "../../src/lab/cluster.ts";
 import { iperf } from "../../src/lab/iperf.ts";
 import { podAddress } from "../../src/lab/plan.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { CommandLine } from "../cli/command.ts";
+import { textsIn } from "../helpers/archive.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 
 describeWith([lab(), tool("iperf3"), tool("nsenter"), tool("ethtool")], "a node at work", () => {
@@ -57,9 +56,9 @@ describeWith([lab(), tool("iperf3"), tool("nsenter"), tool("ethtool")], "a node 
     const file = `${cli.folder}/report.tar.gz`;
     const read = async (words: string): Promise<Map<string, string>> => {
       expect((await cli.poplin(`report -o ${file} --socket ${node.socket} ${words}`)).code).toBe(0);
-      const files = parseTar(gunzipSync(readFileSync(file)));
+      const texts = textsIn(file);
       rmSync(file);
-      return new Map(files.map(({ name, text }) => [name.split("/")[1]!, text]));
+      return texts;
     };
     const texts = await read("");
     expect(texts.get("index.md")).not.toMatch(/^- (status|fdb|process|ip-|ethtool|sysctl|config)/m);
