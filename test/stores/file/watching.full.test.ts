@@ -13,6 +13,8 @@ const CONF = '{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}';
 const PATIENCE = 10_000;
 /** Milliseconds for tests that take some on a machine that is busy. */
 const LONG = 120_000;
+/** The real one, also where time is faked. */
+const afterRealTime = setTimeout;
 
 let stage: FileStage;
 
@@ -42,6 +44,11 @@ async function pass(condition: () => boolean): Promise<void> {
     await vi.advanceTimersByTimeAsync(10);
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Faked time stands still until a look that has begun is over: nothing begins another meanwhile. */
+async function betweenLooks(): Promise<void> {
+  await new Promise((resolve) => afterRealTime(resolve, 500));
 }
 
 async function listen(): Promise<Heard> {
@@ -146,6 +153,7 @@ describe("a share that is away", () => {
     try {
       (await stage.open()).watch(heard);
       await pass(() => heard.calls > 0);
+      await betweenLooks();
       share = hanging();
       const { waiting } = share;
       await pass(() => waiting.length > 0);
