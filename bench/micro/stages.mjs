@@ -6,6 +6,7 @@ import { Arena, VNET_AT, VNET_LENGTH, VXLAN_AT } from "../../dist/dataplane/aren
 import { Coalescer } from "../../dist/dataplane/coalesce.js";
 import { Counters } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
+import { DropTeller } from "../../dist/dataplane/drop-teller.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
 import { EventRing } from "../../dist/dataplane/event-ring.js";
@@ -91,7 +92,9 @@ function setUp(lead, packet) {
   const filled = new Ring(pool, BATCH);
   const ready = new Ring(pool, READY_ROWS);
   for (let row = 0; row < BATCH; row++) filled.addresses.set([2, 0, 0x21, 0x18, 172, 19, 0, 3], row * 28);
-  return { arena, fdb, vteps, remotes: new RemoteSets(), filled, ready, counters: new Counters() };
+  const counters = new Counters();
+  const drops = new DropTeller(counters, new EventRing(), arena.bytes, OPTIONS.vni);
+  return { arena, fdb, vteps, remotes: new RemoteSets(), filled, ready, counters, drops };
 }
 
 /** Runs `stage` on `batch` rows at a time, of `per` packets each, until n packets have passed. */
@@ -120,12 +123,12 @@ function makeLearner({ arena, fdb, vteps, counters }, learning) {
 
 /** What encap works on, but for what a case has of its own. */
 function encapParts(parts) {
-  const { arena, fdb, remotes, filled } = parts;
+  const { arena, fdb, remotes, filled, drops } = parts;
   const { bytes } = arena;
   const proxy = new NeighbourProxy(bytes, new NeighbourTable(), new EventRing(), OPTIONS.vni);
   const answers = new Ring(filled.pool, BATCH);
   const tables = { fdb, remotes, learner: makeLearner(parts, false), paths: new PathMtus(), proxy };
-  return { bytes, ...tables, segmenter: null, answers };
+  return { bytes, ...tables, segmenter: null, answers, drops };
 }
 
 /** Requests for a neighbour that the proxy knows; each is written anew, as the answer lies where the question was. */
@@ -162,19 +165,11 @@ function makeEncap(parts, { gso = false, ports = new Uint16Array(0), ...headers 
 }
 
 function makeDecap(parts, join, learning = false) {
-  const { arena, fdb, vteps, counters } = parts;
+  const { arena, fdb, vteps, counters, drops } = parts;
   const learner = makeLearner(parts, learning);
   const coalescer = new Coalescer(arena.bytes, READY_ROWS, join, join, native().sums);
-  return new Decap(
-    arena.bytes,
-    arena.reserve(HEADER_SLAB_BYTES),
-    fdb,
-    vteps,
-    coalescer,
-    learner,
-    OPTIONS,
-    counters,
-  );
+  const headers = arena.reserve(HEADER_SLAB_BYTES);
+  return new Decap({ bytes: arena.bytes, headers, fdb, vteps, coalescer, learner, drops }, OPTIONS, counters);
 }
 
 function encap(can) {

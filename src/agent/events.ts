@@ -3,14 +3,41 @@
  * at a few times a second, and only while somebody does. Who tells something new adds a kind there, its reader here
  * and its type to `AgentEvent`.
  */
-import { type EventRing, L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../dataplane/event-ring.ts";
-import { formatIpv4, formatIpv6, formatMacKey, putU32 } from "../wire/bytes.ts";
-import type { AgentEvent } from "./api/agent-view.ts";
+import { getSystemErrorName } from "node:util";
+import type { CounterSnapshot } from "../dataplane/counters.ts";
+import { addressOf, readDrop } from "../dataplane/drop-row.ts";
+import {
+  DROP,
+  DROPPED,
+  type EventRing,
+  L2_MISS,
+  L3_MISS_IPV4,
+  L3_MISS_IPV6,
+  MISSES,
+} from "../dataplane/event-ring.ts";
+import { formatMacKey } from "../wire/bytes.ts";
+import type { AgentEvent, Topic } from "./api/agent-view.ts";
+import { DropTally } from "./drop-tally.ts";
 
 /** Milliseconds between two looks: less than anybody's patience with a flow that has to wait for an answer. */
 const LOOK_EVERY = 50;
+/** Looks between two at the drops that nobody was told of. */
+const TALLY_EVERY = 20;
 
-type Listener = (event: AgentEvent) => void;
+const BITS: Readonly<Record<Topic, number>> = { misses: MISSES, drops: DROPPED };
+
+/** Whom the rings tell of. */
+export interface EventSource {
+  readonly vni: number;
+  readonly dev: string;
+  /** What its counters say was dropped, the kernel's drops among it. */
+  readonly drops: () => CounterSnapshot["drops"];
+}
+
+interface Listener {
+  readonly heard: (event: AgentEvent) => void;
+  readonly topics: readonly Topic[];
+}
 
 /** Makes an event of a row's words. */
 type Reader = (of: { vni: number; dev: string }, words: Int32Array, at: number, time: string) => AgentEvent;
@@ -22,40 +49,41 @@ const READERS: Readonly<Record<number, Reader>> = {
     mac: formatMacKey(words[i]!, words[i + 1]!),
     at,
   }),
-  [L3_MISS_IPV4]: (of, words, i, at) => ({
-    type: "l3miss",
-    ...of,
-    address: formatIpv4(bytesOf(words, i, 1), 0),
-    at,
-  }),
-  [L3_MISS_IPV6]: (of, words, i, at) => ({
-    type: "l3miss",
-    ...of,
-    address: formatIpv6(bytesOf(words, i, 4), 0),
-    at,
-  }),
+  [L3_MISS_IPV4]: (of, words, i, at) => ({ type: "l3miss", ...of, address: addressOf(words, i, true), at }),
+  [L3_MISS_IPV6]: (of, words, i, at) => ({ type: "l3miss", ...of, address: addressOf(words, i, false), at }),
+  [DROP]: (of, words, i, at) => {
+    const { errno, header, ...packet } = readDrop(words, i);
+    const named = header && { flags: header.flags.toString(16).padStart(8, "0"), vni: header.vni };
+    const error = errno === 0 ? null : getSystemErrorName(-errno);
+    return { type: "drop", ...of, ...packet, error, header: named, at };
+  },
 };
 
 export class EventHub {
   readonly #rings: readonly EventRing[];
-  readonly #devices: ReadonlyMap<number, string>;
+  readonly #sources: ReadonlyMap<number, EventSource>;
   readonly #listeners = new Set<Listener>();
   #timer: NodeJS.Timeout | undefined;
+  #looks = 0;
+  /** By VNI; empty while nobody listens to drops. */
+  readonly #tallies = new Map<number, DropTally>();
 
-  /** @param devices by the VNIs of the overlays that the rings are of */
-  constructor(rings: readonly EventRing[], devices: ReadonlyMap<number, string>) {
-    this.#devices = devices;
+  /** @param sources the overlays that the rings are of */
+  constructor(rings: readonly EventRing[], sources: readonly EventSource[]) {
     this.#rings = rings;
+    this.#sources = new Map(sources.map((source) => [source.vni, source]));
   }
 
-  /** Calls `heard` with each event from now on. @returns what ends it */
-  listen(heard: Listener): () => void {
-    const listener: Listener = (event) => heard(event);
+  /** Calls `heard` with each event from now on that is about one of the topics. @returns what ends it */
+  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+    const listener = { heard, topics };
     this.#listeners.add(listener);
     if (this.#timer === undefined) this.#start();
+    this.#choose();
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size === 0) this.close();
+      else this.#choose();
     };
   }
 
@@ -64,40 +92,59 @@ export class EventHub {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#listeners.clear();
+    this.#tallies.clear();
     for (const ring of this.#rings) ring.close();
   }
 
   #start(): void {
-    for (const ring of this.#rings) ring.open(clock());
+    for (const ring of this.#rings) ring.open(clock(), 0);
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY);
     this.#timer.unref();
   }
 
+  /** Has the rings told of what somebody listens to. */
+  #choose(): void {
+    const topics = new Set([...this.#listeners].flatMap((listener) => listener.topics));
+    if (!topics.has("drops")) this.#tallies.clear();
+    else if (this.#tallies.size === 0) {
+      for (const { vni, drops } of this.#sources.values()) this.#tallies.set(vni, new DropTally(drops));
+    }
+    const bits = [...topics].reduce((all, topic) => all | BITS[topic], 0);
+    for (const ring of this.#rings) ring.listen(bits);
+  }
+
   #look(): void {
+    const rests = ++this.#looks % TALLY_EVERY === 0 ? this.#tally() : [];
     let lost = 0;
     const at = new Date().toISOString();
     for (const ring of this.#rings) {
       lost += ring.drain(clock(), (kind, vni, words, i) => {
-        const read = READERS[kind];
-        const dev = this.#devices.get(vni) ?? "";
-        if (read !== undefined) this.#tell(read({ vni, dev }, words, i, at));
+        const { dev = "" } = this.#sources.get(vni) ?? {};
+        const event = READERS[kind]?.({ vni, dev }, words, i, at);
+        if (event === undefined) return;
+        if (event.type === "drop") this.#tallies.get(vni)?.told(event.direction, event.reason);
+        this.#tell(event, kind === DROP ? "drops" : "misses");
       });
     }
-    if (lost > 0) this.#tell({ type: "lost", count: lost, at });
+    if (lost > 0) this.#tell({ type: "lost", count: lost, at }, "misses");
+    for (const { vni, dev, rest } of rests) {
+      for (const drops of rest()) this.#tell({ type: "drops", ...drops, vni, dev, at }, "drops");
+    }
   }
 
-  #tell(event: AgentEvent): void {
-    for (const listener of this.#listeners) listener(event);
+  #tally() {
+    return [...this.#tallies].map(([vni, tally]) => {
+      const { dev } = this.#sources.get(vni)!;
+      return { vni, dev, rest: tally.look() };
+    });
+  }
+
+  #tell(event: AgentEvent, topic: Topic): void {
+    for (const { heard, topics } of this.#listeners) if (topics.includes(topic)) heard(event);
   }
 }
 
 /** Milliseconds in 32 bits: it wraps around, and differences do not mind. */
 function clock(): number {
   return performance.now() | 0;
-}
-
-function bytesOf(words: Int32Array, at: number, count: number): Uint8Array {
-  const bytes = new Uint8Array(count * 4);
-  for (let i = 0; i < count; i++) putU32(bytes, i * 4, words[at + i]!);
-  return bytes;
 }

@@ -12,7 +12,7 @@
  * The caller runs one of these at a time (`serial.ts`); tries to reopen queue up there with the others.
  */
 import type { PortFailure } from "../dataplane/loop.ts";
-import type { AgentEvent } from "./api/agent-view.ts";
+import type { AgentEvent, Topic } from "./api/agent-view.ts";
 import { type Candidate, unavailable } from "./choice.ts";
 import { diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
@@ -37,11 +37,14 @@ export interface ForwardingsParts {
   readonly fail: (error: Error) => void;
 }
 
+/** Has somebody hear the events of a forwarding. @returns what ends it */
+type Begin = (forwarding: Forwarding) => () => void;
+
 export class Forwardings {
   readonly #parts: ForwardingsParts;
   readonly #places: Place[];
   /** Who listens to events, and what ends that for each forwarding. */
-  readonly #listeners = new Map<(event: AgentEvent) => void, (() => void)[]>();
+  readonly #listeners = new Set<{ readonly begin: Begin; readonly ends: (() => void)[] }>();
   /** End the waits before the next tries to open. */
   readonly #wakes = new Set<() => void>();
   #stopping = false;
@@ -104,7 +107,7 @@ export class Forwardings {
   }
 
   #follow(place: Place, forwarding: Forwarding): void {
-    for (const [heard, ends] of this.#listeners) ends.push(forwarding.running.events.listen(heard));
+    for (const { begin, ends } of this.#listeners) ends.push(begin(forwarding));
     void forwarding.failed.then((failure) => this.#ended(place, forwarding, failure));
   }
 
@@ -235,17 +238,18 @@ export class Forwardings {
   }
 
   /**
-   * Calls `heard` with every event from now on, also of what is opened later.
+   * Calls `heard` with every event about the topics from now on, also of what is opened later.
    * @returns what ends it; @throws AgentError `UNAVAILABLE` where nothing is open
    */
-  listen(heard: (event: AgentEvent) => void): () => void {
+  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
     const open = this.running;
     if (open.length === 0) throw unavailable();
-    const ends = open.map(({ running }) => running.events.listen(heard));
-    this.#listeners.set(heard, ends);
+    const begin: Begin = ({ running }) => running.events.listen(heard, topics);
+    const listener = { begin, ends: open.map(begin) };
+    this.#listeners.add(listener);
     return () => {
-      this.#listeners.delete(heard);
-      for (const end of ends) end();
+      this.#listeners.delete(listener);
+      for (const end of listener.ends) end();
     };
   }
 

@@ -118,7 +118,11 @@ async function openOn(
     engine,
     events: new EventHub(
       engine.events,
-      new Map(overlays.map(({ config: { vni, device } }) => [vni, device])),
+      overlays.map((overlay) => ({
+        vni: overlay.config.vni,
+        dev: overlay.device.name,
+        drops: () => overlay.stats().drops,
+      })),
     ),
   };
 }

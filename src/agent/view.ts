@@ -2,7 +2,14 @@
 import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { FdbChange, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
-import type { AgentEvent, AgentView, DeviceFdbReason, OfDevice, OverlayChoice } from "./api/agent-view.ts";
+import type {
+  AgentEvent,
+  AgentView,
+  DeviceFdbReason,
+  OfDevice,
+  OverlayChoice,
+  Topic,
+} from "./api/agent-view.ts";
 import type { ClusterView, LeaseStatus } from "./api/cluster-types.ts";
 import { AgentError } from "./api/refusals.ts";
 import type { AgentStatus } from "./api/status-types.ts";
@@ -149,8 +156,8 @@ export class View implements AgentView {
     return this.#serial.run(() => this.#forwardings.putInPlace());
   }
 
-  listen(heard: (event: AgentEvent) => void): () => void {
-    return this.#forwardings.listen(heard);
+  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+    return this.#forwardings.listen(heard, topics);
   }
 
   #all(choice: OverlayChoice | undefined): readonly Overlay[] {

@@ -14,13 +14,13 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { AgentStatus } from "../agent/api/status-types.ts";
-import { wholeNumber } from "../agent/config/values.ts";
 import { findUplink } from "../host/uplink.ts";
 import type { SessionOptions } from "./capture-session.ts";
 import { type ClientOptions, clientFor, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
+import { wholeOption } from "./whole-option.ts";
 
 /** Linux's and flannel's VXLAN port: the agent's default too. */
 const DEFAULT_PORT = 8472;
@@ -45,8 +45,8 @@ export function captureCommand(): Command {
       "where to listen (default: the agent's uplink, else the default route's)",
     )
     .option("-w, --write <file>", "write pcapng to a file, or to standard output (-)")
-    .option("-c, --count <n>", "end after so many packets", number(1, 1e9))
-    .option("-p, --port <n>", `UDP port (default: the agent's, else ${DEFAULT_PORT})`, number(1, 65_535))
+    .option("-c, --count <n>", "end after so many packets", wholeOption(1, 1e9))
+    .option("-p, --port <n>", `UDP port (default: the agent's, else ${DEFAULT_PORT})`, wholeOption(1, 65_535))
     .option("-v, --verbose", "every byte of each packet, named")
     .addHelpText(
       "after",
@@ -119,13 +119,4 @@ async function defaultInterface(): Promise<string> {
     "no agent runs here and there is no default route, so there is no interface to guess",
     `name one with -i: there are ${names}`,
   );
-}
-
-function number(least: number, most: number): (text: string) => number {
-  const read = wholeNumber(least, most);
-  return (text) => {
-    const reading = read(text);
-    if (reading.ok) return reading.value;
-    throw new InvalidArgumentError(`${reading.message}; ${reading.hint}.`);
-  };
 }

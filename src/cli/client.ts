@@ -29,12 +29,12 @@ export function withVni(command: Command): Command {
 }
 
 /** Flag before environment before default. */
-export function socketPath(options: ClientOptions): string {
+export function socketPath(options: Pick<ClientOptions, "socket">): string {
   return options.socket ?? (process.env.POPLIN_SOCKET || DEFAULT_SOCKET);
 }
 
 /** @param timeout milliseconds; the client's own default when left out */
-export function clientFor(options: ClientOptions, timeout?: number): ApiClient {
+export function clientFor(options: Pick<ClientOptions, "socket">, timeout?: number): ApiClient {
   return new ApiClient(socketPath(options), timeout);
 }
 

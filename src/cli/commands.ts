@@ -45,6 +45,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print what happens, a line each",
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
+  monitor: {
+    about: "print drops as they happen, each with its reason and its packet",
+    load: async () => (await import("./monitor.ts")).monitorCommand(),
+  },
   doctor: {
     about: "say what is wrong with this node, and what to do about it",
     load: async () => (await import("./doctor.ts")).doctorCommand(),

@@ -24,13 +24,21 @@ Example:
 
 async function follow(options: ClientOptions): Promise<void> {
   for await (const event of await clientFor(options).events()) {
+    if (isDropped(event)) continue; // nobody asked for those
     print([options.json ? JSON.stringify(event) : eventLine(event)]);
   }
   throw new CliError(EXIT.notReachable, "the agent has ended", "start it again, and this command");
 }
 
+/** What is told of drops. */
+export type Dropped = Extract<AgentEvent, { type: "drop" | "drops" }>;
+
+export function isDropped(event: AgentEvent): event is Dropped {
+  return event.type === "drop" || event.type === "drops";
+}
+
 /** An event in a line: its type first, then what it is about. */
-export function eventLine(event: AgentEvent): string {
+export function eventLine(event: Exclude<AgentEvent, Dropped>): string {
   switch (event.type) {
     case "l2miss":
       return `l2miss lladdr ${event.mac} vni ${event.vni} dev ${event.dev}`;

@@ -94,10 +94,10 @@ function dropRows(stats: StatsAnswer, direction: Direction): Row[] {
 }
 
 /** A number, its name ("" for none), and what it means. */
-type Row = readonly [number: string, name: string, meaning: string];
+export type Row = readonly [number: string, name: string, meaning: string];
 
 /** The numbers right-aligned, the names left, the meanings wrapped beside them. */
-function explained(rows: readonly Row[], style: Style): string[] {
+export function explained(rows: readonly Row[], style: Style): string[] {
   const digits = Math.max(...rows.map(([n]) => n.length));
   const names = Math.max(...rows.map(([, name]) => name.length));
   return rows.flatMap(([n, name, meaning]) => {

@@ -148,3 +148,9 @@ export function counterIndex(name: CounterName): number {
 export function dropIndex(direction: Direction, reason: DropReason): number {
   return (direction === "tx" ? TX_DROPS : RX_DROPS) + DROP_REASONS.indexOf(reason);
 }
+
+/** What `dropIndex` made an index of. */
+export function dropAt(index: number): { direction: Direction; reason: DropReason } {
+  const [direction, from] = index < RX_DROPS ? (["tx", TX_DROPS] as const) : (["rx", RX_DROPS] as const);
+  return { direction, reason: DROP_REASONS[index - from]! };
+}

@@ -155,10 +155,10 @@ export class Dataplane {
     const all = [{ options, tap, counters, logs }, ...more.others];
     this.overlays = all.map((parts) => new Overlay(parts, shared));
     const [first] = this.overlays as [Overlay, ...Overlay[]];
-    const { encap, decap } = first;
+    const { encap, decap, drops } = first;
     this.loop =
       more.ready === null
-        ? new Loop(tap, underlay, rings, encap, decap, this.#vteps, counters)
+        ? new Loop(tap, underlay, rings, encap, decap, this.#vteps, drops)
         : new SharedLoop(this.overlays, more.ready, underlay, rings, this.#vteps);
   }
 

@@ -25,6 +25,7 @@ import { Admission } from "./admission.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import type { Coalescer } from "./coalesce.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
+import type { DropTeller } from "./drop-teller.ts";
 import type { Learner } from "./learn.ts";
 import type { DataplanePolicy, OverlayOptions } from "./options.ts";
 import {
@@ -76,6 +77,19 @@ const HEADER_STRIDE = 16;
 /** Bytes to reserve for the header slab: one entry per row, and one that stays zero. */
 export const HEADER_SLAB_BYTES = (READY_ROWS + 1) * HEADER_STRIDE;
 
+/** What decap works with. */
+export interface DecapParts {
+  /** The arena's. */
+  readonly bytes: Uint8Array;
+  /** Where `HEADER_SLAB_BYTES` of it are reserved for this stage, zero. */
+  readonly headers: number;
+  readonly fdb: Fdb;
+  readonly vteps: VtepTable;
+  readonly coalescer: Coalescer;
+  readonly learner: Learner;
+  readonly drops: DropTeller;
+}
+
 export class Decap {
   readonly #bytes: Uint8Array;
   /** Of the same bytes. */
@@ -88,6 +102,7 @@ export class Decap {
   readonly #vteps: VtepTable;
   readonly #coalescer: Coalescer;
   readonly #learner: Learner;
+  readonly #drops: DropTeller;
   readonly #values: Float64Array;
   readonly #where = new Location();
   readonly #vni: number;
@@ -101,17 +116,8 @@ export class Decap {
   /** The same, of the last packet that named a group; 0 before the first. */
   #lastGroup = 0;
 
-  /** @param headers where `HEADER_SLAB_BYTES` of the arena are reserved for this stage, zero */
-  constructor(
-    bytes: Uint8Array,
-    headers: number,
-    fdb: Fdb,
-    vteps: VtepTable,
-    coalescer: Coalescer,
-    learner: Learner,
-    options: OverlayOptions,
-    counters: Counters,
-  ) {
+  constructor(parts: DecapParts, options: OverlayOptions, counters: Counters) {
+    const { bytes, headers, fdb, vteps, coalescer, learner } = parts;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#headers = headers;
@@ -120,6 +126,7 @@ export class Decap {
     this.#vteps = vteps;
     this.#coalescer = coalescer;
     this.#learner = learner;
+    this.#drops = parts.drops;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#mtu = options.mtu;
@@ -299,7 +306,7 @@ export class Decap {
     const segment = reported < length ? reported : 0;
     const before = ready.head;
     if ((outer & TRUNCATED) !== 0) {
-      this.#values[PKT_TOO_BIG]! += 1;
+      this.#drops.datagram(PKT_TOO_BIG, filled.addresses, from, offset, length);
     } else if (segment === 0 || this.#spans(offset, length)) {
       this.#packet(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
     } else {
@@ -402,7 +409,7 @@ export class Decap {
         return;
       }
     }
-    values[dropped]! += 1;
+    this.#drops.datagram(dropped, addresses, from, at, length);
     // What comes next may be of the same sender and train: nothing that was let in before speaks for it.
     this.#coalescer.end();
   }

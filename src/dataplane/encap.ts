@@ -16,6 +16,7 @@ import { ETHERNET_LENGTH } from "../wire/views.ts";
 import { pushAnswer } from "./answers.ts";
 import { VNET_LENGTH } from "./arena.ts";
 import { type Counters, counterIndex, dropIndex } from "./counters.ts";
+import type { DropTeller } from "./drop-teller.ts";
 import { Flood } from "./flood.ts";
 import type { Learner } from "./learn.ts";
 import { linkMessages } from "./messages.ts";
@@ -59,6 +60,7 @@ export interface EncapParts {
   readonly answers: Ring;
   readonly proxy: NeighbourProxy;
   readonly paths: PathMtus;
+  readonly drops: DropTeller;
 }
 
 /** What encap has to know of the underlay. */
@@ -79,6 +81,7 @@ export class Encap {
   readonly #answers: Ring;
   readonly #proxy: NeighbourProxy;
   readonly #target: EncapTarget;
+  readonly #drops: DropTeller;
   readonly #values: Float64Array;
   readonly #vni: number;
   /** The longest frame that is sent, without tags. */
@@ -106,6 +109,7 @@ export class Encap {
     this.#answers = parts.answers;
     this.#proxy = parts.proxy;
     this.#target = target;
+    this.#drops = parts.drops;
     this.#values = counters.values;
     this.#vni = options.vni;
     this.#longest = options.mtu + ETHERNET_LENGTH;
@@ -221,13 +225,14 @@ export class Encap {
     const at = filled.row(filled.tail);
     const slot = words[at + SLOT]!;
     const length = words[at + LENGTH]! - VNET_LENGTH;
-    const verdict = this.#one(slot, words[at + OFFSET]! + VNET_LENGTH, length, ready);
+    const frame = words[at + OFFSET]! + VNET_LENGTH;
+    const verdict = this.#one(slot, frame, length, ready);
     if (verdict === NO_ROOM) return false;
     if (verdict > 0) {
       values[TX_FRAMES]! += verdict;
       values[TX_BYTES]! += length;
     } else if (verdict !== ANSWERED) {
-      values[-verdict]! += 1;
+      this.#drops.frame(-verdict, frame, length);
       pool.release(slot);
     }
     filled.forward(1);

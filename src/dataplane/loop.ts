@@ -12,11 +12,13 @@
  *
  * A port that fails for good (the device was deleted, the socket closed) shows as an errno in `failure`.
  */
-import { type Counters, counterIndex, type Direction, dropIndex } from "./counters.ts";
+import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
+import { counterIndex, type Direction, dropIndex } from "./counters.ts";
 import type { Decap } from "./decap.ts";
+import type { DropTeller } from "./drop-teller.ts";
 import type { Encap } from "./encap.ts";
 import type { BlockedTaps, Tap, Underlay } from "./ports.ts";
-import type { Ring } from "./ring.ts";
+import { LENGTH, OFFSET, PEER, type Ring, VTEP_MASK } from "./ring.ts";
 
 /** Frames read from the TAP in one turn, at most. */
 export const TAP_BATCH = 64;
@@ -78,13 +80,15 @@ export class Loop {
   protected encap: Encap;
   /** The TAP that is written. */
   protected sink: Tap;
-  /** Counters of the overlay at hand; `#values` are of what belongs to none. */
+  /** Counters and drops of the overlay at hand; `#values` are of what belongs to none. */
   protected own: Float64Array;
+  protected ownDrops: DropTeller;
   protected readonly rings: Rings;
   protected tapBatch = LEAST_BATCH;
   readonly #underlay: Underlay;
   readonly #decap: DecapStage;
   readonly #addresses: AddressSlab;
+  readonly #drops: DropTeller;
   readonly #values: Float64Array;
   readonly #txBatches = counterIndex("txBatches");
   readonly #rxBatches = counterIndex("rxBatches");
@@ -129,17 +133,19 @@ export class Loop {
     encap: Encap,
     decap: DecapStage,
     addresses: AddressSlab,
-    counters: Counters,
+    drops: DropTeller,
   ) {
     this.tap = tap;
     this.sink = tap;
     this.encap = encap;
-    this.own = counters.values;
+    this.own = drops.values;
+    this.ownDrops = drops;
     this.rings = rings;
     this.#underlay = underlay;
     this.#decap = decap;
     this.#addresses = addresses;
-    this.#values = counters.values;
+    this.#drops = drops;
+    this.#values = drops.values;
   }
 
   /**
@@ -247,7 +253,7 @@ export class Loop {
         break;
       } else {
         if (this.#ended("underlay", -sent)) break;
-        this.#refused(txReady, "tx", this.#underlayRefused, -sent);
+        this.#unsendable(txReady, -sent);
         written++;
       }
     }
@@ -306,7 +312,7 @@ export class Loop {
       } else {
         if (this.#ended("tap", -n)) break;
         if (-n === EINVAL && this.#tryApart(ready)) continue;
-        this.#refused(ready, "rx", this.#tapRefused, -n);
+        this.#unwritable(ready, -n);
         written++;
       }
     }
@@ -325,9 +331,9 @@ export class Loop {
     this.#values[this.#rxDatagrams]! += received;
   }
 
-  /** The counters of whoever the oldest row to send is from. */
-  protected counterOf(_sent: Ring): Float64Array {
-    return this.#values;
+  /** The drops of whoever the oldest row to send is from. */
+  protected dropsOf(_sent: Ring): DropTeller {
+    return this.#drops;
   }
 
   /** A super-frame that we made was refused: its segments go one by one. Some kernels (6.6, 6.10) took none at all. */
@@ -341,11 +347,29 @@ export class Loop {
     return true;
   }
 
-  /** The oldest message of `ring` was refused: count it and go on with the next. */
-  #refused(ring: Ring, direction: Direction, counter: number, errno: number): void {
+  /** The underlay refused the oldest message: on with the next. */
+  #unsendable(ring: Ring, errno: number): void {
+    const { words } = ring;
+    const row = ring.row(ring.tail);
+    const to = (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES;
+    const drops = this.dropsOf(ring);
+    const counter = this.#underlayRefused;
+    drops.refused(counter, errno, this.#addresses.slab, to, words[row + OFFSET]!, words[row + LENGTH]!);
+    this.#skip(ring, "tx", drops.values, counter, errno);
+  }
+
+  /** The TAP refused the oldest message: on with the next. */
+  #unwritable(ring: Ring, errno: number): void {
+    const row = ring.row(ring.tail);
+    const drops = this.ownDrops;
+    drops.frame(this.#tapRefused, ring.words[row + OFFSET]!, ring.words[row + LENGTH]!, errno);
+    this.#skip(ring, "rx", drops.values, this.#tapRefused, errno);
+  }
+
+  /** Leaves out the oldest message, whose first row has been counted. */
+  #skip(ring: Ring, direction: Direction, values: Float64Array, counter: number, errno: number): void {
     const rows = ring.oldest;
-    const values = direction === "rx" ? this.own : this.counterOf(ring);
-    values[counter]! += rows;
+    values[counter]! += rows - 1;
     this.#note(direction, errno);
     ring.complete(rows);
     this.completed(ring, rows);

@@ -10,6 +10,7 @@ import { parseMac } from "../wire/bytes.ts";
 import type { Coalescer } from "./coalesce.ts";
 import type { Counters } from "./counters.ts";
 import { Decap } from "./decap.ts";
+import { DropTeller } from "./drop-teller.ts";
 import { Encap } from "./encap.ts";
 import type { EventRing } from "./event-ring.ts";
 import { ForwardingTable } from "./forwarding.ts";
@@ -72,6 +73,7 @@ export class Overlay {
   readonly mac: string;
   readonly tap: Tap;
   readonly counters: Counters;
+  readonly drops: DropTeller;
   readonly encap: Encap;
   readonly decap: Decap;
   readonly #fdb: Fdb;
@@ -88,6 +90,8 @@ export class Overlay {
     this.mac = mac;
     this.tap = tap;
     this.counters = counters;
+    const drops = new DropTeller(counters, events, bytes, vni);
+    this.drops = drops;
     const fdb = new Fdb();
     this.#fdb = fdb;
     const remotes = new RemoteSets();
@@ -106,10 +110,11 @@ export class Overlay {
     const { segments, answers } = shared;
     const segmenter = segments === null ? null : new Segmenter(bytes, segments, options, native.pieces);
     this.#proxy = new NeighbourProxy(bytes, this.#neighbours, events, vni, proxy);
-    const parts = { bytes, fdb, remotes, learner, paths, proxy: this.#proxy, segmenter, answers };
+    const parts = { bytes, fdb, remotes, learner, paths, proxy: this.#proxy, segmenter, answers, drops };
     this.encap = new Encap(parts, options, underlay, counters);
     const { headers, coalescer } = shared;
-    this.decap = new Decap(bytes, headers, fdb, vteps, coalescer, learner, options, counters);
+    const inwards = { bytes, headers, fdb, vteps, coalescer, learner, drops };
+    this.decap = new Decap(inwards, options, counters);
     for (const row of options.rows ?? []) this.#table.update(row);
   }
 

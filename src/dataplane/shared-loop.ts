@@ -9,6 +9,7 @@
  * takes no datagrams holds up all. What is received, and waits for nobody's TAP, is counted by the first overlay.
  */
 import { Demux } from "./demux.ts";
+import type { DropTeller } from "./drop-teller.ts";
 import { type AddressSlab, LEAST_BATCH, Loop, type PortFailure, type Rings, TAP_BATCH } from "./loop.ts";
 import type { Overlay } from "./overlay.ts";
 import type { BlockedTaps, ReadyTaps, Tap, Underlay } from "./ports.ts";
@@ -46,7 +47,7 @@ export class SharedLoop extends Loop implements BlockedTaps {
     const [first] = overlays as [Overlay, ...Overlay[]];
     const runs = new Runs(rings.rxReady.capacity);
     const demux = new Demux(overlays, rings.rxReady.bytes, runs);
-    super(first.tap, underlay, rings, first.encap, demux, addresses, first.counters);
+    super(first.tap, underlay, rings, first.encap, demux, addresses, first.drops);
     this.#overlays = overlays;
     this.#taps = taps;
     this.#demux = demux;
@@ -123,6 +124,7 @@ export class SharedLoop extends Loop implements BlockedTaps {
     this.#busy = place;
     const overlay = this.#overlays[place]!;
     this.own = overlay.counters.values;
+    this.ownDrops = overlay.drops;
     if (place === this.#at) return;
     this.#at = place;
     this.tap = overlay.tap;
@@ -143,6 +145,7 @@ export class SharedLoop extends Loop implements BlockedTaps {
     this.#busy = place;
     this.sink = this.#overlays[place]!.tap;
     this.own = this.#overlays[place]!.counters.values;
+    this.ownDrops = this.#overlays[place]!.drops;
     return runs.rows;
   }
 
@@ -157,10 +160,10 @@ export class SharedLoop extends Loop implements BlockedTaps {
   /** Demux counts them by overlay. */
   protected override countDatagrams(): void {}
 
-  protected override counterOf(sent: Ring): Float64Array {
+  protected override dropsOf(sent: Ring): DropTeller {
     const row = sent.row(sent.tail);
     const place = sent.words[row + LENGTH]! < 8 ? 0 : this.#demux.placeOf(sent.words[row + OFFSET]!);
-    return (this.#overlays[place] ?? this.#overlays[0]!).counters.values;
+    return (this.#overlays[place] ?? this.#overlays[0]!).drops;
   }
 
   protected override describe(port: "tap" | "underlay", errno: number): PortFailure {

@@ -1,9 +1,11 @@
 import { describe, expect, it, vi } from "vitest";
 import { driveBlocking } from "../../src/dataplane/drive-blocking.ts";
 import { EventDriver } from "../../src/dataplane/drive-events.ts";
+import { DROPPED } from "../../src/dataplane/event-ring.ts";
 import { NOBODY } from "../../src/fdb/vteps.ts";
 import { frame, MAC_A, MAC_B, vxlan } from "./frames.ts";
 import { setUp, slotsInUse, tapFrame } from "./ports.ts";
+import { droppedOf } from "./stages.ts";
 
 const EIO = 5;
 const EBADF = 9;
@@ -74,6 +76,27 @@ describe("Loop", () => {
     expect([counters.drops("tx", "UNDERLAY_REFUSED"), counters.drops("rx", "TAP_REFUSED")]).toEqual([1, 1]);
     expect(dataplane.health().lastRefused).toMatchObject({ tx: { errno: EHOSTUNREACH }, rx: { errno: EIO } });
     expect(slotsInUse(dataplane)).toBe(0);
+  });
+
+  it("tells which packet a port refused, with what, and where it was to go", () => {
+    const { tap, underlay, loop, events } = setUp();
+    events.open(0, DROPPED);
+    tap.incoming.push(tapFrame(1));
+    underlay.writes.push(-EHOSTUNREACH);
+    underlay.incoming.push(vxlan(frame({ payload: 2 })));
+    tap.writes.push(-EIO);
+    loop.turn();
+    expect(droppedOf(events)).toMatchObject([
+      {
+        ...{ direction: "rx", reason: "TAP_REFUSED", errno: EIO, remote: null, header: null },
+        ...{ length: frame({ payload: 2 }).length, frame: { source: MAC_A, destination: MAC_B } },
+      },
+      {
+        ...{ direction: "tx", reason: "UNDERLAY_REFUSED", errno: EHOSTUNREACH },
+        ...{ remote: { address: "172.19.0.3", port: 8472 }, header: { vni: 1 } },
+        ...{ length: frame({ payload: 1 }).length, frame: { source: MAC_A, destination: MAC_B } },
+      },
+    ]);
   });
 
   it("counts what the underlay took over and could not send after all", () => {

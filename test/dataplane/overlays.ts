@@ -1,6 +1,7 @@
 /** Several overlays between scripted ports, for the tests of what they share. */
 import { Counters } from "../../src/dataplane/counters.ts";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
+import { EventRing } from "../../src/dataplane/event-ring.ts";
 import type { Offloads } from "../../src/dataplane/offloads.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import { type Ring, SEGMENT } from "../../src/dataplane/ring.ts";
@@ -55,7 +56,8 @@ export function several(vnis: readonly number[], { offloads, options = {} }: Sev
     return n;
   };
   const more = { others, ready: vnis.length > 1 ? { ready } : null };
-  const rest = [undefined, undefined, undefined, null, more] as const;
+  const events = new EventRing();
+  const rest = [undefined, undefined, events, null, more] as const;
   const dataplane = new Dataplane(of(vnis[0]!), taps[0]!, underlay, ...rest);
   for (const overlay of dataplane.overlays) {
     for (const mac of [MAC_A, MAC_B]) {
@@ -63,5 +65,5 @@ export function several(vnis: readonly number[], { offloads, options = {} }: Sev
     }
   }
   const counters = dataplane.overlays.map((overlay) => overlay.counters);
-  return { underlay, taps, dataplane, loop: dataplane.loop, counters };
+  return { underlay, taps, dataplane, loop: dataplane.loop, counters, events };
 }

@@ -1,6 +1,7 @@
 /** Ports that do as they are told, and a dataplane between them: the loop's tests say what each call returns. */
 import { VNET_AT, VXLAN_AT } from "../../src/dataplane/arena.ts";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
+import { EventRing } from "../../src/dataplane/event-ring.ts";
 import type { Offloads } from "../../src/dataplane/offloads.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import type { Tap, Underlay } from "../../src/dataplane/ports.ts";
@@ -111,12 +112,14 @@ export class ScriptedUnderlay extends ScriptedPort implements Underlay {
 export function setUp(offloads?: Offloads, options: Partial<DataplaneOptions> = {}) {
   const tap = new ScriptedTap();
   const underlay = new ScriptedUnderlay();
-  const dataplane = new Dataplane({ ...OPTIONS, ...options, ...(offloads && { offloads }) }, tap, underlay);
+  const events = new EventRing();
+  const all = { ...OPTIONS, ...options, ...(offloads && { offloads }) };
+  const dataplane = new Dataplane(all, tap, underlay, undefined, undefined, events);
   for (const mac of [MAC_A, MAC_B]) {
     dataplane.update({ op: "add", mac, address: Uint8Array.of(172, 19, 0, 3), port: 8472 });
   }
   const { loop, counters } = dataplane;
-  return { tap, underlay, dataplane, loop, counters };
+  return { tap, underlay, dataplane, loop, counters, events };
 }
 
 /** A frame as the TAP hands it over: a vnet header first. */

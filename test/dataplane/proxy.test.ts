@@ -1,7 +1,7 @@
 /** ARP and neighbour discovery answered where they were asked: each field of the answers, and who gets none. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6 } from "../../src/dataplane/event-ring.ts";
+import { L2_MISS, L3_MISS_IPV4, L3_MISS_IPV6, MISSES } from "../../src/dataplane/event-ring.ts";
 import type { ProxyPolicy } from "../../src/dataplane/options.ts";
 import { fromHex, hex, parseMac } from "../../src/wire/bytes.ts";
 import { checksum, pseudoSumV6 } from "../../src/wire/checksum.ts";
@@ -30,7 +30,7 @@ function stages(policy: Partial<ProxyPolicy> = {}): Stages {
   const made = new Stages({ proxy: { ...ON, ...policy } });
   const { hi, lo } = parseMac(OWNER_MAC);
   for (const address of [IP_OWNER, IP6_OWNER]) made.neighbours.replace(1, fromHex(address), hi, lo);
-  made.events.open(0);
+  made.events.open(0, MISSES);
   return made;
 }
 

@@ -1,10 +1,11 @@
 /** Several TAPs on one loop: turns, back-pressure, and that each gets what it would get alone. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { DROPPED } from "../../src/dataplane/event-ring.ts";
 import { frame, MAC_B, mac, vxlan } from "./frames.ts";
 import { several } from "./overlays.ts";
 import { slotsInUse, tapFrame } from "./ports.ts";
-import { OWN_MAC } from "./stages.ts";
+import { droppedOf, OWN_MAC } from "./stages.ts";
 
 const VNIS = [1, 70, 0xffffff];
 
@@ -60,6 +61,19 @@ describe("frames of several TAPs", () => {
     underlay.writes.push(-113);
     loop.turn();
     expect(counters.map((one) => one.drops("tx", "UNDERLAY_REFUSED"))).toEqual([0, 1, 0]);
+  });
+
+  it("are told with their own VNI by the first of a message that is refused, and all of it is counted", () => {
+    const { underlay, taps, loop, counters, events } = several(VNIS);
+    events.open(0, DROPPED);
+    underlay.capabilities = { ...underlay.capabilities, gso: true };
+    for (let i = 0; i < 4; i++) taps[1]!.incoming.push(tapFrame(1000));
+    underlay.writes.push(-113);
+    loop.turn();
+    expect(counters.map((one) => one.drops("tx", "UNDERLAY_REFUSED"))).toEqual([0, 4, 0]);
+    expect(droppedOf(events)).toMatchObject([
+      { errno: 113, header: { vni: VNIS[1] }, remote: { port: 8472 } },
+    ]);
   });
 
   it("do not join a message that another's frames have closed", () => {

@@ -3,10 +3,12 @@ import { Arena } from "../../src/dataplane/arena.ts";
 import { Coalescer } from "../../src/dataplane/coalesce.ts";
 import { Counters, type Direction } from "../../src/dataplane/counters.ts";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../src/dataplane/decap.ts";
+import { type DroppedPacket, readDrop } from "../../src/dataplane/drop-row.ts";
+import { DropTeller } from "../../src/dataplane/drop-teller.ts";
 import type { DropReason } from "../../src/dataplane/drops.ts";
 import { Encap } from "../../src/dataplane/encap.ts";
 import { portsBetween } from "../../src/dataplane/entropy.ts";
-import { EventRing } from "../../src/dataplane/event-ring.ts";
+import { DROP, EventRing } from "../../src/dataplane/event-ring.ts";
 import { Learner } from "../../src/dataplane/learn.ts";
 import { everyOffload } from "../../src/dataplane/offloads.ts";
 import { type DataplaneOptions, NO_LEARNING } from "../../src/dataplane/options.ts";
@@ -87,6 +89,15 @@ export interface Output {
   segment: number;
 }
 
+/** Takes the drops out of a ring. */
+export function droppedOf(events: EventRing): DroppedPacket[] {
+  const packets: DroppedPacket[] = [];
+  events.drain(0, (kind, _vni, words, at) => {
+    if (kind === DROP) packets.push(readDrop(words, at));
+  });
+  return packets;
+}
+
 export class Stages {
   readonly counters = new Counters();
   readonly fdb = new Fdb();
@@ -119,13 +130,15 @@ export class Stages {
     this.learner = new Learner(this.fdb, this.vteps, bytes, learning, this.counters, release);
     this.proxy = new NeighbourProxy(bytes, this.neighbours, this.events, all.vni, all.proxy);
     const { fdb, remotes, learner, answers, proxy } = this;
-    const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy, paths: this.paths };
+    const drops = new DropTeller(this.counters, this.events, bytes, all.vni);
+    const parts = { bytes, fdb, remotes, learner, segmenter, answers, proxy, paths: this.paths, drops };
     this.encap = new Encap(parts, all, target, this.counters);
-    const slab = this.arena.reserve(HEADER_SLAB_BYTES);
+    const headers = this.arena.reserve(HEADER_SLAB_BYTES);
     const { offloads = everyOffload(false) } = all;
     const joins = [offloads["tcp-coalesce"], offloads["udp-coalesce"]] as const;
     const coalescer = new Coalescer(bytes, READY_ROWS, ...joins, sumRanges);
-    this.decap = new Decap(bytes, slab, this.fdb, this.vteps, coalescer, this.learner, all, this.counters);
+    const inwards = { bytes, headers, fdb, vteps: this.vteps, coalescer, learner, drops };
+    this.decap = new Decap(inwards, all, this.counters);
   }
 
   /** Adds a row: `mac` lives behind the VTEP at `address`. @returns the VTEP's index */
@@ -173,6 +186,11 @@ export class Stages {
     this.decap.run(this.filled, this.ready);
     this.decap.takeApart(this.ready);
     return this.#drain();
+  }
+
+  /** The drops that were told since the last call, or since somebody began to listen. */
+  told(): DroppedPacket[] {
+    return droppedOf(this.events);
   }
 
   drops(direction: Direction, reason: DropReason): number {

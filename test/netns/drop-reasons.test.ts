@@ -1,15 +1,22 @@
 /**
- * Each reason for which the kernel's VXLAN drops a packet (`enum skb_drop_reason`), provoked on a VTEP that learns, and
- * counted under the kernel's name for it. What came from a VTEP that floods to us is let in; these are not.
+ * Each reason for which the kernel's VXLAN drops a packet (`enum skb_drop_reason`), provoked on a VTEP that learns,
+ * counted under the kernel's name for it, and told to whoever listens. What came from a VTEP that floods to us is let in;
+ * these are not.
  */
+import { once } from "node:events";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { StatsAnswer } from "../../src/agent/api/answers.ts";
 import type { DropReason } from "../../src/dataplane/drops.ts";
+import { outputOf } from "../../src/host/output.ts";
+import { POPLIN } from "../../src/lab/agent-process.ts";
 import { encode } from "../../src/wire/encode.ts";
 import { VXLAN } from "../../src/wire/vxlan.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { concat, ethernet, ipv4, udp } from "../wire/frames.ts";
 import { dropsSince, until } from "./agents.ts";
-import { Bridged, ping, VNI } from "./bridged.ts";
+import { Bridged, DEVICE, ping, VNI } from "./bridged.ts";
+import { Dropped } from "./dropped.ts";
 import { flood } from "./traffic/flood.ts";
 import { macNumber, vxlan } from "./traffic/packets.ts";
 import { UdpHelper } from "./traffic/udp.ts";
@@ -20,13 +27,20 @@ const PORT = 8472;
 describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons", () => {
   let net: Bridged;
   let sender: UdpHelper;
+  let dropped: Dropped;
+  let before: StatsAnswer;
   beforeAll(async () => {
     net = await Bridged.start({ family: 4, port: PORT });
     sender = new UdpHelper(net.k.host, net.k.address);
     await sender.report();
     await net.client.changeFdb({ op: "add", mac: STATIC, dst: net.l.address });
+    before = await net.client.stats();
+    dropped = await Dropped.of(net.client);
   });
-  afterAll(() => net?.destroy());
+  afterAll(async () => {
+    await dropped?.end();
+    net?.destroy();
+  });
 
   /** A UDP datagram between stations, from a MAC, with a TOS. */
   function frame(source: string, tos = 0): Uint8Array {
@@ -55,9 +69,13 @@ describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons",
 
   it.each(INCOMING)("%s", async (reason, act) => {
     const before = await net.client.stats();
+    const told = dropped.events.length;
     await act();
     await until(reason, async () => dropsSince(before, await net.client.stats()).rx[reason] === 1);
     expect(dropsSince(before, await net.client.stats()).rx).toEqual({ [reason]: 1 });
+    const { remote, header } = await dropped.drop(reason, told);
+    expect(remote?.address).toBe(net.k.address);
+    if (reason === "VXLAN_VNI_NOT_FOUND") expect(header?.vni).toBe(VNI + 1);
   });
 
   it("IP_TUNNEL_ECN", async () => {
@@ -81,8 +99,44 @@ describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons",
       "the drop",
       async () => (dropsSince(before, await net.client.stats()).tx.NO_TX_TARGET ?? 0) > 0,
     );
+    const told = dropped.events.findLast((event) => event.type === "drop");
+    // Who asks, and for whom, in an ARP request that went nowhere.
+    expect(told).toMatchObject({
+      ...{ direction: "tx", reason: "NO_TX_TARGET", dev: DEVICE, vni: VNI, remote: null },
+      packet: { source: `10.9.0.${net.p.number}`, destination: "10.9.0.99" },
+    });
     // What the settings say comes back with the next look; until then by hand.
     await net.client.changeFdb({ op: "append", mac: "00:00:00:00:00:00", dst: net.k.address });
     expect(await ping(net.p, `10.9.0.${net.k.number}`)).toBe(3);
+  });
+
+  it("what was told comes to what was counted", async () => {
+    await until("all of it", async () => {
+      const { tx, rx } = dropsSince(before, await net.client.stats());
+      return isDeepStrictEqual(dropped.sums, { tx, rx });
+    });
+  });
+
+  it("are lines of `poplin monitor`", async () => {
+    const child = net.p.host.spawn(process.execPath, [POPLIN, "monitor", "--drops", "-c", "1"], {
+      env: { ...process.env, POPLIN_SOCKET: net.client.path },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const output = outputOf(child);
+    const closed = once(child, "close");
+    // Nobody says when it listens; what is alike is told twice a second.
+    const again = setInterval(() => void send(vxlan(good().subarray(8), { vni: VNI + 1 })), 600);
+    try {
+      expect(await closed).toEqual([0, null]);
+    } finally {
+      clearInterval(again);
+    }
+    expect(output.stdout).toMatch(
+      new RegExp(
+        `^\\d\\d:\\S+ rx VXLAN_VNI_NOT_FOUND from ${net.k.address}:\\d+ vni ${VNI} dev ${DEVICE} ` +
+          `header-vni ${VNI + 1} UDP \\S+ > \\S+ length 62 02:99:00:00:00:44 > ${net.p.mac}\n$`,
+      ),
+    );
+    expect(output.stderr).toMatch(/^1 event shown.*\n {2}1 {2}rx VXLAN_VNI_NOT_FOUND {2}no overlay here/);
   });
 });

@@ -9,6 +9,8 @@ import { Cluster } from "../../src/lab/cluster.ts";
 import { iperf } from "../../src/lab/iperf.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, optionalPackage, tool } from "../helpers/needs.ts";
+import { until } from "./agents.ts";
+import { Dropped } from "./dropped.ts";
 import { ping, podOf } from "./pods.ts";
 
 const STOPPED = 200;
@@ -34,6 +36,7 @@ for (const underlay of ["batch", "raw"] as const) {
         ],
       });
       const [node, { pod }] = [cluster.poplin("node-a"), cluster.node("node-k")];
+      const told = await Dropped.of(node.client);
       const traffic = iperf(pod, node.pod, podOf(node, 4), ["-t", "2", "-P", "8"]);
       traffic.catch(() => {}); // it is waited for below, unless something fails before
       for (let round = 0; round < ROUNDS && (await dropped(node)) === 0; round++) {
@@ -43,9 +46,13 @@ for (const underlay of ["batch", "raw"] as const) {
         await sleep(STOPPED); // what comes after the loss tells of it
       }
       await traffic;
-      expect(await dropped(node)).toBeGreaterThan(0);
+      const lost = await dropped(node);
+      expect(lost).toBeGreaterThan(0);
+      // Nobody saw them, so they are only counted.
+      await until("they are told", async () => told.sums.rx.SOCKET_RCVBUFF === lost);
       expect(await node.status()).toMatchObject({ pid: node.pid, state: "running" });
       expect(await ping(pod, podOf(node, 4), [56])).toBe("");
+      await told.end();
     });
   });
 }

@@ -3,7 +3,9 @@
  * `AgentView`. What it tells is in `status-types.ts`, `cluster-types.ts` and `answers.ts`, why it refuses in
  * `refusals.ts`.
  */
-import type { CounterSnapshot } from "../../dataplane/counters.ts";
+import type { CounterSnapshot, Direction } from "../../dataplane/counters.ts";
+import type { DroppedPacket } from "../../dataplane/drop-row.ts";
+import type { DropReason } from "../../dataplane/drops.ts";
 import type { FdbChange, FdbReason, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 import type { Level } from "../logging/formats.ts";
@@ -51,11 +53,41 @@ export interface AgentView extends HealthSource {
   /** How much is written to the log; a change holds until the next reload. */
   logLevel: Level;
   /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
-  listen(heard: (event: AgentEvent) => void): () => void;
+  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void;
 }
 
-/** What is told while it happens: GET /v1/events, a line of JSON each. `at` is when the agent heard of it. */
+/** What can be listened to. */
+export const TOPICS = ["misses", "drops"] as const;
+export type Topic = (typeof TOPICS)[number];
+
+/** A packet that was dropped, as JSON has it: what there is nothing to say of is null. */
+export interface DropEvent extends Omit<DroppedPacket, "errno" | "header"> {
+  readonly type: "drop";
+  /** Of the overlay that counted it. The VNI in the packet's own header may be another. */
+  readonly vni: number;
+  /** What the kernel refused it with (ENETUNREACH); null where poplin dropped it. */
+  readonly error: string | null;
+  /** The VXLAN header: the flags as eight hexadecimal digits. */
+  readonly header: { readonly flags: string; readonly vni: number } | null;
+  readonly at: string;
+}
+
+/**
+ * What is told while it happens: GET /v1/events?about=misses,drops, a line of JSON each. `at` is when the agent heard of
+ * it.
+ */
 export type AgentEvent =
+  /** A packet was dropped. Of those that are alike, one in half a second is told. */
+  | OfDevice<DropEvent>
+  /** So many more were dropped for this reason as no `drop` has told of. */
+  | OfDevice<{
+      readonly type: "drops";
+      readonly direction: Direction;
+      readonly reason: DropReason;
+      readonly vni: number;
+      readonly count: number;
+      readonly at: string;
+    }>
   /** There is no row for a unicast destination MAC (the setting `l2miss`). */
   | OfDevice<{ readonly type: "l2miss"; readonly vni: number; readonly mac: string; readonly at: string }>
   /** Somebody asked for an address that is not in the table of neighbours (the setting `l3miss`). */

@@ -6,7 +6,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 import type { Level } from "../logging/formats.ts";
-import type { AgentEvent, OfDevice, OverlayChoice } from "./agent-view.ts";
+import type { AgentEvent, OfDevice, OverlayChoice, Topic } from "./agent-view.ts";
 import type {
   ErrorAnswer,
   FdbAnswer,
@@ -134,11 +134,15 @@ export class ApiClient {
   }
 
   /**
-   * What happens from now on, until the agent ends or `signal` says so. Resolves once the agent tells everything.
+   * What happens from now on about some topics, until the agent ends or `signal` says so. Resolves once the agent tells
+   * everything.
    * @throws ApiClientError
    */
-  async events(signal?: AbortSignal): Promise<AsyncIterable<AgentEvent>> {
-    const response = await this.#open("/v1/events", signal);
+  async events(
+    signal?: AbortSignal,
+    topics: readonly Topic[] = ["misses"],
+  ): Promise<AsyncIterable<AgentEvent>> {
+    const response = await this.#open(`/v1/events?about=${topics.join()}`, signal);
     if (response.statusCode === 200) return eventsOf(response);
     let text = "";
     for await (const chunk of response.setEncoding("utf8")) text += chunk;

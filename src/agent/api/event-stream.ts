@@ -1,9 +1,9 @@
 /**
- * GET /v1/events: a line of JSON for each event, for as long as the client stays. Whoever reads too slowly does not hold
+ * GET /v1/events?about=misses,drops: a line of JSON for each event, for as long as the client stays. Whoever reads too slowly does not hold
  * the agent's memory: events that find the connection full are skipped, and a line tells how many.
  */
 import type { ServerResponse } from "node:http";
-import type { AgentEvent, AgentView } from "./agent-view.ts";
+import type { AgentEvent, AgentView, Topic } from "./agent-view.ts";
 import { AgentError } from "./refusals.ts";
 
 /** Clients that may listen at a time. */
@@ -17,13 +17,17 @@ export class EventStreams {
     this.#view = view;
   }
 
-  /** Answers with the events from now on. @throws AgentError when that cannot be */
-  start(response: ServerResponse): void {
+  /** Answers with the events about some topics from now on. @throws AgentError when that cannot be */
+  start(response: ServerResponse, topics: readonly Topic[]): void {
     if (this.#open.size >= MOST) {
       const message = `${MOST} clients listen to the events already`;
-      throw new AgentError("TOO_MANY_LISTENERS", message, "end one of them: `ps` shows `poplin events`");
+      throw new AgentError(
+        "TOO_MANY_LISTENERS",
+        message,
+        "end one of them: `ps` shows `poplin events` and `poplin monitor`",
+      );
     }
-    const end = this.#view.listen(writerOf(response));
+    const end = this.#view.listen(writerOf(response), topics);
     this.#open.add(response);
     response.once("close", () => {
       this.#open.delete(response);
@@ -45,7 +49,7 @@ function writerOf(response: ServerResponse): (event: AgentEvent) => void {
   return (event) => {
     if (response.destroyed || response.writableEnded) return;
     if (response.writableNeedDrain) {
-      skipped += event.type === "lost" ? event.count : 1;
+      skipped += "count" in event ? event.count : 1;
       return;
     }
     if (skipped > 0) {

@@ -24,6 +24,7 @@ import {
   readLogLevel,
   readMac,
   readNeighbourChange,
+  readTopics,
   readVni,
 } from "./validate.ts";
 
@@ -194,7 +195,7 @@ async function serve(
     const page = request.method === "GET" ? await pageOf(pathOf(request), view) : null;
     if (page !== null) return sendPage(response, page);
     const result = await route(request)(view, request);
-    if (result === STREAM) streams.start(response);
+    if (result === STREAM) streams.start(response, readTopics(queryOf(request).get("about")));
     else answer(response, 200, result);
   } catch (error) {
     const { status, body } = describe(error);

@@ -5,6 +5,7 @@
 import type { FdbChange, NeighbourChange } from "../../dataplane/options.ts";
 import { formatMacKey, parseMac } from "../../wire/bytes.ts";
 import { LEVELS, type Level } from "../logging/formats.ts";
+import { TOPICS, type Topic } from "./agent-view.ts";
 
 /** A request that is wrong in itself. */
 export class RequestError extends Error {
@@ -119,4 +120,15 @@ export function readLogLevel(body: unknown): Level {
   if (known !== undefined) return known;
   const message = `"level" is ${JSON.stringify(level)}, not one of ${LEVELS.join(", ")}`;
   throw bad(message, 'such as {"level":"debug"}');
+}
+
+/** @param text of `?about=`: topics with commas between them; null means misses */
+export function readTopics(text: string | null): readonly Topic[] {
+  const words = (text ?? "misses").split(",");
+  const unknown = words.find((word) => !TOPICS.some((topic) => topic === word));
+  if (unknown === undefined) return words as Topic[];
+  throw bad(
+    `there are no events about ${JSON.stringify(unknown)}`,
+    `there are some about ${TOPICS.join(", ")}`,
+  );
 }

@@ -72,7 +72,8 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
     seeAlso: ["status", "ip(8)"],
   },
   privileges: { environment: [SOCKET], seeAlso: ["agent", "capabilities(7)"] },
-  events: { environment: [SOCKET], seeAlso: ["neigh", "fdb"] },
+  events: { environment: [SOCKET], seeAlso: ["monitor", "neigh", "fdb"] },
+  monitor: { environment: [SOCKET, COLOR], seeAlso: ["stats", "capture", "events", "doctor"] },
   report: {
     environment: [SOCKET],
     examples: ["sudo poplin report --anonymize", "tar -xOf poplin-report-*.tar.gz --wildcards '*/index.md'"],

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AgentEvent } from "../../../src/agent/api/agent-view.ts";
+import type { AgentEvent, Topic } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
 import { type ApiServer, startApiServer } from "../../../src/agent/api/server.ts";
 import { FakeAgent } from "./fake-agent.ts";
@@ -56,6 +56,24 @@ describe("GET /v1/events", () => {
     agent.tell(miss(2));
     for (const each of heard) expect(await each).toEqual([miss(1), miss(2)]);
     await until(() => agent.listeners.size === 0);
+  });
+
+  it("tells of misses, and of drops where they were asked for", async () => {
+    await client.events(ends.signal);
+    expect(agent.topics).toEqual(["misses"]);
+    await client.events(ends.signal, ["drops"]);
+    expect(agent.topics).toEqual(["drops"]);
+    await client.events(ends.signal, ["misses", "drops"]);
+    expect(agent.topics).toEqual(["misses", "drops"]);
+  });
+
+  it("says what there are events about to who asks for others", async () => {
+    await expect(client.events(ends.signal, ["drops", "weather" as Topic])).rejects.toMatchObject({
+      reason: "BAD_REQUEST",
+      message: expect.stringContaining('there are no events about "weather"'),
+      remedy: "there are some about misses, drops",
+    });
+    expect(agent.listeners.size).toBe(0);
   });
 
   it("ends with the server", async () => {

@@ -5,6 +5,7 @@ import type {
   DeviceFdbReason,
   OfDevice,
   OverlayChoice,
+  Topic,
 } from "../../../src/agent/api/agent-view.ts";
 import type { StatsAnswer } from "../../../src/agent/api/answers.ts";
 import type { LeaseStatus } from "../../../src/agent/api/cluster-types.ts";
@@ -128,6 +129,8 @@ export class FakeAgent implements AgentView {
   /** What the last request chose. */
   choice: OverlayChoice | undefined;
   readonly listeners = new Set<(event: AgentEvent) => void>();
+  /** What the last one who began to listen wants to hear of. */
+  topics: readonly Topic[] = [];
   /** What `status` answers; replace it to bend it. */
   answer: () => Promise<AgentStatus> = async () => healthyStatus();
 
@@ -216,7 +219,8 @@ export class FakeAgent implements AgentView {
     return this.steps.splice(0).length;
   }
 
-  listen(heard: (event: AgentEvent) => void): () => void {
+  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+    this.topics = topics;
     this.listeners.add(heard);
     return () => void this.listeners.delete(heard);
   }
