@@ -99,12 +99,13 @@ describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons",
       "the drop",
       async () => (dropsSince(before, await net.client.stats()).tx.NO_TX_TARGET ?? 0) > 0,
     );
-    const told = dropped.events.findLast((event) => event.type === "drop");
     // Who asks, and for whom, in an ARP request that went nowhere.
-    expect(told).toMatchObject({
-      ...{ direction: "tx", reason: "NO_TX_TARGET", dev: DEVICE, vni: VNI, remote: null },
-      packet: { source: `10.9.0.${net.p.number}`, destination: "10.9.0.99" },
-    });
+    expect(dropped.events).toContainEqual(
+      expect.objectContaining({
+        ...{ direction: "tx", reason: "NO_TX_TARGET", dev: DEVICE, vni: VNI, remote: null },
+        packet: expect.objectContaining({ source: `10.9.0.${net.p.number}`, destination: "10.9.0.99" }),
+      }),
+    );
     // What the settings say comes back with the next look; until then by hand.
     await net.client.changeFdb({ op: "append", mac: "00:00:00:00:00:00", dst: net.k.address });
     expect(await ping(net.p, `10.9.0.${net.k.number}`)).toBe(3);
@@ -118,10 +119,14 @@ describeWith([lab(), tool("bridge"), tool("ping")], "the kernel's drop reasons",
   });
 
   it("are lines of `poplin monitor`", async () => {
-    const child = net.p.host.spawn(process.execPath, [POPLIN, "monitor", "--drops", "-c", "1"], {
-      env: { ...process.env, POPLIN_SOCKET: net.client.path },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = net.p.host.spawn(
+      process.execPath,
+      [POPLIN, "monitor", "--reason", "VXLAN_VNI_NOT_FOUND", "-c", "1"],
+      {
+        env: { ...process.env, POPLIN_SOCKET: net.client.path },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     const output = outputOf(child);
     const closed = once(child, "close");
     // Nobody says when it listens; what is alike is told twice a second.
