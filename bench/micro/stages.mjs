@@ -4,12 +4,12 @@
  */
 import { Arena, VNET_AT, VNET_LENGTH, VXLAN_AT } from "../../dist/dataplane/arena.js";
 import { Coalescer } from "../../dist/dataplane/coalesce.js";
-import { Counters } from "../../dist/dataplane/counters.js";
+import { Counters, dropIndex } from "../../dist/dataplane/counters.js";
 import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap.js";
 import { DropTeller } from "../../dist/dataplane/drop-teller.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
-import { EventRing } from "../../dist/dataplane/event-ring.js";
+import { DROPPED, EventRing } from "../../dist/dataplane/event-ring.js";
 import { Learner } from "../../dist/dataplane/learn.js";
 import { NO_LEARNING } from "../../dist/dataplane/options.js";
 import { PathMtus } from "../../dist/dataplane/path-mtus.js";
@@ -29,6 +29,8 @@ export const cases = [
   { name: "ARP request answered", prepare: answered },
   { name: "decap, 1450-byte TCP", aim: 50, prepare: () => decap() },
   { name: "decap, and learn from it", prepare: () => decap({ learning: true }) },
+  { name: "datagram dropped", prepare: () => dropped(0) },
+  { name: "datagram dropped, and told", prepare: () => dropped(DROPPED) },
   { name: "flood to 10 VTEPs, per copy", prepare: () => flood(10) },
   { name: "segment, per segment", prepare: segment },
   { name: "coalesce, per segment", prepare: coalesce },
@@ -93,8 +95,9 @@ function setUp(lead, packet) {
   const ready = new Ring(pool, READY_ROWS);
   for (let row = 0; row < BATCH; row++) filled.addresses.set([2, 0, 0x21, 0x18, 172, 19, 0, 3], row * 28);
   const counters = new Counters();
-  const drops = new DropTeller(counters, new EventRing(), arena.bytes, OPTIONS.vni);
-  return { arena, fdb, vteps, remotes: new RemoteSets(), filled, ready, counters, drops };
+  const events = new EventRing();
+  const drops = new DropTeller(counters, events, arena.bytes, OPTIONS.vni);
+  return { arena, fdb, vteps, remotes: new RemoteSets(), filled, ready, counters, drops, events };
 }
 
 /** Runs `stage` on `batch` rows at a time, of `per` packets each, until n packets have passed. */
@@ -211,6 +214,28 @@ function decap({ learning = false } = {}) {
   const packet = Uint8Array.from(vxlan(inner));
   const parts = setUp(VXLAN_AT, packet);
   return runner(parts, makeDecap(parts, false, learning), VXLAN_AT, packet.length);
+}
+
+/** Datagrams of a stranger. @param topics what somebody listens to */
+function dropped(topics) {
+  const packet = Uint8Array.from(vxlan(frame()));
+  const { arena, filled, drops, events } = setUp(VXLAN_AT, packet);
+  const counter = dropIndex("rx", "UNKNOWN_VTEP");
+  const { bytes } = arena;
+  let clock = 0;
+  return (n) => {
+    events.open(clock, topics);
+    filled.prepare(1, VXLAN_AT);
+    const at = filled.words[filled.row(filled.head) + OFFSET];
+    const source = new DataView(bytes.buffer, bytes.byteOffset + at + 14);
+    for (let done = 0; done < n; done++) {
+      source.setUint16(4, done); // another MAC each time: none is like the one before
+      if (done % BATCH === 0) events.drain(++clock, () => {});
+      drops.datagram(counter, filled.addresses, 0, at, packet.length);
+    }
+    filled.publish(1, 0);
+    return drops.values[counter];
+  };
 }
 
 /** One broadcast at a time, to each of `count` VTEPs. */
