@@ -68,6 +68,42 @@ export const COUNTER_NAMES = [
   /** Times a send or a TAP write could not take more, and the loop waited. */
   "txBackpressure",
   "rxBackpressure",
+  /**
+   * Batches that were timed (`turn-times.ts`), by microseconds from before the read until after the last write: up to 5, up to
+   * 10, …
+   */
+  "txTook5",
+  "txTook10",
+  "txTook25",
+  "txTook50",
+  "txTook100",
+  "txTook250",
+  "txTook500",
+  "txTook1000",
+  "txTook2500",
+  "txTook5000",
+  "txTook10000",
+  "txTookLonger",
+  "rxTook5",
+  "rxTook10",
+  "rxTook25",
+  "rxTook50",
+  "rxTook100",
+  "rxTook250",
+  "rxTook500",
+  "rxTook1000",
+  "rxTook2500",
+  "rxTook5000",
+  "rxTook10000",
+  "rxTookLonger",
+  /** The same batches' time, and that of encap and decap alone: no system call is in it. */
+  "txNanoseconds",
+  "rxNanoseconds",
+  "txStageNanoseconds",
+  "rxStageNanoseconds",
+  /** Packets that left in them: datagrams sent, frames and answers written to the TAP. */
+  "txTimedPackets",
+  "rxTimedPackets",
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

@@ -19,6 +19,7 @@ import type { DropTeller } from "./drop-teller.ts";
 import type { Encap } from "./encap.ts";
 import type { BlockedTaps, Tap, Underlay } from "./ports.ts";
 import { LENGTH, OFFSET, PEER, type Ring, VTEP_MASK } from "./ring.ts";
+import { TurnTimes } from "./turn-times.ts";
 
 /** Frames read from the TAP in one turn, at most. */
 export const TAP_BATCH = 64;
@@ -90,6 +91,7 @@ export class Loop {
   readonly #addresses: AddressSlab;
   readonly #drops: DropTeller;
   readonly #values: Float64Array;
+  readonly #times: TurnTimes;
   readonly #txBatches = counterIndex("txBatches");
   readonly #rxBatches = counterIndex("rxBatches");
   readonly #txReads = counterIndex("txReads");
@@ -146,6 +148,7 @@ export class Loop {
     this.#addresses = addresses;
     this.#drops = drops;
     this.#values = drops.values;
+    this.#times = new TurnTimes(drops);
   }
 
   /**
@@ -156,8 +159,13 @@ export class Loop {
    */
   turn(tap = true, underlay = true): number {
     this.idle = true;
+    this.#times.begin();
     const received = this.#receive(underlay);
-    const moved = received + this.transmit(tap || received > 0);
+    this.#times.end("rx", received);
+    const sent = this.transmit(tap || received > 0);
+    this.#times.end("tx", sent);
+    const moved = received + sent;
+    this.#times.turned(moved);
     if (this.#unasked > 0 && (this.idle || this.#unasked >= ASK_EVERY)) this.#askOverflows();
     return moved;
   }
@@ -227,7 +235,11 @@ export class Loop {
     if (read === want || more) this.idle = false;
     this.tapBatch = nextBatch(read, want, TAP_BATCH);
     const before = txReady.length;
-    if (txFilled.length > 0) this.encapsulate();
+    if (txFilled.length > 0) {
+      this.#times.enter();
+      this.encapsulate();
+      this.#times.leave();
+    }
     if (answers.length > 0) this.#write(answers);
     // The next turn reads what there is more: a message that has just grown waits for it, because it may grow again.
     this.#growing = more && txReady.length > before;
@@ -263,6 +275,7 @@ export class Loop {
       this.#fallbacks = gsoFallbacks;
     }
     this.#lateRefusals();
+    this.#times.packets += written;
     // Frames that encap had no room for: there is room now.
     if (txFilled.length > 0 && txReady.length === 0) this.idle = false;
     return written;
@@ -291,7 +304,11 @@ export class Loop {
     }
     if (read === want) this.idle = false;
     this.#underlayBatch = nextBatch(read, want, UNDERLAY_BATCH);
-    if (rxFilled.length > 0) this.#decap.run(rxFilled, rxReady);
+    if (rxFilled.length > 0) {
+      this.#times.enter();
+      this.#decap.run(rxFilled, rxReady);
+      this.#times.leave();
+    }
     const written = this.#write(rxReady);
     if (rxFilled.length > 0 && rxReady.length === 0) this.idle = false;
     return Math.max(read, 0) + written;
@@ -316,6 +333,7 @@ export class Loop {
         written++;
       }
     }
+    this.#times.packets += written;
     return written;
   }
 

@@ -12,7 +12,8 @@ describe("the steady state", () => {
     expect(moved).toBe(frames);
     expect(lost).toBe(0);
     expect(collections).toBe(0);
-    // One object per packet would be 16 MB and more; what is left is the compiler's and the measurement's own.
+    // One object per packet would be 16 MB and more; what is left is of looks at the clock, one turn in many (turn-times.ts),
+    // and the compiler's and the measurement's own.
     expect(grown / frames).toBeLessThan(0.5);
   }, 60_000);
 });

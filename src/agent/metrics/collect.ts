@@ -15,7 +15,7 @@ import type { Forwarding } from "../forwarding.ts";
 import { reportAtThisMoment } from "../offloads.ts";
 import { inTime } from "../probes/in-time.ts";
 import { version } from "../version.ts";
-import { histogramSamples } from "./histogram.ts";
+import { durations, processing, sizes } from "./batches.ts";
 import type { Sample } from "./metric.ts";
 import { COUNTED, type MetricName } from "./table.ts";
 
@@ -82,6 +82,16 @@ function agent({ counts, lastReload, loadedAt, ready, lag }: MetricParts): Colle
   } satisfies Partial<Record<MetricName, readonly Sample[]>>;
 }
 
+const DIRECTIONS = ["tx", "rx"] as const satisfies readonly Direction[];
+
+type TrafficMetric =
+  | "poplin_frames_total"
+  | "poplin_bytes_total"
+  | "poplin_batch_size"
+  | "poplin_batch_duration_seconds"
+  | "poplin_timed_processing_seconds_total"
+  | "poplin_drops_total";
+
 function traffic(running: readonly Forwarding[], stats: CounterSnapshot): Collected {
   const frames: Sample[] = [];
   const bytes: Sample[] = [];
@@ -93,7 +103,7 @@ function traffic(running: readonly Forwarding[], stats: CounterSnapshot): Collec
     bytes.push({ labels: { ...labels, direction: "tx" }, value: txBytes });
     bytes.push({ labels: { ...labels, direction: "rx" }, value: rxBytes });
   }
-  const drops = (["tx", "rx"] as const).flatMap((direction) =>
+  const drops = DIRECTIONS.flatMap((direction) =>
     DROP_REASONS.map((reason) => ({
       labels: { direction, reason },
       value: stats.drops[direction][reason] ?? 0,
@@ -103,24 +113,15 @@ function traffic(running: readonly Forwarding[], stats: CounterSnapshot): Collec
     const names = COUNTER_NAMES.filter((counter): counter is CounterName => of[counter] !== undefined);
     return [name, names.map((counter) => ({ labels: of[counter]!, value: stats[counter] }))] as const;
   });
-  const own: Of<"poplin_frames_total" | "poplin_bytes_total" | "poplin_batch_size" | "poplin_drops_total"> = {
-    poplin_batch_size: [...batches("tx", stats.txReads, stats), ...batches("rx", stats.rxDatagrams, stats)],
+  const own: Of<TrafficMetric> = {
+    poplin_batch_size: DIRECTIONS.flatMap((direction) => sizes(direction, stats)),
+    poplin_batch_duration_seconds: DIRECTIONS.flatMap((direction) => durations(direction, stats)),
+    poplin_timed_processing_seconds_total: DIRECTIONS.map((direction) => processing(direction, stats)),
     poplin_frames_total: frames,
     poplin_bytes_total: bytes,
     poplin_drops_total: drops,
   };
   return { ...own, ...Object.fromEntries(counted) };
-}
-
-/** Upper bounds of the dataplane's counters of batches: of 1, of 2 and 3, of 4 to 7, … (`dataplane/counters.ts`). */
-const BATCHES = { tx: [1, 2, 4, 8, 16, 32, 64], rx: [1, 2, 4, 8] } as const;
-
-/** @param sum of their packets */
-function batches(direction: Direction, sum: number, stats: CounterSnapshot): Sample[] {
-  const from: readonly number[] = BATCHES[direction];
-  const counts = from.map((least) => stats[`${direction}Batch${least}` as CounterName]);
-  const bounds = from.slice(1).map((least) => least - 1);
-  return histogramSamples("poplin_batch_size", { direction }, { bounds, counts, sum });
 }
 
 function dataplane(running: readonly Forwarding[], healths: readonly (DataplaneHealth | null)[]): Collected {
@@ -139,7 +140,7 @@ function dataplane(running: readonly Forwarding[], healths: readonly (DataplaneH
     for (const offload of OFFLOAD_NAMES) {
       offloads.push({ labels: { ...first, offload }, value: Number(report[offload] === null) });
     }
-    for (const direction of ["tx", "rx"] as const) {
+    for (const direction of DIRECTIONS) {
       if (health === null) continue;
       slots.push({ labels: { ...first, direction }, value: health.slots[direction].count });
       free.push({ labels: { ...first, direction }, value: health.slots[direction].free });

@@ -4,6 +4,7 @@
  * address and no MAC. `docs/metrics.md` is made of this table (`npx vitest run test/agent/metrics -u`).
  */
 import type { CounterName } from "../../dataplane/counters.ts";
+import { EVERY } from "../../dataplane/turn-times.ts";
 import type { Metric } from "./metric.ts";
 
 const OVERLAY = ["vni", "device"] as const;
@@ -47,6 +48,15 @@ export const METRICS = {
     help: "Packets in one read: tx frames from the TAP, a super-frame as one; rx datagrams from the underlay",
     labels: ["direction"],
   },
+  poplin_batch_duration_seconds: {
+    type: "histogram",
+    help: `Time from before the read of a batch until after its last write, system calls included: tx TAP to underlay, rx the reverse. Of one turn in ${EVERY} that moved something`,
+    labels: ["direction"],
+  },
+  poplin_timed_processing_seconds_total: counter(
+    "The part of these times that is encap (tx) or decap (rx), with checksums and cutting or joining segments; no system call",
+    "direction",
+  ),
   poplin_drops_total: counter(
     "Packets dropped, by direction and reason; the reasons are those of `poplin stats`",
     "direction",
@@ -94,6 +104,13 @@ export const COUNTED: Readonly<
   poplin_backpressure_total: {
     ...counter("Times that the port to write to took no more, and the loop waited", "direction"),
     of: { txBackpressure: { direction: "tx" }, rxBackpressure: { direction: "rx" } },
+  },
+  poplin_timed_packets_total: {
+    ...counter(
+      "Packets that left in the batches that were timed: datagrams sent, frames written to the TAP; each segment counts",
+      "direction",
+    ),
+    of: { txTimedPackets: { direction: "tx" }, rxTimedPackets: { direction: "rx" } },
   },
   poplin_datagrams_received_total: {
     ...counter("Datagrams received, a train of UDP_GRO as one"),

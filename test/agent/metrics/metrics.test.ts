@@ -100,7 +100,8 @@ describe("/metrics", () => {
     const known = Object.values(COUNTED).flatMap(({ of }) => Object.keys(of));
     const own = ["txFrames", "rxFrames", "txBytes", "rxBytes", "txReads", "txBatches", "rxBatches"];
     // What has no metric: details of partial checksums and of groups, which `poplin stats` shows.
-    const left = COUNTER_NAMES.filter((name) => ![...known, ...own].includes(name) && !/Batch\d/.test(name));
+    const histograms = /Batch\d|Took|Nanoseconds$/;
+    const left = COUNTER_NAMES.filter((name) => ![...known, ...own].includes(name) && !histograms.test(name));
     expect(left).toEqual(["rxPartialChecksums", "rxGbp"]);
   });
 
@@ -125,6 +126,33 @@ describe("/metrics", () => {
       [86, 16],
       [16, 2],
     ]);
+  });
+
+  it("has the times of batches in seconds, what encap and decap are of them, and their packets", async () => {
+    const running = [forwarding([1]), forwarding([2])];
+    const add = (name: (typeof COUNTER_NAMES)[number], ...each: number[]) => {
+      for (const [i, n] of each.entries()) running[i]!.counters.values[counterIndex(name)]! += n;
+    };
+    add("txTook5", 3, 4);
+    add("txTook10", 2);
+    add("txTook10000", 0, 1);
+    add("txTookLonger", 1);
+    add("txNanoseconds", 40_000_000, 2_000_500);
+    add("txStageNanoseconds", 10_000_000, 500_000);
+    add("txTimedPackets", 100, 50);
+    add("rxTook250", 1, 1);
+    add("rxNanoseconds", 200_000, 220_000);
+    const { value } = await scrape({ running: running.map(({ part }) => part) });
+    const at = (direction: string, le: string) =>
+      value("poplin_batch_duration_seconds_bucket", { direction, le });
+    const bounds = ["0.000005", "0.00001", "0.000025", "0.005", "0.01", "+Inf"];
+    expect(bounds.map((le) => at("tx", le))).toEqual([7, 9, 9, 9, 10, 11]);
+    expect(["0.0001", "0.00025", "+Inf"].map((le) => at("rx", le))).toEqual([0, 2, 2]);
+    const of = (name: string) => ["tx", "rx"].map((direction) => value(`poplin_${name}`, { direction }));
+    expect(of("batch_duration_seconds_sum")).toEqual([0.0420005, 0.00042]);
+    expect(of("batch_duration_seconds_count")).toEqual([11, 2]);
+    expect(of("timed_processing_seconds_total")).toEqual([0.0105, 0]);
+    expect(of("timed_packets_total")).toEqual([150, 0]);
   });
 
   it("has rows, peers, buffers and offloads of what answers, and says what does not", async () => {
