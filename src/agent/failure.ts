@@ -1,5 +1,5 @@
 /** What ended the dataplane, for people. */
-import type { PortFailure } from "../dataplane/loop.ts";
+import type { PortFailure } from "../dataplane/port-failures.ts";
 
 /** @returns an error that says what happened and what to do; itself when it is one already */
 export function explainFailure(failure: PortFailure | Error, device: string): Error {

@@ -4,7 +4,7 @@
  * the next one when the devices of the one before are gone.
  */
 import type { CounterSnapshot } from "../dataplane/counters.ts";
-import type { PortFailure } from "../dataplane/loop.ts";
+import type { PortFailure } from "../dataplane/port-failures.ts";
 import { transmitDrops } from "../host/netdev.ts";
 import { readDevices } from "../host/read.ts";
 import type { AgentConfig } from "./config/load.ts";

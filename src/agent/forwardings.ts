@@ -11,7 +11,7 @@
  *
  * The caller runs one of these at a time (`serial.ts`); tries to reopen queue up there with the others.
  */
-import type { PortFailure } from "../dataplane/loop.ts";
+import type { PortFailure } from "../dataplane/port-failures.ts";
 import type { AgentEvent, Topic } from "./api/agent-view.ts";
 import { type Candidate, unavailable } from "./choice.ts";
 import { diffConfig } from "./config/diff.ts";

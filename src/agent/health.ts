@@ -1,6 +1,6 @@
 /** What an operator should know: what is wrong with each underlay's overlays, why, and what to do. */
 import { getSystemErrorName } from "node:util";
-import type { Refusal } from "../dataplane/loop.ts";
+import type { Refusal } from "../dataplane/port-failures.ts";
 import type { HealthLine, OverlayStatus, ReloadStatus } from "./api/status-types.ts";
 import type { CarrierParts } from "./look.ts";
 import { narrowPaths } from "./path-mtu/health.ts";

@@ -12,7 +12,7 @@ import { Counters } from "./counters.ts";
 import { HEADER_SLAB_BYTES, READY_ROWS } from "./decap.ts";
 import { EventRing } from "./event-ring.ts";
 import type { LearnLogs } from "./learn.ts";
-import { Loop, type PortFailure, type Refusal, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
+import { Loop, TAP_BATCH, UNDERLAY_BATCH } from "./loop.ts";
 import { everyOffload, type OffloadReport } from "./offloads.ts";
 import type {
   DataplaneOptions,
@@ -26,6 +26,7 @@ import type {
 } from "./options.ts";
 import { Overlay, type OverlayParts, type RowCount } from "./overlay.ts";
 import { type PathLimit, PathMtus } from "./path-mtus.ts";
+import type { PortFailure, Refusal } from "./port-failures.ts";
 import type { ReadyTaps, Tap, Underlay } from "./ports.ts";
 import { PEER, Ring, VTEP_MASK } from "./ring.ts";
 import { SLOTS_TO_CUT, segmentSlabBytes } from "./segment.ts";

@@ -12,7 +12,7 @@ export { driveBlocking } from "./drive-blocking.ts";
 export { EventDriver } from "./drive-events.ts";
 export { DROP_REASONS, DROPS, type DropReason } from "./drops.ts";
 export { EventRing } from "./event-ring.ts";
-export type { Loop, PortFailure } from "./loop.ts";
+export type { Loop } from "./loop.ts";
 export {
   everyOffload,
   OFFLOAD_NAMES,
@@ -36,5 +36,6 @@ export type {
   ProxyPolicy,
   SharedOptions,
 } from "./options.ts";
+export type { PortFailure } from "./port-failures.ts";
 export type { BlockedTaps, Port, ReadyTaps, Tap, Underlay, UnderlayCapabilities, Waiter } from "./ports.ts";
 export * from "./ring.ts";

@@ -17,6 +17,7 @@ import { counterIndex, type Direction, dropIndex } from "./counters.ts";
 import type { Decap } from "./decap.ts";
 import type { DropTeller } from "./drop-teller.ts";
 import type { Encap } from "./encap.ts";
+import { type PortFailure, PortFailures } from "./port-failures.ts";
 import type { BlockedTaps, Tap, Underlay } from "./ports.ts";
 import { LENGTH, OFFSET, PEER, type Ring, VTEP_MASK } from "./ring.ts";
 import { TurnTimes } from "./turn-times.ts";
@@ -31,31 +32,9 @@ export const LEAST_BATCH = 4;
 /** Batches after which a busy loop asks how many datagrams found no room. */
 const ASK_EVERY = 64;
 
-/** errno values after which a descriptor is of no more use: EBADF, EBADFD (the TAP was deleted), ENOTSOCK, ENODEV. */
-const GONE = new Set([9, 77, 88, 19]);
-
-/** A port that is of no more use, and the errno that said so. */
-export interface PortFailure {
-  readonly port: "tap" | "underlay";
-  readonly errno: number;
-  /** Of several overlays, the place of the one whose TAP it is. */
-  readonly overlay?: number;
-}
-
-/** What a port refused a packet with. */
-export interface Refusal {
-  /** 0 when none was refused ever. */
-  errno: number;
-  /** Milliseconds since 1970. */
-  at: number;
-}
-
 const EINVAL = 22;
 /** Super-frames of ours that the TAP may refuse before no more are made. */
 const REFUSED_SUPER_FRAMES = 16;
-
-/** Reads that may fail in a row, each with an errno of its own making, before the port counts as gone. */
-const READ_FAILURES = 1000;
 
 /** The rings between the two ports. */
 export interface Rings {
@@ -113,21 +92,13 @@ export class Loop {
   #underlayBatch = LEAST_BATCH;
   #asyncErrors = 0;
   #fallbacks = 0;
-  #readFailures = 0;
-  /** What a port last refused a packet with: `poplin status` explains it. */
-  readonly lastRefused: Readonly<Record<Direction, Refusal>> = {
-    tx: { errno: 0, at: 0 },
-    rx: { errno: 0, at: 0 },
-  };
   /** Both ports had less than a batch in the last turn: to look again at once would be a system call for nothing. */
   idle = false;
   /** No turn is to be made until this is false again: `Dataplane.hold`. */
   held = false;
   /** Why segments are not joined any more, in words, since the TAP refused super-frames. */
   coalesceRefused: string | undefined;
-  /** The errno that ended a port, and which; undefined while both live. */
-  failure: PortFailure | undefined;
-
+  readonly #failures = new PortFailures((port, errno) => this.describe(port, errno));
   constructor(
     tap: Tap,
     underlay: Underlay,
@@ -188,6 +159,16 @@ export class Loop {
     this.#values[this.#overflowed] = this.#underlay.overflows();
   }
 
+  /** The errno that ended a port, and which; undefined while both live. */
+  get failure(): PortFailure | undefined {
+    return this.#failures.failure;
+  }
+
+  /** What a port last refused a packet with, by direction. */
+  get lastRefused(): PortFailures["lastRefused"] {
+    return this.#failures.lastRefused;
+  }
+
   /** A frame from the TAP would find a slot and a row. */
   get canReadTap(): boolean {
     return this.rings.txFilled.readable > 0;
@@ -224,9 +205,9 @@ export class Loop {
     const { txFilled, txReady, answers } = this.rings;
     const want = this.tapBatch;
     const read = ready ? this.tap.readBatch(txFilled, want) : 0;
-    if (read < 0) this.#unreadable("tap", "tx", -read);
+    if (read < 0) this.#failures.unreadable("tap", -read);
     else if (read > 0) {
-      this.#readFailures = 0;
+      this.#failures.readable();
       this.own[this.#txBatches]! += 1;
       this.own[this.#txReads]! += read;
       this.own[this.#txSizes + sizeClass(read)]! += 1;
@@ -264,7 +245,7 @@ export class Loop {
         this.#values[this.#txBackpressure]! += 1;
         break;
       } else {
-        if (this.#ended("underlay", -sent)) break;
+        if (this.#failures.ended("underlay", -sent)) break;
         this.#unsendable(txReady, -sent);
         written++;
       }
@@ -287,16 +268,16 @@ export class Loop {
     if (total === undefined || total === this.#asyncErrors) return;
     this.#values[this.#underlayRefused]! += total - this.#asyncErrors;
     this.#asyncErrors = total;
-    this.#note("tx", this.#underlay.lastAsyncErrno ?? 0);
+    this.#failures.note("tx", this.#underlay.lastAsyncErrno ?? 0);
   }
 
   #receive(ready: boolean): number {
     const { rxFilled, rxReady } = this.rings;
     const want = this.#underlayBatch;
     const read = ready ? this.#underlay.recvBatch(rxFilled, want) : 0;
-    if (read < 0) this.#unreadable("underlay", "rx", -read);
+    if (read < 0) this.#failures.unreadable("underlay", -read);
     else if (read > 0) {
-      this.#readFailures = 0;
+      this.#failures.readable();
       this.#values[this.#rxBatches]! += 1;
       this.#values[this.#rxSizes + sizeClass(read)]! += 1;
       this.countDatagrams(read);
@@ -327,7 +308,7 @@ export class Loop {
         this.own[this.#rxBackpressure]! += 1;
         break;
       } else {
-        if (this.#ended("tap", -n)) break;
+        if (this.#failures.ended("tap", -n)) break;
         if (-n === EINVAL && this.#tryApart(ready)) continue;
         this.#unwritable(ready, -n);
         written++;
@@ -388,33 +369,14 @@ export class Loop {
   #skip(ring: Ring, direction: Direction, values: Float64Array, counter: number, errno: number): void {
     const rows = ring.oldest;
     values[counter]! += rows - 1;
-    this.#note(direction, errno);
+    this.#failures.note(direction, errno);
     ring.complete(rows);
     this.completed(ring, rows);
   }
 
-  #note(direction: Direction, errno: number): void {
-    this.lastRefused[direction].errno = errno;
-    this.lastRefused[direction].at = Date.now();
-  }
-
-  /** A read failed. An error that stays would wake us for ever, so after many in a row the port counts as gone. */
-  #unreadable(port: "tap" | "underlay", direction: Direction, errno: number): void {
-    this.#note(direction, errno);
-    if (this.#ended(port, errno)) return;
-    this.#readFailures++;
-    if (this.#readFailures >= READ_FAILURES) this.failure ??= this.describe(port, errno);
-  }
-
+  /** What `failure` says of a port. */
   protected describe(port: "tap" | "underlay", errno: number): PortFailure {
     return { port, errno };
-  }
-
-  /** Notes a port that is gone. @returns whether it is: other errors concern one packet only. */
-  #ended(port: "tap" | "underlay", errno: number): boolean {
-    if (!GONE.has(errno)) return false;
-    this.failure ??= this.describe(port, errno);
-    return true;
   }
 }
 

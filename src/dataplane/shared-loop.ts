@@ -10,8 +10,9 @@
  */
 import { Demux } from "./demux.ts";
 import type { DropTeller } from "./drop-teller.ts";
-import { type AddressSlab, LEAST_BATCH, Loop, type PortFailure, type Rings, TAP_BATCH } from "./loop.ts";
+import { type AddressSlab, LEAST_BATCH, Loop, type Rings, TAP_BATCH } from "./loop.ts";
 import type { Overlay } from "./overlay.ts";
+import type { PortFailure } from "./port-failures.ts";
 import type { BlockedTaps, ReadyTaps, Tap, Underlay } from "./ports.ts";
 import { LENGTH, OFFSET, type Ring } from "./ring.ts";
 import { Runs } from "./runs.ts";

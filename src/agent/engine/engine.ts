@@ -4,7 +4,7 @@
  */
 import type { CounterSnapshot } from "../../dataplane/counters.ts";
 import type { EventRing } from "../../dataplane/event-ring.ts";
-import type { PortFailure } from "../../dataplane/loop.ts";
+import type { PortFailure } from "../../dataplane/port-failures.ts";
 import type { Command, ReplyTo } from "./protocol.ts";
 
 export interface Engine {

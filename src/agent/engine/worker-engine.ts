@@ -5,8 +5,8 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type CounterSnapshot, Counters, snapshotOf } from "../../dataplane/counters.ts";
 import { EventRing } from "../../dataplane/event-ring.ts";
-import type { PortFailure } from "../../dataplane/loop.ts";
 import type { SharedOptions } from "../../dataplane/options.ts";
+import type { PortFailure } from "../../dataplane/port-failures.ts";
 import type { ProbeVerdict } from "../../dataplane/self-probe.ts";
 import { loadShim } from "../../io/linux/shim.ts";
 import { type Engine, ended } from "./engine.ts";

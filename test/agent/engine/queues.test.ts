@@ -7,8 +7,8 @@ import { addSnapshots, joinQueues } from "../../../src/agent/engine/queues.ts";
 import { Counters, counterIndex, dropIndex } from "../../../src/dataplane/counters.ts";
 import { Dataplane } from "../../../src/dataplane/dataplane.ts";
 import { EventRing } from "../../../src/dataplane/event-ring.ts";
-import type { PortFailure } from "../../../src/dataplane/loop.ts";
 import type { FdbUpdate } from "../../../src/dataplane/options.ts";
+import type { PortFailure } from "../../../src/dataplane/port-failures.ts";
 import { MemoryNetwork, MemoryTap } from "../../../src/io/memory.ts";
 
 const OPTIONS = {
