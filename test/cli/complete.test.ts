@@ -64,6 +64,8 @@ describe("without an agent", () => {
     ["fdb add 02:00:00:00:00:01 d", ["dst", "dev"]],
     ["fdb add 02:00:00:00:00:01 dst 192.0.2.1 ", ["port", "dev", "vni"]],
     ["stats dev ", []],
+    ["monitor --reason UNK", ["UNKNOWN_VTEP"]],
+    ["monitor --mac ", []],
     ["fdb why ", []],
     ["nonsense ", []],
   ])("%s", async (line, expected) => {
@@ -106,6 +108,7 @@ describe("with an agent", () => {
     ["fdb del 02:", [MAC]],
     [`fdb replace ${MAC} dst `, ["172.19.0.3", "172.19.0.4"]],
     ["neigh del ", ["10.0.0.5"]],
+    ["monitor --mac ", [MAC]],
     ["neigh replace 10.0.0.5 lladdr ", [MAC]],
   ])("%s", async (line, expected) => {
     expect(await words(line)).toEqual(expected);

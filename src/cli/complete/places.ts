@@ -21,6 +21,8 @@ const OPTION_KINDS: Readonly<Record<string, Kind>> = {
   interface: "interface",
   dev: "interface",
   iface: "interface",
+  mac: "mac",
+  reason: "reason",
 };
 
 /**
