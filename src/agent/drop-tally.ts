@@ -5,7 +5,8 @@
 import type { CounterSnapshot, Direction } from "../dataplane/counters.ts";
 import type { DropReason } from "../dataplane/drops.ts";
 
-type Drops = CounterSnapshot["drops"];
+/** Of an overlay: what its counters say. */
+export type Drops = CounterSnapshot["drops"];
 
 export interface RestOfDrops {
   readonly direction: Direction;
@@ -15,14 +16,11 @@ export interface RestOfDrops {
 
 /** The drops of one overlay, from its start on. */
 export class DropTally {
-  readonly #drops: () => Drops;
   /** What has been told until now, the drops from before the start among it. */
   readonly #told: Record<Direction, Partial<Record<DropReason, number>>>;
 
-  /** @param drops what the counters say */
-  constructor(drops: () => Drops) {
-    this.#drops = drops;
-    const { tx, rx } = drops();
+  /** @param drops what there were before */
+  constructor({ tx, rx }: Drops) {
     this.#told = { tx: { ...tx }, rx: { ...rx } };
   }
 
@@ -33,22 +31,19 @@ export class DropTally {
   }
 
   /**
-   * Looks at the counters. A drop is told before it is counted: so to be called before the rings are read, and what
-   * comes of it is right once they have been.
-   * @returns what gives the rest since the last time; each is told with it
+   * Those that nobody has been told of, who is told of them now. A drop is told before it is counted: so the counters are
+   * to be read before the rings, and this is to be called once those have been read.
    */
-  look(): () => RestOfDrops[] {
-    const now = this.#drops();
-    return () =>
-      (["tx", "rx"] as const).flatMap((direction) =>
-        Object.entries(now[direction]).flatMap(([name, total]) => {
-          const reason = name as DropReason;
-          const count = total - (this.#told[direction][reason] ?? 0);
-          // Less than none: some that were told meanwhile are counted next time.
-          if (count <= 0) return [];
-          this.told(direction, reason, count);
-          return [{ direction, reason, count }];
-        }),
-      );
+  rest(now: Drops): RestOfDrops[] {
+    return (["tx", "rx"] as const).flatMap((direction) =>
+      Object.entries(now[direction]).flatMap(([name, total]) => {
+        const reason = name as DropReason;
+        const count = total - (this.#told[direction][reason] ?? 0);
+        // Less than none: some that were told meanwhile are counted next time.
+        if (count <= 0) return [];
+        this.told(direction, reason, count);
+        return [{ direction, reason, count }];
+      }),
+    );
   }
 }

@@ -4,7 +4,6 @@
  * and its type to `AgentEvent`.
  */
 import { getSystemErrorName } from "node:util";
-import type { CounterSnapshot } from "../dataplane/counters.ts";
 import { addressOf, readDrop } from "../dataplane/drop-row.ts";
 import {
   DROP,
@@ -17,7 +16,7 @@ import {
 } from "../dataplane/event-ring.ts";
 import { formatMacKey } from "../wire/bytes.ts";
 import type { AgentEvent, Topic } from "./api/agent-view.ts";
-import { DropTally } from "./drop-tally.ts";
+import { type Drops, DropTally } from "./drop-tally.ts";
 
 /** Milliseconds between two looks: less than anybody's patience with a flow that has to wait for an answer. */
 const LOOK_EVERY = 50;
@@ -26,13 +25,7 @@ const TALLY_EVERY = 20;
 
 const BITS: Readonly<Record<Topic, number>> = { misses: MISSES, drops: DROPPED };
 
-/** Whom the rings tell of. */
-export interface EventSource {
-  readonly vni: number;
-  readonly dev: string;
-  /** What its counters say was dropped, the kernel's drops among it. */
-  readonly drops: () => CounterSnapshot["drops"];
-}
+const NOTHING: ReadonlyMap<number, Drops> = new Map();
 
 interface Listener {
   readonly heard: (event: AgentEvent) => void;
@@ -61,17 +54,26 @@ const READERS: Readonly<Record<number, Reader>> = {
 
 export class EventHub {
   readonly #rings: readonly EventRing[];
-  readonly #sources: ReadonlyMap<number, EventSource>;
+  readonly #devices: ReadonlyMap<number, string>;
+  readonly #drops: () => ReadonlyMap<number, Drops>;
   readonly #listeners = new Set<Listener>();
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
   /** By VNI; empty while nobody listens to drops. */
   readonly #tallies = new Map<number, DropTally>();
 
-  /** @param sources the overlays that the rings are of */
-  constructor(rings: readonly EventRing[], sources: readonly EventSource[]) {
+  /**
+   * @param devices by the VNIs of the overlays that the rings are of
+   * @param drops what the counters of each say, the kernel's drops among it
+   */
+  constructor(
+    rings: readonly EventRing[],
+    devices: ReadonlyMap<number, string>,
+    drops: () => ReadonlyMap<number, Drops>,
+  ) {
     this.#rings = rings;
-    this.#sources = new Map(sources.map((source) => [source.vni, source]));
+    this.#devices = devices;
+    this.#drops = drops;
   }
 
   /** Calls `heard` with each event from now on that is about one of the topics. @returns what ends it */
@@ -107,36 +109,36 @@ export class EventHub {
     const topics = new Set([...this.#listeners].flatMap((listener) => listener.topics));
     if (!topics.has("drops")) this.#tallies.clear();
     else if (this.#tallies.size === 0) {
-      for (const { vni, drops } of this.#sources.values()) this.#tallies.set(vni, new DropTally(drops));
+      for (const [vni, drops] of this.#drops()) this.#tallies.set(vni, new DropTally(drops));
     }
     const bits = [...topics].reduce((all, topic) => all | BITS[topic], 0);
     for (const ring of this.#rings) ring.listen(bits);
   }
 
   #look(): void {
-    const rests = ++this.#looks % TALLY_EVERY === 0 ? this.#tally() : [];
+    const tallies = ++this.#looks % TALLY_EVERY === 0 && this.#tallies.size > 0;
+    const drops = tallies ? this.#drops() : NOTHING;
     let lost = 0;
     const at = new Date().toISOString();
     for (const ring of this.#rings) {
       lost += ring.drain(clock(), (kind, vni, words, i) => {
-        const { dev = "" } = this.#sources.get(vni) ?? {};
-        const event = READERS[kind]?.({ vni, dev }, words, i, at);
+        const event = READERS[kind]?.({ vni, dev: this.#deviceOf(vni) }, words, i, at);
         if (event === undefined) return;
         if (event.type === "drop") this.#tallies.get(vni)?.told(event.direction, event.reason);
         this.#tell(event, kind === DROP ? "drops" : "misses");
       });
     }
     if (lost > 0) this.#tell({ type: "lost", count: lost, at }, "misses");
-    for (const { vni, dev, rest } of rests) {
-      for (const drops of rest()) this.#tell({ type: "drops", ...drops, vni, dev, at }, "drops");
+    for (const [vni, now] of drops) {
+      const dev = this.#deviceOf(vni);
+      for (const rest of this.#tallies.get(vni)?.rest(now) ?? []) {
+        this.#tell({ type: "drops", ...rest, vni, dev, at }, "drops");
+      }
     }
   }
 
-  #tally() {
-    return [...this.#tallies].map(([vni, tally]) => {
-      const { dev } = this.#sources.get(vni)!;
-      return { vni, dev, rest: tally.look() };
-    });
+  #deviceOf(vni: number): string {
+    return this.#devices.get(vni) ?? "";
   }
 
   #tell(event: AgentEvent, topic: Topic): void {

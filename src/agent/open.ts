@@ -8,6 +8,7 @@
 import type { OffloadReport } from "../dataplane/offloads.ts";
 import type { OverlayOptions } from "../dataplane/options.ts";
 import { HostError } from "../host/ip.ts";
+import { transmitDrops } from "../host/netdev.ts";
 import { findUplink, type Uplink } from "../host/uplink.ts";
 import { type BatchSockets, groupsOf } from "./batch-sockets.ts";
 import type { AgentConfig, OverlayConfig } from "./config/load.ts";
@@ -118,11 +119,11 @@ async function openOn(
     engine,
     events: new EventHub(
       engine.events,
-      overlays.map((overlay) => ({
-        vni: overlay.config.vni,
-        dev: overlay.device.name,
-        drops: () => overlay.stats().drops,
-      })),
+      new Map(overlays.map(({ config, device }) => [config.vni, device.name])),
+      () => {
+        const queues = transmitDrops();
+        return new Map(overlays.map((overlay) => [overlay.config.vni, overlay.stats(queues).drops]));
+      },
     ),
   };
 }

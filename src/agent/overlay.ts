@@ -92,9 +92,9 @@ export class Overlay {
     return { device: name, gone: false, link: linkRepairs(state.link, this.device), rows };
   }
 
-  /** With what the kernel dropped before us. */
-  stats(): CounterSnapshot {
-    return withQueueDrops(this.engine.snapshot(), this.device.queueDrops());
+  /** With what the kernel dropped before us. @param drops as `Device.queueDrops` */
+  stats(drops?: ReadonlyMap<string, number>): CounterSnapshot {
+    return withQueueDrops(this.engine.snapshot(), this.device.queueDrops(drops));
   }
 }
 

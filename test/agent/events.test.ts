@@ -21,8 +21,9 @@ function hub() {
   vi.useFakeTimers();
   const rings = [new EventRing(), new EventRing()];
   const counters = new Counters();
-  const sources = [{ vni: 1, dev: "flannel.1", drops: () => counters.snapshot().drops }];
-  return { rings, counters, hub: new EventHub(rings, sources), heard: [] as AgentEvent[] };
+  const devices = new Map([[1, "flannel.1"]]);
+  const events = new EventHub(rings, devices, () => new Map([[1, counters.snapshot().drops]]));
+  return { rings, counters, hub: events, heard: [] as AgentEvent[] };
 }
 
 describe("the event hub", () => {

@@ -57,7 +57,10 @@ describeWith([namespaces(), tun(), shim(), ipv6()], "the kernel's proxy", () => 
 
   it("options l2miss and l3miss: tells of the misses that we tell of", async () => {
     const ours: AgentEvent[] = [];
-    const end = new EventHub([stages.events], []).listen((event) => ours.push(event), ["misses"]);
+    const end = new EventHub([stages.events], new Map(), () => new Map()).listen(
+      (event) => ours.push(event),
+      ["misses"],
+    );
     for (const bytes of [...Object.values(QUESTIONS), ...OTHERS]) stages.transmit({ bytes });
     stages.answered();
     await until("our misses", () => ours.length >= 3);
