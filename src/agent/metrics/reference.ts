@@ -35,8 +35,8 @@ export function metricsReference(): string {
     "",
     "A system call's time is all that the kernel does in it: a write to the TAP can take a packet up to the socket of whoever",
     "gets it. The clock is the wall's, so time in which the thread had no CPU counts, too. What is not in it: the thread's wait",
-    "for packets, and theirs in the kernel's queues. A super-frame that is passed on whole is one packet here, and a message",
-    "that a port refused counts as one that left.",
+    "for packets, and theirs in the kernel's queues. A super-frame that is passed on whole is one packet here, and so is a message",
+    "that a port refuses; what encap or decap drops takes its time and is none.",
     "",
   ].join("\n");
 }
