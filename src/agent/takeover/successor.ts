@@ -37,7 +37,7 @@ export function successorOf(env: NodeJS.ProcessEnv, log: Log): () => void {
   };
 }
 
-/** Ours, without what a shell has to do with it. */
+/** Our own. By way of the name that we were called by: what a link of that name leads to may be another version now. */
 function commandLine(): string[] {
   const words = process.argv.slice(1).filter((word) => word !== FLAG);
   return [...process.execArgv, ...words, FLAG];
