@@ -1,6 +1,6 @@
 /**
- * `poplin agent`: the agent as a process in the foreground. SIGHUP reloads the configuration, SIGTERM and SIGINT end
- * the agent; a second one of them ends it without waiting.
+ * `poplin agent`: the agent as a process in the foreground. SIGHUP reloads the configuration, SIGUSR2 starts
+ * another agent that takes over, SIGTERM and SIGINT end this one; a second one of them ends it without waiting.
  */
 import { Agent, type Loaded } from "./agent.ts";
 import { type ConfigSources, loadConfig, type Profile } from "./config/load.ts";
@@ -8,6 +8,7 @@ import { fieldsOf, Log } from "./log.ts";
 import { releaseGarbage } from "./memory.ts";
 import { startService } from "./systemd/asked.ts";
 import type { Service } from "./systemd/service.ts";
+import { successorOf } from "./takeover/successor.ts";
 
 export interface RunOptions {
   /** The configuration file, null without one. */
@@ -43,6 +44,7 @@ export async function runAgent({ file, takeOver = false, ...sources }: RunOption
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
+  process.on("SIGUSR2", successorOf({ ...sources.env }, log));
   try {
     service = await startService(sources.env, log);
     agent = await Agent.start(() => load({ path: file, ...sources }), log, null, takeOver);

@@ -22,7 +22,7 @@ export function agentCommand(): Command {
       "Run the node agent in the foreground: its device, the peers' rows, and the dataplane.\n\n" +
         "Every setting may come from a flag, the environment (POPLIN_SENDER_CHECK for --sender-check), the file " +
         "or its default, in this order.\n\n" +
-        "SIGHUP reads the file again and applies the difference. SIGTERM ends the agent; its device stays with " +
+        "SIGHUP reads the file again and applies the difference. SIGUSR2 starts another agent, which takes over. SIGTERM ends the agent; its device stays with " +
         "address and rows, forwards nothing, and is taken over by the next start.",
     )
     .option("-c, --config <FILE>", "Configuration file (YAML or JSON). Peers can only stand there.")

@@ -13,6 +13,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "show the running agent (what bare `poplin` does)",
     load: async () => (await import("./status.ts")).statusCommand(),
   },
+  wait: {
+    about: "wait until the agent is ready",
+    load: async () => (await import("./wait.ts")).waitCommand(),
+  },
   stats: {
     about: "show traffic, batch sizes and drops by reason",
     load: async () => (await import("./stats.ts")).statsCommand(),

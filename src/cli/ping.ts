@@ -15,6 +15,7 @@ import {
   withVni,
 } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
+import { numberOf } from "./number-of.ts";
 import { renderPing } from "./render-ping.ts";
 
 interface PingFlags extends ClientOptions {
@@ -74,12 +75,6 @@ function optionsOf({ count, interval, timeout, mtu }: PingFlags): PingOptions {
     timeout: numberOf("--timeout", timeout, 0.01, 60) * 1000,
     mtu,
   };
-}
-
-function numberOf(flag: string, text: string, least: number, most: number): number {
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (value >= least && value <= most) return value;
-  throw new CliError(EXIT.usage, `${flag} "${text}" is no number from ${least} to ${most}`);
 }
 
 /** @throws the error, in words where it is about a missing right */

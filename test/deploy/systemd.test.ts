@@ -29,6 +29,11 @@ describe("the units of agent and flannel node", () => {
     expect(node).toEqual(agent);
   });
 
+  it("start it again however often it fails", () => {
+    for (const unit of ["poplin-agent.service", "poplin-flanneld.service"])
+      expect(settings(unit)).toEqual(expect.arrayContaining(["Restart=always", "StartLimitIntervalSec=0"]));
+  });
+
   it("leave on what V8 and the TAP need", () => {
     for (const unit of ["poplin-agent.service", "poplin-flanneld.service"]) {
       const all = settings(unit).join("\n");

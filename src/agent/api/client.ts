@@ -78,6 +78,14 @@ export class ApiClient {
     return this.#ask("GET", "/v1/status");
   }
 
+  /** What /readyz says. @returns why it is not ready, a sentence each; nothing where it is. @throws ApiClientError */
+  async notReady(): Promise<readonly string[]> {
+    const { status, text } = await this.#exchange("GET", "/readyz", null);
+    if (status === 200) return [];
+    if (status === 503) return text.split("\n").slice(1);
+    throw this.#badAnswer(`GET /readyz was answered with ${status}`);
+  }
+
   stats(choice?: OverlayChoice): Promise<StatsAnswer> {
     return this.#ask("GET", withChoice("/v1/stats", choice));
   }

@@ -16,6 +16,7 @@ import { signalled } from "../run.ts";
 import { startService } from "../systemd/asked.ts";
 import type { Service } from "../systemd/service.ts";
 import { atLast } from "../takeover/at-last.ts";
+import { successorOf } from "../takeover/successor.ts";
 import type { FlanneldFlags } from "./flags.ts";
 import { FlannelHealth } from "./healthz.ts";
 import { FlannelNode, type NodeOptions } from "./node.ts";
@@ -47,6 +48,7 @@ export async function runFlanneld(flags: FlanneldFlags, env: NodeJS.ProcessEnv):
   };
   // Before the start: a SIGHUP during it must not end the process, and its change may have come too late to be read.
   process.on("SIGHUP", reload);
+  process.on("SIGUSR2", successorOf({ ...env }, log));
   let health: FlannelHealth | undefined;
   let store: Store | undefined;
   try {

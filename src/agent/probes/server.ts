@@ -3,10 +3,12 @@
  * reach the address can read them, so connections are few and short, and nothing that a client sends is kept.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type HealthSource, type Page, pageOf, sendPage, text, type Words } from "./pages.ts";
 
 /** Milliseconds that a client has to send its request. */
 const REQUEST_TIMEOUT = 5000;
+/** Connections at a time; the oldest makes room for the next. */
 const MAX_CONNECTIONS = 32;
 /** Bytes of a request's header. */
 const MAX_HEADER = 8 * 1024;
@@ -24,7 +26,7 @@ export class HealthServer {
       },
       (request, response) => void serve(request, response, source, words),
     );
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    keepRoom(this.#server);
     // A client that takes no answer keeps no connection either.
     this.#server.setTimeout(REQUEST_TIMEOUT, (socket) => socket.destroy());
   }
@@ -58,6 +60,19 @@ export class HealthServer {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+/**
+ * Ends the oldest connection where there is one too many, and refuses none: or a few silent clients would keep out a
+ * kubelet, which restarts an agent that does not answer its liveness probe.
+ */
+function keepRoom(server: Server): void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    if (open.size > MAX_CONNECTIONS) (open.values().next().value as Socket).destroy();
+  });
 }
 
 async function serve(

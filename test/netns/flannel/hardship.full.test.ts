@@ -201,7 +201,11 @@ describeWith([...NEEDS, tool("faketime")], "a node whose clock is set back", () 
 
 /** Clients that ask at once, each again as soon as it has its answer. */
 const CROWD = 100;
-const QUESTIONS = ["/v1/status", "/v1/stats", "/v1/fdb", "/v1/leases", "/v1/plan", "/nothing"];
+const QUESTIONS = [
+  ...["/v1/status", "/v1/stats", "/v1/fdb", "/v1/leases", "/v1/plan", "/nothing"],
+  // What costs most: a scrape, a probe through the dataplane, a comparison with the kernel's rows.
+  ...["/metrics", "/readyz", "POST /v1/reconcile", "POST /v1/fdb/flush"],
+];
 /** Milliseconds that they go on. */
 const SIEGE = 8000;
 
@@ -233,9 +237,10 @@ describeWith(NEEDS, "a node whose API a hundred clients hammer", () => {
 });
 
 /** @returns the status of the answer, or the code of what went wrong */
-function ask(socketPath: string, path: string): Promise<string> {
+function ask(socketPath: string, question: string): Promise<string> {
+  const [path = "", method = "GET"] = question.split(" ").reverse();
   return new Promise((resolve) => {
-    const asking = request({ socketPath, path, agent: false }, (response) => {
+    const asking = request({ socketPath, path, method, agent: false }, (response) => {
       response.resume().once("close", () => resolve(String(response.statusCode)));
     });
     asking.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
