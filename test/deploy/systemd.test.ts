@@ -1,4 +1,7 @@
-/** The units of systemd as far as they can be checked without one that runs: its own analysers, and what agents really do. */
+/**
+ * The units of systemd as far as they can be checked without one that runs: its own analysers, and what agents really do.
+ * One that runs is in `test/netns/systemd/`.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

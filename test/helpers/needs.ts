@@ -6,7 +6,7 @@
  *   describeFull([root()], "ten thousand peers", () => { … });    // only in `npm run test:full`
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,6 +73,14 @@ export function shim(): Need {
 /** Everything that a lab with poplin nodes needs; brings dist/ up to date, from which agents run. */
 export function lab(): Need {
   return namespaces() ?? tun() ?? shim() ?? built();
+}
+
+/** A systemd that can be booted in namespaces: its files from this machine's, its changes in memory. */
+export function systemd(): Need {
+  if (!existsSync("/lib/systemd/systemd")) return "needs systemd";
+  const known = readFileSync("/proc/filesystems", "utf8");
+  const missing = ["overlay", "cgroup2"].filter((name) => !known.includes(`\t${name}\n`));
+  return missing.length === 0 ? null : `needs ${missing.join(" and ")} in the kernel`;
 }
 
 /** Debian's CNI plugins. */
