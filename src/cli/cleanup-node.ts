@@ -15,13 +15,17 @@ import { readSubnetEnv } from "../host/subnet-env.ts";
 /**
  * Removes it, once the devices are gone.
  * @param cniConf what --write-cni-conf named; somebody else's file of that name stays
- * @returns what was done, a line each; none where there was no such node
+ * @returns what was done, a line each; none where there was no such node and no such file
  * @throws HostError
  */
 export async function cleanUpNode(subnetFile: string, cniConf: string | null): Promise<string[]> {
   const { networks } = formerOf(await readSubnetEnv(subnetFile));
-  if (networks.length === 0) return [];
   const others = await flannelLinks();
+  if (networks.length === 0) {
+    // Without subnet.env nobody knows what the node was; the file that was named says itself whose it is.
+    const removed = cniConf !== null && others.length === 0 && (await removeCniConf(cniConf));
+    return removed ? [`removed ${cniConf}`] : [];
+  }
   if (others.length > 0) {
     return [`${others.join(", ")} is there, another node's: the firewall's rules and ${subnetFile} stay`];
   }

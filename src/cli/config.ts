@@ -73,6 +73,7 @@ function checkConfig(options: ConfigOptions): void {
       ...warnings.map((warning) => ({ ...warning, message: `warning: ${warning.message}` })),
     ];
     const count = warnings.length === 0 ? "fine" : `can be used; ${plural(warnings.length, "warning")}`;
+    if (options.config === undefined) print(["no file is looked at: --config FILE names one"]);
     print([...found.map(formatProblem), problems.length === 0 ? count : plural(problems.length, "mistake")]);
   }
   process.exitCode = problems.length === 0 ? EXIT.ok : EXIT.failed;

@@ -28,7 +28,7 @@ export async function buildProgram(
     .usage("[command] [options]")
     .addHelpText("after", EPILOGUE)
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, "poplin: ")),
+      outputError: (text, write) => write(inOurWords(text)),
       // Then the error is printed whole, by `tell`.
       ...(json ? { writeErr: () => {} } : {}),
     })
@@ -58,5 +58,21 @@ export function inheritedOptions(command: Command): Option[] {
 /** addCommand leaves a command with commander's own way to print errors and exit: give it and its commands ours. */
 function inherit(command: Command, parent: Command): void {
   command.copyInheritedSettings(parent);
+  command.showHelpAfterError(`  → \`${pathOf(command)} --help\` says how it is used`);
   for (const child of command.commands) inherit(child, command);
+}
+
+/** The words that call it: `poplin fdb add`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+/** commander's error as ours: what it says of an argument that is none of the choices is about commander. */
+function inOurWords(text: string): string {
+  return text
+    .replace(/^error: /, "poplin: ")
+    .replace(
+      /command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\./,
+      "'$1' is no $2: it is one of $3",
+    );
 }

@@ -24,6 +24,14 @@ describe("poplin config check", () => {
     });
   });
 
+  it("says that it has looked at no file where none is named", async () => {
+    const { code, stdout } = await cli.poplin("config check");
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: "no file is looked at: --config FILE names one\nfine\n",
+    });
+  });
+
   it("names every mistake with its place, and exits with 1", async () => {
     const bad = file("vni: x\npeerz: 1\n");
     const { code, stdout } = await cli.poplin(`config check -c ${bad} --ttl 999`);

@@ -66,6 +66,8 @@ describeWith([lab(), cniPlugins(), tool("ping"), tool("iptables"), tool("pgrep")
     poplinLab(["shell", "worker", "--", "touch", "/root/vxlan.pcap"]);
     expect(poplinLab(["shell", "worker", "--", "ls", "/root/vxlan.pcap"]).status).toBe(0);
     expect(poplinLab(["shell", "worker2", "--", "ls", "/root/vxlan.pcap"]).status).not.toBe(0);
+    // What is left where one stands is the node's, too.
+    expect(poplinLab(["shell", "worker", "--", "pwd"]).stdout).toBe("/root\n");
     const nobody = poplinLab(["shell", "pod-9"]);
     expect(nobody.stderr).toMatch(/there is no node or pod "pod-9"\n {2}→ there are control-plane, /);
 

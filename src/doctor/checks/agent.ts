@@ -73,7 +73,7 @@ export const AGENT: readonly Check[] = [
       if (agent === null) return null;
       if (agent.answer.code !== "AGENT_NOT_RUNNING") return [];
       return stale(agent).map(({ name, routes }) => ({
-        seen: `${name} is there with ${routes} routes, and no process holds it`,
+        seen: `${name} is there with ${routes === 1 ? "a route" : `${routes} routes`}, and no process holds it`,
         proof: `nobody answers at ${agent.socket}; the device has no queue (\`ip -details link show ${name}\`)`,
         remedy: `start the agent again, or \`poplin cleanup --device ${name}\``,
       }));

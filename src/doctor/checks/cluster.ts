@@ -145,15 +145,15 @@ export const CLUSTER: readonly Check[] = [
     severity: "warning",
     about: "the container runtime is told of flannel",
     why: "it sets up pods by the first file of its folder; without one of flannel's they get no address of this node",
-    cure: "put flannel's 10-flannel.conflist there",
+    cure: "put flannel's 10-flannel.conflist there, or have `poplin flanneld` write one: `--write-cni-conf`",
     judge: ({ cni }) =>
       cni === null || cni.flannel
         ? []
         : [
             {
               seen: `${cni.folder} has ${cni.files.length === 0 ? "no configuration" : `only ${cni.files.join(", ")}`}`,
-              proof: 'no file there has a plugin of the type "flannel"',
-              remedy: `put flannel's 10-flannel.conflist into ${cni.folder}`,
+              proof: 'no file there has a plugin of the type "flannel", or is of --write-cni-conf',
+              remedy: `put flannel's 10-flannel.conflist into ${cni.folder}, or give flanneld --write-cni-conf`,
             },
           ],
   }),

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ApiClient } from "../../agent/api/client.ts";
 import type { AgentStatus } from "../../agent/api/status-types.ts";
+import { isOurConflist } from "../../cni/conflist.ts";
 import { parseSubnetEnv, readSubnetEnv } from "../../host/subnet-env.ts";
 import { processesCalled } from "../../io/linux/holders.ts";
 import type { ClusterEvidence } from "../evidence.ts";
@@ -37,11 +38,14 @@ function lookAtCni(folder: string): ClusterEvidence["cni"] {
     const files = readdirSync(folder)
       .filter((name) => CONFIGURATION.test(name))
       .sort();
-    const flannel = files.some((name) =>
-      /"type"\s*:\s*"flannel"/.test(readFileSync(join(folder, name), "utf8")),
-    );
+    const flannel = files.some((name) => isOfFlannel(readFileSync(join(folder, name), "utf8")));
     return { folder, files, flannel };
   } catch {
     return null;
   }
+}
+
+/** A configuration that names flannel's plugin, or one in which --write-cni-conf has said what that plugin would. */
+export function isOfFlannel(text: string): boolean {
+  return /"type"\s*:\s*"flannel"/.test(text) || isOurConflist(text);
 }

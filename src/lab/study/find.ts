@@ -77,10 +77,18 @@ const OUTSIDE = ["switch", "world"];
 
 /**
  * nsenter waits for what it runs, and would end at Ctrl-C before that has said its last word, as ping does: so it alone
- * is made deaf to it.
+ * is made deaf to it. What runs begins in a directory of the node's: what it left in `/` would be left on the machine.
  */
 function throughSignals(enterWords: readonly string[], run: readonly string[]): string[] {
-  return ["env", "--ignore-signal=INT,QUIT", ...enterWords, "env", "--default-signal=INT,QUIT", ...run];
+  return [
+    "env",
+    "--ignore-signal=INT,QUIT",
+    ...enterWords,
+    "env",
+    "--default-signal=INT,QUIT",
+    "--chdir=/root",
+    ...run,
+  ];
 }
 
 /** `poplin` there asks the node's own agent, wherever this shell's own environment leads. */

@@ -70,8 +70,14 @@ describeWith(NEEDS, "poplin flanneld --write-cni-conf", () => {
 
     await a.stop();
     expect(existsSync(conf)).toBe(true);
-    const { stdout } = await a.poplin(["cleanup", "--subnet-file", a.subnetFile, "--cni-conf", conf]);
-    expect(stdout).toContain(conf);
+    const text = readFileSync(conf, "utf8");
+    const cleanUp = async (): Promise<string> =>
+      (await a.poplin(["cleanup", "--subnet-file", a.subnetFile, "--cni-conf", conf])).stdout;
+    expect(await cleanUp()).toContain(conf);
     expect([existsSync(conf), existsSync(a.subnetFile)]).toEqual([false, false]);
+    // Also where an earlier cleanup, which was not told of it, has left nothing else.
+    writeFileSync(conf, text);
+    expect(await cleanUp()).toContain(`removed ${conf}`);
+    expect(existsSync(conf)).toBe(false);
   });
 });
