@@ -102,6 +102,8 @@ function write(file: string, bytes: Uint8Array): void {
     if (code === "EEXIST")
       throw new CliError(EXIT.failed, `${file} is there already`, "name another with -o", error);
     const exit = code === "EACCES" || code === "EPERM" ? EXIT.permission : EXIT.failed;
-    throw new CliError(exit, `cannot write ${file}: ${message}`, "name another place with -o", error);
+    // Node's sentence, without the call and the name once more.
+    const why = message.replace(/, \w+ '.*'$/, "");
+    throw new CliError(exit, `cannot write ${file}: ${why}`, "name another place with -o", error);
   }
 }

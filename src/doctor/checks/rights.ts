@@ -25,7 +25,7 @@ export const RIGHTS: readonly Check[] = [
             {
               seen: "the capability CAP_NET_ADMIN is missing",
               proof: FROM_PROC,
-              remedy: "run it as root: `sudo poplin doctor`",
+              remedy: "run it again with sudo",
             },
           ],
   },
