@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AgentEvent } from "../../src/agent/api/agent-view.ts";
 import { outputOf } from "../../src/host/output.ts";
 import { CommandLine } from "./command.ts";
+import { type Drop, STRANGER } from "./dropped.ts";
 
 const AT = "2026-11-20T00:00:00.000Z";
 const MISS: AgentEvent = { type: "l2miss", vni: 1, dev: "flannel.1", mac: "5e:00:00:00:00:02", at: AT };
@@ -18,21 +19,9 @@ beforeEach(async () => {
 
 afterEach(() => cli.close());
 
-function drop(n: number, changes: Partial<Extract<AgentEvent, { type: "drop" }>> = {}): AgentEvent {
-  return {
-    ...{
-      type: "drop",
-      direction: "rx",
-      reason: "UNKNOWN_VTEP",
-      vni: 1,
-      dev: "flannel.1",
-      error: null,
-      at: AT,
-    },
-    ...{ remote: { address: `172.19.0.${n}`, port: 8472 }, header: { flags: "08000000", vni: 1 } },
-    ...{ length: 0, frame: null, packet: null },
-    ...changes,
-  };
+/** A drop of a packet from one of several. */
+function drop(n: number, changes: Partial<Drop> = {}): Drop {
+  return { ...STRANGER, remote: { address: `172.19.0.${n}`, port: 8472 }, ...changes };
 }
 
 /** Starts it, and waits until the agent tells it what happens. */
@@ -54,7 +43,7 @@ it("prints drops and misses until Ctrl-C, then what they come to, and that is no
   child.kill("SIGINT");
   expect(await once(child, "close")).toEqual([0, null]);
   expect(output.stdout).toMatch(
-    /^\d\d:\d\d:\d\d\.000 rx UNKNOWN_VTEP from 172\.19\.0\.9:8472 vni 1 dev flannel\.1 length 0\n\d\S+ l2miss lladdr 5e:00:00:00:00:02 vni 1 dev flannel\.1\n$/,
+    /^\d\d:\d\d:\d\d\.012 rx UNKNOWN_VTEP from 172\.19\.0\.9:8472 vni 1 dev flannel\.1 ICMP .*\n\d\S+ l2miss lladdr 5e:00:00:00:00:02 vni 1 dev flannel\.1\n$/,
   );
   expect(output.stderr).toMatch(
     /^2 events shown, 0 drops only counted\n {2}1 {2}rx UNKNOWN_VTEP {2}the sender is no VTEP/,

@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { DEVICE } from "../../src/lab/node.ts";
-import { Listener } from "../agent/systemd/listener.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { until } from "./agents.ts";
 import { type Answer, ask } from "./pages.ts";
@@ -51,12 +50,7 @@ describeWith([lab(), tool("python3")], "an agent under systemd", () => {
     stage = new ServiceStage();
     const { a } = stage;
     await stage.prepare();
-    // By path: an abstract name belongs to a network namespace, and the agent is in another.
-    const name = `${a.socket}.notify`;
-    const systemd = await Listener.open(name);
-    stage.closing(systemd, () => systemd.close());
-    const agent = stage.spawn({ NOTIFY_SOCKET: name, WATCHDOG_USEC: "400000" });
-    await until("READY=1", () => systemd.lines.includes("READY=1"));
+    const { agent, systemd } = await stage.spawnHeard();
     expect(await ask(a.socket, "/readyz")).toEqual(READY);
     await until("STATUS=forwards", () => systemd.lines.includes("STATUS=forwards"));
     await until(

@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
-import { Listener } from "../../agent/systemd/listener.ts";
 import { describeWith, lab, tool } from "../../helpers/needs.ts";
 import { until } from "../agents.ts";
 import { ServiceStage } from "../service-stage.ts";
@@ -16,11 +15,7 @@ describeWith([lab(), tool("ping"), tool("python3")], "an agent that gets SIGUSR2
     stage = new ServiceStage();
     const { a } = stage;
     await stage.prepare();
-    const name = `${a.socket}.notify`;
-    const systemd = await Listener.open(name);
-    stage.closing(systemd, () => systemd.close());
-    const first = stage.spawn({ NOTIFY_SOCKET: name, WATCHDOG_USEC: "400000" });
-    await until("READY=1", () => systemd.lines.includes("READY=1"));
+    const { agent: first, systemd } = await stage.spawnHeard();
     const ping = new Pinger(a.pod, "10.244.2.2", { interval: 0.01 });
     await ping.next();
     const { pid: before } = await a.status();
