@@ -41,3 +41,20 @@ it("comments name files of ours that are there", () => {
   });
   expect(wrong).toEqual([]);
 });
+
+it("what users read names units of systemd's that are there", () => {
+  const units = readdirSync(join(ROOT, "deploy/systemd")).map((file) => file.replace(/\.service$/, ""));
+  const documents = [
+    "README.md",
+    "SECURITY.md",
+    ...paths.filter((path) => /^(docs|deploy)\/.*\.md$/.test(path)),
+  ];
+  const named = documents.flatMap((document) => {
+    const text = readFileSync(join(ROOT, document), "utf8");
+    return [...text.matchAll(/\b(?:journalctl|systemctl)\b[^`\n]*?\s(poplin[\w-]*)/g)].map(
+      ([, unit]) => unit!,
+    );
+  });
+  expect(named).toContain("poplin-agent");
+  expect(named.filter((unit) => !units.includes(unit))).toEqual([]);
+});
