@@ -71,7 +71,32 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
     examples: ["sudo poplin reconcile --dry-run"],
     seeAlso: ["status", "ip(8)"],
   },
+  wait: {
+    environment: [SOCKET],
+    examples: ["sudo poplin wait --ready --timeout 30 && ping -c 1 10.244.2.5"],
+    seeAlso: ["status", "agent"],
+  },
   privileges: { environment: [SOCKET], seeAlso: ["agent", "capabilities(7)"] },
+  doctor: {
+    environment: [SOCKET, COLOR],
+    examples: [
+      "sudo poplin doctor",
+      "sudo poplin doctor --pre --config node.yaml",
+      "sudo poplin doctor -j | jq '.findings[].code'",
+    ],
+    seeAlso: ["ping", "monitor", "report"],
+  },
+  ping: {
+    environment: [SOCKET, COLOR],
+    examples: ["sudo poplin ping 10.0.0.7", "sudo poplin ping -c 10 --no-mtu 10.244.2.5"],
+    seeAlso: ["doctor", "ping(8)", "tracepath(8)"],
+  },
+  "log-level": { environment: [SOCKET], examples: ["sudo poplin log-level debug"], seeAlso: ["agent"] },
+  lab: {
+    environment: [COLOR],
+    examples: ["sudo poplin lab up", "sudo poplin lab shell worker -- ip route", "sudo poplin lab down"],
+    seeAlso: ["demo", "flanneld", "ip-netns(8)"],
+  },
   events: { environment: [SOCKET], seeAlso: ["monitor", "neigh", "fdb"] },
   monitor: { environment: [SOCKET, COLOR], seeAlso: ["stats", "capture", "events", "doctor"] },
   report: {
