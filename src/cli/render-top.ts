@@ -32,12 +32,6 @@ export function topLines(view: TopView, clock: string, style: Style): string[] {
   ];
 }
 
-/** What stands there while no agent answers. */
-export function goneLines(message: string, clock: string, since: string, style: Style): string[] {
-  const first = `${paint(style, "red", "no answer")} since ${since}, now ${clock}: `;
-  return [...hang(first, message, style.width), "rates come again when it answers"];
-}
-
 function headLines({ status }: Sample, rates: Rates | null, clock: string, style: Style): string[] {
   const state = paint(style, status.state === "running" ? "green" : "yellow", status.state);
   return [

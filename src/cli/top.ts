@@ -1,20 +1,10 @@
 /** `poplin top`: what the overlays of the running agent do right now, again every second. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { ApiClientError } from "../agent/api/client.ts";
-import {
-  type ClientOptions,
-  clientFor,
-  print,
-  stdoutStyle,
-  withJson,
-  withSocket,
-  withVni,
-} from "./client.ts";
-import { CliError, EXIT, errorJson } from "./errors.ts";
+import { type ClientOptions, clientFor, stdoutStyle, withJson, withSocket, withVni } from "./client.ts";
+import { CliError, EXIT } from "./errors.ts";
 import { onlyOverlay } from "./overlay-words.ts";
-import { goneLines, MOST_REMEMBERED, topLines } from "./render-top.ts";
-import { canBeScreen, Screen } from "./screen.ts";
+import { MOST_REMEMBERED, topLines } from "./render-top.ts";
+import { clock, type Gone, goneBy, goneLines, showAgain, type Watched } from "./show-again.ts";
 import { ratesJson } from "./top-json.ts";
 import { Poll } from "./top-poll.ts";
 import { type Rates, ratesBetween, type Sample } from "./top-rates.ts";
@@ -47,22 +37,17 @@ async function top(words: string[], options: TopOptions): Promise<void> {
   const poll = new Poll(clientFor(options), onlyOverlay(words, options.vni));
   const watch = new Watch(poll, await poll.sample());
   // Only now: an agent that is not there at all is told as by every other command.
-  const forever = turns === Number.POSITIVE_INFINITY;
-  // Who wants a number of looks wants to keep them: a screen that is given back shows nothing of them.
-  if (forever && options.json !== true && canBeScreen(process.stdout, process.env))
-    await onScreen(watch, delay);
-  else await asText(watch, delay, turns, options.json === true);
+  await showAgain(watch, { delay, turns, json: options.json === true });
 }
 
 /** The answers until now, and what comes of them. */
-class Watch {
+class Watch implements Watched {
   readonly #poll: Poll;
   sample: Sample;
   history: Rates[] = [];
   /** Null where there is nothing to compare with. */
   rates: Rates | null = null;
-  /** Why the agent does not answer, and since when; null when it does. */
-  gone: { readonly error: ApiClientError; readonly since: string } | null = null;
+  gone: Gone | null = null;
 
   constructor(poll: Poll, first: Sample) {
     this.#poll = poll;
@@ -80,50 +65,20 @@ class Watch {
       this.sample = sample;
       this.gone = null;
     } catch (error) {
-      if (!(error instanceof ApiClientError)) throw error;
-      this.gone = { error, since: this.gone?.since ?? clock() };
+      this.gone = goneBy(error, this.gone);
     }
   }
 
   lines(): string[] {
     const style = stdoutStyle();
-    if (this.gone !== null) return goneLines(this.gone.error.message, clock(), this.gone.since, style);
-    return topLines(this, clock(), style);
+    if (this.gone === null) return topLines(this, clock(), style);
+    const { error, since } = this.gone;
+    return [...goneLines(error.message, clock(), since, style), "rates come again when it answers"];
   }
-}
 
-async function asText(watch: Watch, delay: number, turns: number, json: boolean): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) {
-    await sleep(delay);
-    await watch.look();
-    if (json) print([JSON.stringify(watch.gone === null ? ratesJson(watch) : errorJson(watch.gone.error))]);
-    else print([...(turn === 0 ? [] : [""]), ...watch.lines()]);
+  json(): unknown {
+    return ratesJson(this);
   }
-  process.exitCode = watch.gone?.error.exitCode ?? EXIT.ok;
-}
-
-async function onScreen(watch: Watch, delay: number): Promise<void> {
-  const ended = new AbortController();
-  const screen = new Screen(process.stdout, process.stdin, () => ended.abort());
-  const end = new Promise<void>((resolve) => ended.signal.addEventListener("abort", () => resolve()));
-  try {
-    screen.open();
-    screen.show(() => watch.lines());
-    while (!ended.signal.aborted) {
-      await sleep(delay, undefined, { signal: ended.signal }).catch(() => {});
-      if (!ended.signal.aborted) await Promise.race([watch.look(), end]);
-      screen.show(() => watch.lines());
-    }
-  } finally {
-    screen.close();
-  }
-  // An agent that is asked and does not answer would keep us for seconds.
-  process.exit(EXIT.ok);
-}
-
-/** The time of day, as this machine has it: "12:34:56". */
-function clock(): string {
-  return new Date().toTimeString().slice(0, 8);
 }
 
 function number(option: string, text: string, least: number, most: number): number {

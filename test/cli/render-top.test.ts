@@ -1,7 +1,8 @@
 /** What `poplin top` prints. */
 import { describe, expect, it } from "vitest";
 import { plain, widthOf } from "../../src/cli/output.ts";
-import { goneLines, short, sparkline, type TopView, topLines } from "../../src/cli/render-top.ts";
+import { short, sparkline, type TopView, topLines } from "../../src/cli/render-top.ts";
+import { goneLines } from "../../src/cli/show-again.ts";
 import type { DeviceRates, Flow, Rates, Sample } from "../../src/cli/top-rates.ts";
 import { FakeAgent, healthyStatus } from "../agent/api/fake-agent.ts";
 
