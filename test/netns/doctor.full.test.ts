@@ -5,13 +5,14 @@
  *   node-a (poplin, examined), node-b (kernel VXLAN), node-c (poplin)
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Cluster } from "../../src/lab/cluster.ts";
+import type { Cluster } from "../../src/lab/cluster.ts";
 import type { LabNode } from "../../src/lab/node.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { until } from "./agents.ts";
 import { FAULTS } from "./doctor-faults.ts";
 import { codes, doctor, healthy } from "./examined.ts";
+import { threeNodes } from "./three-nodes.ts";
 
 let cluster: Cluster;
 let a: PoplinNode;
@@ -23,14 +24,7 @@ describeWith(
   "poplin doctor",
   () => {
     beforeAll(async () => {
-      cluster = await Cluster.start({
-        nodes: [
-          { name: "node-a", kind: "poplin" },
-          { name: "node-b", kind: "kernel" },
-          { name: "node-c", kind: "poplin" },
-        ],
-      });
-      [a, b, c] = [cluster.poplin("node-a"), cluster.node("node-b"), cluster.poplin("node-c")];
+      ({ cluster, a, b, c } = await threeNodes());
     });
     afterAll(() => cluster?.destroy());
 

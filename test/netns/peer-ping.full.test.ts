@@ -13,6 +13,7 @@ import { ping as pingOnce } from "../../src/lab/ping.ts";
 import type { PoplinNode } from "../../src/lab/poplin-node.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 import { until } from "./agents.ts";
+import { threeNodes } from "./three-nodes.ts";
 
 interface Answer {
   readonly status: number | null;
@@ -57,14 +58,7 @@ describeWith([lab(), tool("iptables")], "poplin ping over a switch", () => {
   let c: PoplinNode;
 
   beforeAll(async () => {
-    cluster = await Cluster.start({
-      nodes: [
-        { name: "node-a", kind: "poplin" },
-        { name: "node-b", kind: "kernel" },
-        { name: "node-c", kind: "poplin" },
-      ],
-    });
-    [a, b, c] = [cluster.poplin("node-a"), cluster.node("node-b"), cluster.poplin("node-c")];
+    ({ cluster, a, b, c } = await threeNodes());
   });
   afterAll(() => cluster?.destroy());
 

@@ -1,16 +1,14 @@
 /** GET /v1/events and /v1/neigh over a real socket: a stream that goes on, and its bounds. */
-import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AgentEvent, Topic } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
-import { type ApiServer, startApiServer } from "../../../src/agent/api/server.ts";
-import { FakeAgent } from "./fake-agent.ts";
+import type { ApiServer } from "../../../src/agent/api/server.ts";
+import { ApiStage } from "./api-stage.ts";
+import type { FakeAgent } from "./fake-agent.ts";
 
-let folder: string;
+let stage: ApiStage;
 let path: string;
 let agent: FakeAgent;
 let server: ApiServer;
@@ -18,18 +16,16 @@ let client: ApiClient;
 let ends: AbortController;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "poplin-events-"));
-  path = join(folder, "agent.sock");
-  agent = new FakeAgent();
-  server = await startApiServer({ path, view: agent });
+  stage = new ApiStage();
+  ({ path, agent } = stage);
+  server = await stage.start();
   client = new ApiClient(path);
   ends = new AbortController();
 });
 
 afterEach(async () => {
   ends.abort();
-  await server.close();
-  rmSync(folder, { recursive: true, force: true });
+  await stage.close();
 });
 
 function miss(n: number): AgentEvent {

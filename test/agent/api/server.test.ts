@@ -1,39 +1,22 @@
-/** The API over a real Unix socket: who may open it, what it answers, and what it refuses. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+/** The API over a real Unix socket: what it answers, and what it refuses. The socket itself: `socket-file.test.ts`. */
 import { request } from "node:http";
-import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ApiServer, startApiServer } from "../../../src/agent/api/server.ts";
-import { FakeAgent, healthyStatus } from "./fake-agent.ts";
+import type { ApiServer } from "../../../src/agent/api/server.ts";
+import { ApiStage } from "./api-stage.ts";
+import { type FakeAgent, healthyStatus } from "./fake-agent.ts";
 
-let folder: string;
-let path: string;
+let stage: ApiStage;
 let agent: FakeAgent;
-let servers: ApiServer[];
-let errors: unknown[];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "poplin-api-"));
-  path = join(folder, "run", "agent.sock");
-  agent = new FakeAgent();
-  servers = [];
-  errors = [];
+  stage = new ApiStage();
+  agent = stage.agent;
 });
 
-afterEach(async () => {
-  await Promise.all(servers.map((server) => server.close()));
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => stage.close());
 
-async function start(): Promise<ApiServer> {
-  const server = await startApiServer({ path, view: agent, onError: (error) => errors.push(error) });
-  servers.push(server);
-  return server;
-}
+const start = (): Promise<ApiServer> => stage.start();
 
 interface Answer {
   readonly status: number;
@@ -44,7 +27,7 @@ interface Answer {
 
 function ask(method: string, url: string, body?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const req = request({ socketPath: path, method, path: url, agent: false }, (res) => {
+    const req = request({ socketPath: stage.path, method, path: url, agent: false }, (res) => {
       let text = "";
       res.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
@@ -62,7 +45,7 @@ function ask(method: string, url: string, body?: string): Promise<Answer> {
 /** What a connection that sends `bytes` and keeps its end open gets back. */
 function raw(bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path, () => socket.write(bytes));
+    const socket = connect(stage.path, () => socket.write(bytes));
     let text = "";
     socket.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
@@ -73,104 +56,6 @@ function raw(bytes: string): Promise<string> {
     });
   });
 }
-
-describe("the socket", () => {
-  it("has mode 0600 from the moment it exists, whatever the umask", async () => {
-    const umask = process.umask(0);
-    const seen: number[] = [];
-    const look = () => {
-      if (existsSync(path)) seen.push(statSync(path).mode & 0o7777);
-    };
-    const timer = setInterval(look, 0);
-    try {
-      await start();
-      look();
-    } finally {
-      clearInterval(timer);
-      process.umask(umask);
-    }
-    expect(seen.length).toBeGreaterThan(0);
-    expect(new Set(seen)).toEqual(new Set([0o600]));
-  });
-
-  it("gives the process its umask back", async () => {
-    const before = process.umask();
-    await start();
-    expect(process.umask()).toBe(before);
-  });
-
-  it("goes away with the server, which may be closed twice", async () => {
-    const server = await start();
-    await Promise.all([server.close(), server.close()]);
-    expect(existsSync(path)).toBe(false);
-  });
-
-  it("replaces the one that a killed agent left", async () => {
-    const holder = spawn(process.execPath, [
-      "-e",
-      "require('fs').mkdirSync(require('path').dirname(process.argv[1]),{recursive:true});" +
-        "require('net').createServer().listen(process.argv[1],()=>console.log('up'))",
-      path,
-    ]);
-    await once(holder.stdout, "data");
-    holder.kill("SIGKILL");
-    await once(holder, "exit");
-    expect(existsSync(path)).toBe(true);
-    await start();
-    expect((await ask("GET", "/v1/status")).json.pid).toBe(4711);
-  });
-
-  it("is not taken from a live agent, whose pid it names", async () => {
-    await start();
-    await expect(start()).rejects.toMatchObject({
-      code: "AGENT_RUNNING",
-      message: expect.stringContaining("pid 4711"),
-      remedy: expect.stringContaining("poplin status"),
-    });
-    expect((await ask("GET", "/v1/status")).status).toBe(200);
-  });
-
-  it("is not taken from a live process that does not answer", async () => {
-    path = join(folder, "mute.sock");
-    const mute = createServer(() => {}).listen(path);
-    await once(mute, "listening");
-    const clients: { destroy(): void }[] = [];
-    mute.on("connection", (socket) => clients.push(socket));
-    try {
-      await expect(start()).rejects.toMatchObject({
-        code: "AGENT_RUNNING",
-        message: expect.stringContaining("does not answer"),
-      });
-    } finally {
-      for (const client of clients) client.destroy();
-      mute.close();
-    }
-  });
-
-  it("does not overwrite a file that is no socket", async () => {
-    path = join(folder, "notes.txt");
-    writeFileSync(path, "keep me");
-    await expect(start()).rejects.toMatchObject({
-      code: "SOCKET_PATH",
-      message: expect.stringContaining("no socket"),
-    });
-    expect(statSync(path).size).toBe(7);
-  });
-
-  it("refuses a path that the kernel would cut off", async () => {
-    path = join(folder, "x".repeat(108));
-    await expect(start()).rejects.toMatchObject({
-      code: "SOCKET_PATH",
-      message: expect.stringContaining("107"),
-    });
-  });
-
-  it("refuses a path below a file", async () => {
-    writeFileSync(join(folder, "file"), "");
-    path = join(folder, "file", "agent.sock");
-    await expect(start()).rejects.toMatchObject({ code: "SOCKET_PATH" });
-  });
-});
 
 describe("GET", () => {
   it("answers /v1/status with what the agent says", async () => {
@@ -270,7 +155,7 @@ describe("GET", () => {
     const { status, json } = await ask("GET", "/v1/status");
     expect(status).toBe(500);
     expect(json.error).toEqual({ code: "INTERNAL", message: "the table is upside down", remedy: null });
-    expect(errors).toHaveLength(1);
+    expect(stage.errors).toHaveLength(1);
   });
 });
 
@@ -323,7 +208,7 @@ describe("POST /v1/fdb", () => {
     });
     expect((await post({ op: "del", mac: "00:00:00:00:00:01" })).status).toBe(404);
     expect((await post({ op: "add", mac: "nonsense", dst: "192.0.2.1" })).status).toBe(400);
-    expect(errors).toEqual([]);
+    expect(stage.errors).toEqual([]);
   });
 
   it("spells a MAC in one way", async () => {
@@ -384,7 +269,7 @@ describe("what machines ask", () => {
       /content-type: text\/plain; version=0\.0\.4/,
     );
     expect((await ask("POST", "/readyz")).status).toBe(404);
-    expect(errors).toEqual([]);
+    expect(stage.errors).toEqual([]);
   });
 
   it("POST /v1/log-level changes how much is logged; what is no level changes nothing", async () => {
