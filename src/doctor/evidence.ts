@@ -63,6 +63,8 @@ export interface StartEvidence {
   readonly offloads: readonly OffloadEvidence[];
   /** net.ipv4.ip_forward; null where it cannot be read. */
   readonly forwarding: string | null;
+  /** The agent that answers on the socket that this one would have; null where none does. */
+  readonly running: { readonly pid: number; readonly socket: string } | null;
 }
 
 export interface OffloadEvidence {

@@ -40,6 +40,7 @@ const WRONG: Readonly<Record<string, Evidence>> = {
     rights: { netAdmin: true, netRaw: false, echo: failed("EACCES", "socket: EACCES") },
   },
   "tun-missing": { ...healthyNode(), tun: failed("ENOENT", "open '/dev/net/tun'") },
+  "agent-running": healthyStart({ running: { pid: 4711, socket: "/run/poplin/agent.sock" } }),
   "node-too-old": healthyStart({ nodeVersion: "20.18.1" }),
   "kernel-old": healthyStart({ kernel: "4.19.0-27-amd64" }),
   "shim-missing": healthyStart({ shim: failed("POPLIN_NO_SHIM", "not built", "npm run build:shim") }),

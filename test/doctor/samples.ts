@@ -139,7 +139,7 @@ export function healthyStart(changes: Partial<StartEvidence> = {}): Evidence {
     ...{ nodeVersion: "20.19.0", kernel: "6.18.44", shim: WORKED, tap: WORKED, missing: [] },
     uplink: { ...WORKED, found: { device: "eth0", mtu: 1500, address: "172.19.0.2" } },
     ...{ mtu: WORKED, port: { number: 8472, bind: WORKED }, device: { name: "flannel.1", taken: null } },
-    ...{ buffers: { wanted: 8 << 20, granted: 8 << 20 }, offloads: [], forwarding: "1" },
+    ...{ buffers: { wanted: 8 << 20, granted: 8 << 20 }, offloads: [], forwarding: "1", running: null },
     ...changes,
   };
   return { ...HELD, start, agent: null, node: null };

@@ -101,6 +101,10 @@ describeWith([lab(), tool("setpriv")], "poplin doctor before, after and without 
     expect(codes(await doctor(a))).toEqual(["agent-absent"]);
     await cluster.startAll();
     await healthy(a);
+    // Its own device and port are in nobody's way.
+    const beside = await doctor(a, ...pre());
+    expect([codes(beside), beside.status]).toEqual([["agent-running"], 1]);
+    expect(beside.findings[0]!.seen).toBe(`poplin runs here already, pid ${a.pid}`);
     await a.stop("SIGKILL");
     const found = await doctor(a);
     expect([codes(found), found.status]).toEqual([["device-stale"], 1]);

@@ -14,7 +14,27 @@ function check({ judge, ...rest }: Start): Check {
   return { ...rest, group: "start", judge: ({ start }: Evidence) => (start === null ? null : judge(start)) };
 }
 
+/** What it holds is no fault of the host's. */
+const RUNNING = "agent-running";
+
 export const START: readonly Check[] = [
+  check({
+    code: RUNNING,
+    severity: "error",
+    about: "no agent runs here yet",
+    why: "it has the port and the device, and another one would not start beside it",
+    cure: "`poplin doctor` without `--pre` looks at it; `poplin agent --take-over` puts another one in its place",
+    judge: ({ running }) =>
+      running === null
+        ? []
+        : [
+            {
+              seen: `poplin runs here already, pid ${running.pid}`,
+              proof: `it answers at ${running.socket}`,
+              remedy: "`poplin doctor` looks at it; `--take-over` puts another one in its place",
+            },
+          ],
+  }),
   check({
     code: "node-too-old",
     severity: "error",
@@ -115,6 +135,7 @@ export const START: readonly Check[] = [
     about: "the UDP port is free",
     why: "all nodes use one port, and one socket of a host has it; flanneld's kernel device is the usual holder",
     cure: "remove the device that has it (`ip link del NAME`), stop the process, or choose another `port` on all nodes",
+    unless: [RUNNING],
     judge: ({ port: { bind, number } }) =>
       bind.code === "POPLIN_PORT_TAKEN"
         ? tried(bind, `a socket was bound to UDP port ${number}`, `ss -ulpn 'sport = ${number}'`)
@@ -126,6 +147,7 @@ export const START: readonly Check[] = [
     about: "the device's name is free, or what has it may go",
     why: "a device of ours, and a kernel VXLAN device, are taken over; what is somebody else's is not touched",
     cure: "give another name with `device`, or delete what has it",
+    unless: [RUNNING],
     judge: ({ device: { name, taken } }) =>
       taken === null
         ? []

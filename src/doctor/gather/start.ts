@@ -1,6 +1,7 @@
 /** Whether an agent could start here: each thing that it needs is tried, and given back at once. */
 import { close } from "node:fs";
 import { release } from "node:os";
+import { ApiClient } from "../../agent/api/client.ts";
 import type { AgentConfig } from "../../agent/config/load.ts";
 import { tryTap, tryUdp } from "../../agent/offloads.ts";
 import { overlayMtu } from "../../control/mtu.ts";
@@ -17,6 +18,8 @@ import { sysctl } from "./proc.ts";
 import { programExists } from "./programs.ts";
 
 const PROGRAMS = ["ip", "tc", "iptables", "nft"];
+/** Milliseconds that an agent which runs here has to say so. */
+const ANSWER = 1000;
 /** The kernel reports twice what it grants (sock_setsockopt, socket(7)). */
 const DOUBLED = 2;
 
@@ -41,7 +44,13 @@ export async function lookAtStart(config: AgentConfig): Promise<StartEvidence> {
     buffers: { wanted: config.receiveBuffer, granted: able ? granted(config) : config.receiveBuffer },
     offloads: able ? offloadsOf(config, uplink.found) : [],
     forwarding: sysctl("net/ipv4/ip_forward"),
+    running: await agentAt(config.socket),
   };
+}
+
+async function agentAt(socket: string): Promise<StartEvidence["running"]> {
+  const status = await new ApiClient(socket, ANSWER).status().catch(() => null);
+  return status === null ? null : { pid: status.pid, socket };
 }
 
 /** A device of a free name, which goes with its descriptor: on a thread of libuv's pool, since that takes a while. */
