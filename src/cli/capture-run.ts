@@ -3,7 +3,7 @@
  * argument is a `SessionOptions` as JSON.
  */
 import { Session, type SessionOptions } from "./capture-session.ts";
-import { exitCodeOf, explain } from "./errors.ts";
+import { exitCodeOf, explainOn } from "./errors.ts";
 
 const session = new Session(JSON.parse(process.argv[2]!) as SessionOptions);
 const stop = (): void => session.stop();
@@ -14,7 +14,7 @@ process.on("disconnect", stop);
 try {
   await session.run();
 } catch (error) {
-  process.stderr.write(`${explain(error).join("\n")}\n`);
+  process.stderr.write(`${explainOn(process.stderr, error).join("\n")}\n`);
   process.exitCode = exitCodeOf(error);
 }
 if (process.connected) process.disconnect();

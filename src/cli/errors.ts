@@ -7,6 +7,7 @@
  *   0 fine · 1 a check failed · 2 usage · 3 agent not reachable · 4 permission · 5 timeout
  */
 import type { ErrorAnswer } from "../agent/api/answers.ts";
+import { hang, styleOf, type Terminal } from "./output.ts";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, notReachable: 3, permission: 4, timeout: 5 } as const;
 
@@ -64,6 +65,18 @@ export function explain(error: unknown): string[] {
   }
   const first = `poplin: ${messageOf(message, remedy)}`;
   return typeof remedy === "string" && remedy !== "" ? [first, `  → ${remedy}`] : [first];
+}
+
+/** The same for a stream: folded where a terminal ends, and a line each for whoever greps. */
+export function explainOn(stream: Terminal, error: unknown): string[] {
+  const lines = explain(error);
+  if (stream.isTTY !== true) return lines;
+  const { width } = styleOf(stream, process.env);
+  return lines.flatMap((line) => {
+    const [first = ""] = /^(poplin: | {2}→ )/.exec(line) ?? [];
+    // A stack has lines of its own.
+    return line.includes("\n") ? [line] : hang(first, line.slice(first.length), width);
+  });
 }
 
 /** What -j prints for `error`: the API's form of an error. */

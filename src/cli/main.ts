@@ -8,12 +8,12 @@
 import { basename } from "node:path";
 import { CommanderError } from "commander";
 import { keepYoungGenerationSmall } from "./commands.ts";
-import { CliError, EXIT, errorJson, exitCodeOf, explain } from "./errors.ts";
+import { CliError, EXIT, errorJson, exitCodeOf, explainOn } from "./errors.ts";
 import { buildProgram } from "./program.ts";
 
 /**
- * Puts the command, and its own command (`fdb show`), first, and `status` where none is named, so that `poplin -j` and `poplin --socket S fdb` mean what
- * they say. Help and version of poplin itself stay as they are.
+ * Puts the command, and its own command (`fdb show`), first, and `status` where none is named, so that `poplin -j` and
+ * `poplin --socket S fdb` mean what they say. Help and version of poplin itself stay as they are.
  */
 function normalize(args: readonly string[]): string[] {
   let at = 0;
@@ -71,7 +71,9 @@ function tell(error: unknown, json: boolean): void {
     process.stderr.write(`${JSON.stringify(errorJson(usage))}\n`);
     return;
   }
-  process.stderr.write(json ? `${JSON.stringify(errorJson(error))}\n` : `${explain(error).join("\n")}\n`);
+  process.stderr.write(
+    json ? `${JSON.stringify(errorJson(error))}\n` : `${explainOn(process.stderr, error).join("\n")}\n`,
+  );
   process.exitCode = exitCodeOf(error);
 }
 

@@ -12,7 +12,8 @@ export interface Style {
   readonly color: boolean;
 }
 
-interface Terminal {
+/** What a stream says of the terminal that it leads to. */
+export interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
 }

@@ -49,7 +49,11 @@ function uplinkCalled(
   const link = links.find((one) => one.device === device);
   if (link === undefined) {
     const others = links.map((one) => one.device).join(", ");
-    throw new HostError("HOST_NO_DEVICE", `there is no interface ${device}`, `this node has ${others}`);
+    throw new HostError(
+      "HOST_NO_DEVICE",
+      `there is no interface ${device}`,
+      `this node has ${others}: name one of these`,
+    );
   }
   const { mtu, sources } = link;
   const address = sources.find((one) => (local === null ? familyOf(one) === family : one === local));
@@ -64,7 +68,9 @@ function uplinkCalled(
 
 function has(who: string, sources: readonly string[], family: 4 | 6): string {
   const own = sources.filter((one) => familyOf(one) === family);
-  return own.length === 0 ? `${who} has no IPv${family} address yet` : `${who} has ${own.join(", ")}`;
+  return own.length === 0
+    ? `${who} has no IPv${family} address yet: give it one, or wait until it has`
+    : `${who} has ${own.join(", ")}: name one of these`;
 }
 
 /** A link that could be the uplink. */

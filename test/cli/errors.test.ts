@@ -1,7 +1,7 @@
 /** How errors of every part of the house reach the command line. */
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/agent/config/problems.ts";
-import { CliError, EXIT, errorJson, exitCodeOf, explain } from "../../src/cli/errors.ts";
+import { CliError, EXIT, errorJson, exitCodeOf, explain, explainOn } from "../../src/cli/errors.ts";
 import { captureSummary } from "../../src/cli/render-capture.ts";
 import { HostError } from "../../src/host/ip.ts";
 import { TapPermissionError, TunMissingError } from "../../src/io/linux/errors.ts";
@@ -44,6 +44,30 @@ describe("words", () => {
     expect(line).toContain("should not have happened: TypeError: x is not a function");
     expect(line).toContain("errors.test");
     expect(explain("a string")[0]).toContain("a string");
+  });
+});
+
+describe("on a terminal", () => {
+  const error = new CliError(
+    EXIT.notReachable,
+    "no agent is running here: there is no socket at /run/poplin/agent.sock",
+    "start one with `poplin agent --config FILE`, or name its socket with --socket or POPLIN_SOCKET",
+  );
+
+  it("words are folded where it ends, what comes next below its beginning", () => {
+    expect(explainOn({ isTTY: true, columns: 60 }, error)).toEqual([
+      "poplin: no agent is running here: there is no socket at",
+      "        /run/poplin/agent.sock",
+      "  → start one with `poplin agent --config FILE`, or name its",
+      "    socket with --socket or POPLIN_SOCKET",
+    ]);
+    for (const line of explainOn({ isTTY: true }, error)) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it("and nowhere else: a line is what scripts look for; a stack has lines of its own", () => {
+    expect(explainOn({}, error)).toEqual(explain(error));
+    const unforeseen = new Error("boom");
+    expect(explainOn({ isTTY: true }, unforeseen)).toEqual(explain(unforeseen));
   });
 });
 
