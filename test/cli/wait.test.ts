@@ -1,6 +1,6 @@
 /** `poplin wait` as a process. */
 import { once } from "node:events";
-import { chmodSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { outputOf } from "../../src/host/output.ts";
 import { CommandLine } from "./command.ts";
@@ -72,8 +72,9 @@ describe("poplin wait", () => {
 
   it.runIf(process.getuid?.() === 0)("nor for a right that somebody has not", async () => {
     await cli.startAgent();
-    chmodSync(cli.folder, 0o755);
-    const denied = await cli.poplin("wait", { via: ["setpriv", "--reuid=65534", "--clear-groups"] });
+    // Root without its capabilities is a user like others, and can read the command wherever it lies.
+    chownSync(cli.socket, 65_534, 65_534);
+    const denied = await cli.poplin("wait", { via: ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] });
     expect([denied.code, denied.stderr]).toEqual([4, expect.stringContaining("it is its owner's alone")]);
   });
 });
