@@ -38,17 +38,24 @@ async function put(n: number, look = n): Promise<NodeLease> {
   return lease;
 }
 
-/** Lets faked time pass until something holds; what is read meanwhile is real. */
+/** Lets faked time pass until something holds, ten times as fast as the real one, in which files are read. */
 async function pass(condition: () => boolean): Promise<void> {
   while (!condition()) {
     await vi.advanceTimersByTimeAsync(10);
-    await new Promise((resolve) => setImmediate(resolve));
+    await realTime(1);
   }
 }
 
-/** Faked time stands still until a look that has begun is over: nothing begins another meanwhile. */
-async function betweenLooks(): Promise<void> {
-  await new Promise((resolve) => afterRealTime(resolve, 500));
+/** Waits while faked time stands still: a look that has begun ends, and none begins. */
+async function realTime(ms: number): Promise<void> {
+  await new Promise((resolve) => afterRealTime(resolve, ms));
+}
+
+/** Faked time stands still after the first look, however long that one takes. */
+async function firstLook(heard: Heard): Promise<void> {
+  await vi.advanceTimersByTimeAsync(1);
+  while (heard.calls === 0) await realTime(5);
+  await realTime(500); // what it hints at and tells afterwards
 }
 
 async function listen(): Promise<Heard> {
@@ -85,7 +92,7 @@ describe("a share of another machine's", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     try {
       (await stage.open()).watch(heard);
-      await pass(() => heard.calls > 0);
+      await firstLook(heard);
       const begin = performance.now();
       await pass(() => performance.now() > begin + 5000);
       expect(heard.kinds(lease.key)).toEqual(["added"]);
@@ -152,8 +159,7 @@ describe("a share that is away", () => {
     let share: Hanging | null = null;
     try {
       (await stage.open()).watch(heard);
-      await pass(() => heard.calls > 0);
-      await betweenLooks();
+      await firstLook(heard);
       share = hanging();
       const { waiting } = share;
       await pass(() => waiting.length > 0);
