@@ -1,17 +1,18 @@
 /** `poplin top`: what the overlays of the running agent do right now, again every second. */
 import { Command } from "commander";
 import { type ClientOptions, clientFor, stdoutStyle, withJson, withSocket, withVni } from "./client.ts";
-import { CliError, EXIT } from "./errors.ts";
+import { numberOf } from "./number-of.ts";
 import { onlyOverlay } from "./overlay-words.ts";
 import { MOST_REMEMBERED, topLines } from "./render-top.ts";
 import { clock, type Gone, goneBy, goneLines, showAgain, type Watched } from "./show-again.ts";
 import { ratesJson } from "./top-json.ts";
 import { Poll } from "./top-poll.ts";
 import { type Rates, ratesBetween, type Sample } from "./top-rates.ts";
+import { wholeOption } from "./whole-option.ts";
 
 interface TopOptions extends ClientOptions {
   readonly delay: string;
-  readonly count?: string;
+  readonly count?: number;
   readonly once?: boolean;
 }
 
@@ -25,15 +26,15 @@ export function topCommand(): Command {
     .argument("[words...]")
     .usage("[options] [dev <name>]")
     .option("-d, --delay <seconds>", "between two looks, 0.1 to 3600", "1")
-    .option("-n, --count <number>", "end after so many")
+    .option("-n, --count <number>", "end after so many", wholeOption(1, 1e9))
     .option("--once", "the same as -n 1");
   withVni(withJson(withSocket(command))).action(top);
   return command;
 }
 
 async function top(words: string[], options: TopOptions): Promise<void> {
-  const delay = number("--delay", options.delay, 0.1, 3600) * 1000;
-  const turns = options.once ? 1 : options.count === undefined ? Infinity : whole("--count", options.count);
+  const delay = numberOf("--delay", options.delay, 0.1, 3600) * 1000;
+  const turns = options.once ? 1 : (options.count ?? Infinity);
   const poll = new Poll(clientFor(options), onlyOverlay(words, options.vni));
   const watch = new Watch(poll, await poll.sample());
   // Only now: an agent that is not there at all is told as by every other command.
@@ -79,23 +80,4 @@ class Watch implements Watched {
   json(): unknown {
     return ratesJson(this);
   }
-}
-
-function number(option: string, text: string, least: number, most: number): number {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new CliError(
-    EXIT.usage,
-    `${option}: "${text}" is no number from ${least} to ${most}`,
-    "such as: poplin top -d 2",
-  );
-}
-
-function whole(option: string, text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new CliError(
-    EXIT.usage,
-    `${option}: "${text}" is no whole number from 1`,
-    "such as: poplin top -n 3",
-  );
 }

@@ -149,7 +149,7 @@ export class Dataplane {
     const join = { tcp: offloads["tcp-coalesce"], udp: offloads["udp-coalesce"] };
     const coalescer = new Coalescer(bytes, READY_ROWS, join.tcp, join.udp, native.sums);
     const headers = arena.reserve(HEADER_SLAB_BYTES);
-    this.#probe = new SelfProbe(arena, this.#vteps, underlay.family);
+    this.#probe = new SelfProbe(arena, this.#vteps, underlay.family, events);
     const tables = { vteps: this.#vteps, paths: this.#paths, release: this.#release };
     const work = { bytes, underlay, coalescer, headers, segments, answers: rings.answers };
     const shared = { ...tables, ...work, native, events };

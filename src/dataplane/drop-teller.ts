@@ -1,8 +1,9 @@
 /**
- * Every drop of a packet that we hold goes through here: it is counted, and whoever listens is told which packet it was
+ * A packet that we drop goes through here: it is counted, and whoever listens is told which packet it was
  * (`event-ring.ts`). While nobody does, a drop costs a look at a word more than its counter.
  *
- * What the kernel dropped before us, and the rest of a message that it refused, is only counted: nobody saw it.
+ * What the kernel dropped before us, the rest of a message that it refused, and the rest of a train that is longer than any
+ * kernel's is only counted.
  */
 import { AF_INET, AF_INET6, sockaddrAddressAt, sockaddrFamily, sockaddrPort } from "../fdb/sockaddr.ts";
 import { i32, macHi, macLo } from "../wire/bytes.ts";

@@ -52,6 +52,8 @@ export class EventRing {
   readonly shared: SharedArrayBuffer;
   /** The producer's: what `commit` tells. What it does not say is 0. */
   readonly row = new Int32Array(ROW_WORDS);
+  /** The producer's: nothing is told for the moment, whoever listens. */
+  silent = false;
   readonly #words: Int32Array;
   /** The producer's. */
   readonly #told = new Int32Array(REMEMBERED * MEMORY_WORDS);
@@ -63,7 +65,7 @@ export class EventRing {
 
   /** The producer's question, before it makes words of what it has to say. */
   listensTo(topic: number): boolean {
-    return (Atomics.load(this.#words, TOPICS) & topic) !== 0;
+    return (Atomics.load(this.#words, TOPICS) & topic) !== 0 && !this.silent;
   }
 
   /** Tells of a miss, unless the same was told just now, or nobody listens. */

@@ -60,9 +60,8 @@ export class Loop {
   protected encap: Encap;
   /** The TAP that is written. */
   protected sink: Tap;
-  /** Counters and drops of the overlay at hand; `#values` are of what belongs to none. */
-  protected own: Float64Array;
-  protected ownDrops: DropTeller;
+  /** Drops and counters of the overlay at hand; `#drops` and `#values` are of what belongs to none. */
+  protected own: DropTeller;
   protected readonly rings: Rings;
   protected tapBatch = LEAST_BATCH;
   readonly #underlay: Underlay;
@@ -111,8 +110,7 @@ export class Loop {
     this.tap = tap;
     this.sink = tap;
     this.encap = encap;
-    this.own = drops.values;
-    this.ownDrops = drops;
+    this.own = drops;
     this.rings = rings;
     this.#underlay = underlay;
     this.#decap = decap;
@@ -208,9 +206,9 @@ export class Loop {
     if (read < 0) this.#failures.unreadable("tap", -read);
     else if (read > 0) {
       this.#failures.readable();
-      this.own[this.#txBatches]! += 1;
-      this.own[this.#txReads]! += read;
-      this.own[this.#txSizes + sizeClass(read)]! += 1;
+      this.own.values[this.#txBatches]! += 1;
+      this.own.values[this.#txReads]! += read;
+      this.own.values[this.#txSizes + sizeClass(read)]! += 1;
     }
     const more = ready && this.tap.more === true;
     if (read === want || more) this.idle = false;
@@ -305,7 +303,7 @@ export class Loop {
         written += n;
         this.completed(ready, n);
       } else if (n === 0) {
-        this.own[this.#rxBackpressure]! += 1;
+        this.own.values[this.#rxBackpressure]! += 1;
         break;
       } else {
         if (this.#failures.ended("tap", -n)) break;
@@ -338,7 +336,7 @@ export class Loop {
   /** A super-frame that we made was refused: its segments go one by one. Some kernels (6.6, 6.10) took none at all. */
   #tryApart(ready: Ring): boolean {
     if (!this.#decap.takeApart(ready)) return false;
-    this.own[this.#rxFallbacks]! += 1;
+    this.own.values[this.#rxFallbacks]! += 1;
     if (++this.#apart === REFUSED_SUPER_FRAMES) {
       this.#decap.joinNothing();
       this.coalesceRefused = "the TAP refused super-frames while packets flowed (EINVAL)";
@@ -360,7 +358,7 @@ export class Loop {
   /** The TAP refused the oldest message: on with the next. */
   #unwritable(ring: Ring, errno: number): void {
     const row = ring.row(ring.tail);
-    const drops = this.ownDrops;
+    const drops = this.own;
     drops.frame(this.#tapRefused, ring.words[row + OFFSET]!, ring.words[row + LENGTH]!, errno);
     this.#skip(ring, "rx", drops.values, this.#tapRefused, errno);
   }

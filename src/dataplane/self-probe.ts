@@ -8,8 +8,8 @@
  * it to others: rings and slots are its own, so neither the underlay nor the TAP ever sees it, and the VTEP that it goes to
  * and comes from is this machine's loopback address, which no node has.
  *
- * It runs between two turns of the loop, and leaves everything as it was: the row goes again, and the counters get the
- * values that they had (the main thread shows those before it meanwhile: `agent/engine/worker-engine.ts`). While packets
+ * It runs between two turns of the loop, and leaves everything as it was: the row goes again, no drop of it is told, and the
+ * counters get the values that they had (the main thread shows those before it meanwhile: `agent/engine/worker-engine.ts`). While packets
  * wait in the rings it does not run: a stage may be half way through them.
  */
 import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
@@ -23,6 +23,7 @@ import { type Arena, FRAME_AT, VNET_AT, VNET_LENGTH, VXLAN_AT } from "./arena.ts
 import { COUNTER_NAMES } from "./counters.ts";
 import { MAX_SEGMENTS } from "./decap.ts";
 import { DROP_REASONS } from "./drops.ts";
+import type { EventRing } from "./event-ring.ts";
 import type { Overlay } from "./overlay.ts";
 import { HEAD_LENGTH, HEAD_OFFSET, LENGTH, OFFSET, OUTER, PEER, Ring, VTEP_MASK } from "./ring.ts";
 
@@ -60,15 +61,20 @@ export class SelfProbe {
   readonly #pool: ReturnType<Arena["carvePool"]>;
   readonly #vteps: VtepTable;
   readonly #family: 4 | 6;
+  readonly #events: EventRing;
   /** Made by the first probe. */
   #rings: ProbeRings | undefined;
   #number = 0;
 
-  /** @param arena with room for `PROBE_BYTES` */
-  constructor(arena: Arena, vteps: VtepTable, family: 4 | 6) {
+  /**
+   * @param arena with room for `PROBE_BYTES`
+   * @param events in which no drop of a probe's is told
+   */
+  constructor(arena: Arena, vteps: VtepTable, family: 4 | 6, events: EventRing) {
     this.#pool = arena.carvePool(SLOT_BYTES, SLOTS);
     this.#vteps = vteps;
     this.#family = family;
+    this.#events = events;
   }
 
   /** To be called between two turns, with nothing in the loop's rings. @returns null when the frame came back as it was */
@@ -79,9 +85,11 @@ export class SelfProbe {
     const free = MACS.filter((one) => one !== overlay.mac);
     const mac = free.find((one) => overlay.update({ op: "add", mac: one, ...change }) === null);
     if (mac === undefined) return { why: "no MAC is free for it" };
+    this.#events.silent = true;
     try {
       return this.#through(overlay, mac, before);
     } finally {
+      this.#events.silent = false;
       this.#clear();
       overlay.update({ op: "del", mac, ...change });
       values.set(before);

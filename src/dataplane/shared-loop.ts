@@ -124,8 +124,7 @@ export class SharedLoop extends Loop implements BlockedTaps {
   #turnTo(place: number): void {
     this.#busy = place;
     const overlay = this.#overlays[place]!;
-    this.own = overlay.counters.values;
-    this.ownDrops = overlay.drops;
+    this.own = overlay.drops;
     if (place === this.#at) return;
     this.#at = place;
     this.tap = overlay.tap;
@@ -145,8 +144,7 @@ export class SharedLoop extends Loop implements BlockedTaps {
     const place = runs.overlay;
     this.#busy = place;
     this.sink = this.#overlays[place]!.tap;
-    this.own = this.#overlays[place]!.counters.values;
-    this.ownDrops = this.#overlays[place]!.drops;
+    this.own = this.#overlays[place]!.drops;
     return runs.rows;
   }
 

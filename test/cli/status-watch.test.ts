@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { outputOf } from "../../src/host/output.ts";
 import { healthyStatus } from "../agent/api/fake-agent.ts";
+import { until } from "../helpers/until.ts";
 import { CommandLine } from "./command.ts";
 
 let cli: CommandLine;
@@ -23,20 +24,18 @@ function start(...args: string[]): { child: ChildProcess; output: ReturnType<typ
   return { child, output: outputOf(child) };
 }
 
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 it("shows it at once, and again and again, also while no agent answers and when one is back", async () => {
   const { child, output } = start("--watch", "0.1", "--brief");
   const lines = () => output.stdout.split("\n").slice(0, -1);
-  await until(() => lines().length >= 3);
+  await until("three lines", () => lines().length >= 3);
   for (const line of lines()) expect(line).toMatch(/^ok: running, up 1 minute.*, flannel\.1, /);
   await cli.stopAgent();
-  await until(() => lines().some((line) => /^no answer since \d\d:\d\d:\d\d, now /.test(line)));
+  await until("word of its end", () =>
+    lines().some((line) => /^no answer since \d\d:\d\d:\d\d, now /.test(line)),
+  );
   const before = lines().length;
   await cli.startAgent();
-  await until(() =>
+  await until("word of its return", () =>
     lines()
       .slice(before)
       .some((line) => line.startsWith("ok: ")),
@@ -49,13 +48,13 @@ it("shows it at once, and again and again, also while no agent answers and when 
 it("in full is a block each time, apart from the one before", async () => {
   const { output } = start("-w", "0.1");
   const blocks = () => output.stdout.split(/\n\n(?=poplin )/);
-  await until(() => blocks().length >= 3);
+  await until("three blocks", () => blocks().length >= 3);
   for (const block of blocks().slice(0, 2)) expect(block).toMatch(/172\.19\.0\.4/);
 });
 
 it("-j is an object a line", async () => {
   const { output } = start("-w", "0.1", "-j");
-  await until(() => output.stdout.split("\n").length > 3);
+  await until("three objects", () => output.stdout.split("\n").length > 3);
   const uptimes = output.stdout
     .split("\n")
     .slice(0, 3)

@@ -3,18 +3,7 @@ import assert from "node:assert/strict";
 import type { LeaseChange } from "../../src/control/flannel/mirror.ts";
 import type { NodeLease } from "../../src/control/flannel/node-lease.ts";
 import type { Store, Watcher } from "../../src/stores/store.ts";
-
-/** Milliseconds after which what has not come will not come: long, for machines that are busy. */
-const PATIENCE = 20_000;
-
-/** Waits until `condition` holds. @throws AssertionError saying `what` did not happen */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE;
-  while (!(await condition())) {
-    assert.ok(performance.now() < end, `waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { until } from "../helpers/until.ts";
 
 export class Heard implements Watcher {
   /** How often `changed` was called: 0 until the store has told what there is. */

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { cidrContains, parseCidr } from "../../src/control/address.ts";
 import type { NodeLease } from "../../src/control/flannel/node-lease.ts";
 import { LeaseLost, StoreError } from "../../src/stores/store.ts";
-import { Heard, until } from "./heard.ts";
+import { until } from "../helpers/until.ts";
+import { Heard } from "./heard.ts";
 import { attributesOf, DUAL, IPV4, subnetsOf, type World } from "./store-world.ts";
 
 /** Room for three nodes: the first subnet is not given away. */

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { NodeLease } from "../../src/control/flannel/node-lease.ts";
 import { LeaseLost } from "../../src/stores/store.ts";
-import { Heard, until } from "./heard.ts";
+import { until } from "../helpers/until.ts";
+import { Heard } from "./heard.ts";
 import type { World } from "./store-world.ts";
 
 async function isBackOrLost(lease: NodeLease, heard: Heard, lost: readonly LeaseLost[]): Promise<void> {

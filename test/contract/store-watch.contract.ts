@@ -1,6 +1,7 @@
 /** What a store tells of the leases that it holds, also over breaks. */
 import { describe, expect, it } from "vitest";
-import { Clumsy, uncaught, until } from "./heard.ts";
+import { until } from "../helpers/until.ts";
+import { Clumsy, uncaught } from "./heard.ts";
 import { attributesOf, subnetsOf, type World } from "./store-world.ts";
 
 export function watchContract(world: World): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Dataplane } from "../../src/dataplane/dataplane.ts";
+import { DROPPED } from "../../src/dataplane/event-ring.ts";
 import type { DataplaneOptions } from "../../src/dataplane/options.ts";
 import { frame, MAC_A, vxlan } from "./frames.ts";
 import { several } from "./overlays.ts";
@@ -46,8 +47,9 @@ describe("a self-probe", () => {
     expect(taps.map(({ outgoing }) => outgoing)).toEqual([[], [], []]);
   });
 
-  it("says which stage dropped it, and why", () => {
-    const { dataplane } = several([1]);
+  it("says which stage dropped it, and why, and nobody else is told", () => {
+    const { dataplane, events } = several([1]);
+    events.open(0, DROPPED);
     const { encap } = dataplane.overlays[0]!;
     // Nothing is a row for it any more.
     encap.run = (filled, ready) => {
@@ -60,6 +62,8 @@ describe("a self-probe", () => {
     };
     expect(dataplane.probe(0)).toEqual({ why: "encap dropped it: NO_TX_TARGET" });
     expect(dataplane.rows()).toHaveLength(2);
+    events.drain(1, () => expect.fail("told"));
+    expect(events.listensTo(DROPPED)).toBe(true);
   });
 
   it("notices a frame that comes back changed", () => {

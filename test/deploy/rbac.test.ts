@@ -1,9 +1,10 @@
 /** The account of the DaemonSet may do what a node asks of the API server, and nothing that it does not ask. */
 import { expect, it } from "vitest";
 import { vxlanData } from "../../src/control/flannel/node-lease.ts";
-import { Heard, until } from "../contract/heard.ts";
+import { Heard } from "../contract/heard.ts";
 import { confOf } from "../contract/store-world.ts";
 import { describeWith, tool } from "../helpers/needs.ts";
+import { until } from "../helpers/until.ts";
 import type { Seen } from "../stores/kubernetes/api-server.ts";
 import { KubernetesStage } from "../stores/kubernetes/stage.ts";
 import { type Manifest, objectsOf, rendered } from "./chart.ts";

@@ -37,8 +37,9 @@ for (const underlay of ["batch", "raw"] as const) {
       });
       const [node, { pod }] = [cluster.poplin("node-a"), cluster.node("node-k")];
       const told = await Dropped.of(node.client);
-      const traffic = iperf(pod, node.pod, podOf(node, 4), ["-t", "2", "-P", "8"]);
+      const traffic = iperf(pod, node.pod, podOf(node, 4), ["-t", "4", "-P", "8"]);
       traffic.catch(() => {}); // it is waited for below, unless something fails before
+      await until("traffic", async () => (await node.client.stats()).rxFrames > 1000);
       for (let round = 0; round < ROUNDS && (await dropped(node)) === 0; round++) {
         node.signal("SIGSTOP");
         await sleep(STOPPED);

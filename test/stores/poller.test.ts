@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Poller } from "../../src/stores/poller.ts";
-import { until } from "../contract/heard.ts";
+import { until } from "../helpers/until.ts";
 
 const NEVER = 1e9;
 

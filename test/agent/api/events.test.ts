@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AgentEvent, Topic } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
 import type { ApiServer } from "../../../src/agent/api/server.ts";
+import { until } from "../../helpers/until.ts";
 import { ApiStage } from "./api-stage.ts";
 import type { FakeAgent } from "./fake-agent.ts";
 
@@ -38,10 +39,6 @@ async function take(events: AsyncIterable<AgentEvent>, count: number): Promise<A
   return taken;
 }
 
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 describe("GET /v1/events", () => {
   it("tells each client what happens from then on, longer than a request may take", async () => {
     const quick = new ApiClient(path, 1000);
@@ -51,7 +48,7 @@ describe("GET /v1/events", () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     agent.tell(miss(2));
     for (const each of heard) expect(await each).toEqual([miss(1), miss(2)]);
-    await until(() => agent.listeners.size === 0);
+    await until("nobody listens", () => agent.listeners.size === 0);
   });
 
   it("tells of misses, and of drops where they were asked for", async () => {
@@ -84,7 +81,7 @@ describe("GET /v1/events", () => {
     await Promise.all(streams);
     await expect(client.events()).rejects.toMatchObject({ code: "REFUSED", reason: "TOO_MANY_LISTENERS" });
     ends.abort();
-    await until(() => agent.listeners.size === 0);
+    await until("nobody listens", () => agent.listeners.size === 0);
     const again = new AbortController();
     await client.events(again.signal);
     again.abort();
@@ -93,7 +90,7 @@ describe("GET /v1/events", () => {
   it("skips events for one who does not read, and tells him how many; the others miss none", async () => {
     const lazy = connect(path, () => lazy.write("GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n"));
     lazy.pause();
-    await until(() => agent.listeners.size === 1);
+    await until("one listens", () => agent.listeners.size === 1);
     const total = 20_000;
     const heard = take(await client.events(ends.signal), total);
     for (let n = 0; n < total; n++) {
@@ -106,7 +103,7 @@ describe("GET /v1/events", () => {
     lazy.resume();
     await new Promise((resolve) => setTimeout(resolve, 100));
     agent.tell(miss(7));
-    await until(() => text.includes('"lost"'));
+    await until("what was lost is told", () => text.includes('"lost"'));
     const [, count] = /"type":"lost","count":(\d+)/.exec(text)!;
     const told = text.match(/"l3miss"/g)!.length;
     expect(told + Number(count)).toBe(total + 1);

@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ApiServer } from "../../../src/agent/api/server.ts";
+import { until } from "../../helpers/until.ts";
 import { ApiStage } from "./api-stage.ts";
 import { type FakeAgent, healthyStatus } from "./fake-agent.ts";
 
@@ -126,23 +127,26 @@ describe("GET", () => {
   });
 
   it("answers what is under way when the server is closed", async () => {
+    let asked = false;
     agent.answer = async () => {
+      asked = true;
       await new Promise((resolve) => setTimeout(resolve, 50));
       return healthyStatus();
     };
     const server = await start();
     const answer = ask("GET", "/v1/status");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until("it is asked", () => asked);
     await server.close();
     expect((await answer).status).toBe(200);
   });
 
   it("does not wait for ever for an agent that never answers, when the server is closed", async () => {
-    agent.answer = () => new Promise(() => {});
+    let asked = false;
+    agent.answer = () => new Promise(() => (asked = true));
     const server = await start();
     const answer = ask("GET", "/v1/status");
     const failed = expect(answer).rejects.toThrow();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until("it is asked", () => asked);
     await server.close();
     await failed;
   });

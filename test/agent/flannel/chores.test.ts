@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Chores } from "../../../src/agent/flannel/chores.ts";
 import { Log } from "../../../src/agent/log.ts";
 import { LeaseLost } from "../../../src/stores/store.ts";
-import { until } from "../../contract/heard.ts";
+import { until } from "../../helpers/until.ts";
 
 function make() {
   const lines: string[] = [];

@@ -6,7 +6,7 @@ import { removeCniConf } from "../../../src/agent/flannel/cni-conf.ts";
 import type { FamilyNode } from "../../../src/agent/flannel/config.ts";
 import { HostSetup } from "../../../src/agent/flannel/host-setup.ts";
 import { Log } from "../../../src/agent/log.ts";
-import { until } from "../../contract/heard.ts";
+import { until } from "../../helpers/until.ts";
 
 const FAMILY: FamilyNode = {
   ...{ family: 4, network: "10.244.0.0/16", subnet: "10.244.1.0/24" },

@@ -12,7 +12,7 @@ import { StoreMeter } from "../../../src/agent/metrics/histogram.ts";
 import type { PublicIp } from "../../../src/host/public-ip.ts";
 import { FileStore } from "../../../src/stores/file/store.ts";
 import { LeaseLost } from "../../../src/stores/store.ts";
-import { until } from "../../contract/heard.ts";
+import { until } from "../../helpers/until.ts";
 
 const CONF = '{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan", "VNI": 7654321}}';
 

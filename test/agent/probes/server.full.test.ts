@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { HealthServer } from "../../../src/agent/probes/server.ts";
-import { until } from "../../contract/heard.ts";
+import { until } from "../../helpers/until.ts";
 import { FakeAgent } from "../api/fake-agent.ts";
 
 const open: { close(): unknown }[] = [];

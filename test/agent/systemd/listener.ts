@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { until } from "../../contract/heard.ts";
+import { until } from "../../helpers/until.ts";
 
 const SCRIPT = fileURLToPath(new URL("listen.py", import.meta.url));
 

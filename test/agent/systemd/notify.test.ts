@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { takeAsked } from "../../../src/agent/systemd/asked.ts";
 import { Notifier } from "../../../src/agent/systemd/notify.ts";
 import { loadShim } from "../../../src/io/linux/shim.ts";
-import { until } from "../../contract/heard.ts";
 import { describeWith, shim, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { Listener } from "./listener.ts";
 
 const EAGAIN = -11;

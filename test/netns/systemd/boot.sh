@@ -43,8 +43,13 @@ mknod -m 666 "$root/dev/net/tun" c 10 200
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 
+# Each entry of the tree by itself: the tree's own folder may be closed to the user of the unit.
 mkdir -p "$root/usr/local/lib/poplin"
-mount --bind "$repository" "$root/usr/local/lib/poplin"
+for entry in "$repository"/*; do
+  place=$root/usr/local/lib/poplin/${entry##*/}
+  if [ -d "$entry" ]; then mkdir "$place"; else touch "$place"; fi
+  mount --bind "$entry" "$place"
+done
 rm -f "$root/usr/local/bin/node" "$root/usr/local/bin/poplin"
 touch "$root/usr/local/bin/node"
 mount --bind "$node" "$root/usr/local/bin/node"

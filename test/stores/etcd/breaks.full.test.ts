@@ -1,9 +1,10 @@
 /** etcd that dies, hangs, forgets, or is reached another way: nothing is missed, nothing told twice. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, confOf, subnetsOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { Link } from "./link.ts";
 import { EtcdServer, freePort } from "./server.ts";
 import { EtcdStage } from "./stage.ts";

@@ -6,9 +6,10 @@ import {
   vxlanData,
 } from "../../../src/control/flannel/node-lease.ts";
 import type { EtcdStore } from "../../../src/stores/etcd/store.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { EtcdServer } from "./server.ts";
 import { EtcdStage } from "./stage.ts";
 

@@ -1,9 +1,10 @@
 /** As many leases as flannel's networks have at most, and more than etcd says in one answer. */
 import { expect, it } from "vitest";
 import { formatAttributes, vxlanData } from "../../../src/control/flannel/node-lease.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, optionalPackage, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { EtcdServer } from "./server.ts";
 import { EtcdStage } from "./stage.ts";
 

@@ -11,8 +11,9 @@ import {
 } from "../../../src/control/flannel/node-lease.ts";
 import type { FileStore } from "../../../src/stores/file/store.ts";
 import type { LeaseLost, StoreError } from "../../../src/stores/store.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, confOf } from "../../contract/store-world.ts";
+import { until } from "../../helpers/until.ts";
 import { hanging, usual } from "./odd-filesystem.ts";
 import { FileStage } from "./stage.ts";
 

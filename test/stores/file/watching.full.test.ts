@@ -4,8 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatAttributes, type NodeLease, subnetKey } from "../../../src/control/flannel/node-lease.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, subnetsOf } from "../../contract/store-world.ts";
+import { until } from "../../helpers/until.ts";
 import { coarse, counting, type Hanging, hanging, remote, usual } from "./odd-filesystem.ts";
 import { FileStage } from "./stage.ts";
 

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { StoreError } from "../../../src/stores/store.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { makeAuthority } from "./certificates.ts";
 import { certificates, KubernetesStage } from "./stage.ts";
 

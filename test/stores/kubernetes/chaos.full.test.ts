@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { attributesOf, subnetsOf } from "../../contract/store-world.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { KubernetesStage } from "./stage.ts";
 
 const STEPS = [

@@ -1,9 +1,9 @@
 /** Everybody's leases, as nodes' annotations come, change and go. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
-import { until } from "../../contract/heard.ts";
 import { attributesOf, subnetsOf } from "../../contract/store-world.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { flannelsAnnotations, prefixed } from "./stage.ts";
 import { WatchedStage } from "./watched-stage.ts";
 

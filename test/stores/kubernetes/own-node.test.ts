@@ -4,9 +4,9 @@ import type { NetConf } from "../../../src/control/flannel/net-conf.ts";
 import { type LeaseAttributes, vxlanData } from "../../../src/control/flannel/node-lease.ts";
 import type { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
 import { LeaseLost, StoreError } from "../../../src/stores/store.ts";
-import { until } from "../../contract/heard.ts";
 import { attributesOf, confOf } from "../../contract/store-world.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { KubernetesStage, prefixed } from "./stage.ts";
 
 const CONF = confOf('{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}', "assigned");

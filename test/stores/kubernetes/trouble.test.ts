@@ -1,7 +1,7 @@
 /** What the watch of leases tells while the API server does not answer, or not as it should. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { until } from "../../contract/heard.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { makeAuthority } from "./certificates.ts";
 import { WatchedStage } from "./watched-stage.ts";
 

@@ -1,8 +1,8 @@
 /** One watch over all that an API server and the way to it can do to it. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { until } from "../../contract/heard.ts";
 import { attributesOf, confOf, subnetsOf } from "../../contract/store-world.ts";
 import { describeWith, tool } from "../../helpers/needs.ts";
+import { until } from "../../helpers/until.ts";
 import { Link } from "../etcd/link.ts";
 import { flannelsAnnotations, KubernetesStage } from "./stage.ts";
 import { WatchedStage } from "./watched-stage.ts";

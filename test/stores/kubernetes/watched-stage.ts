@@ -2,8 +2,9 @@
 import { expect } from "vitest";
 import type { NodeLease } from "../../../src/control/flannel/node-lease.ts";
 import type { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
-import { Heard, until } from "../../contract/heard.ts";
+import { Heard } from "../../contract/heard.ts";
 import { putStranger } from "../../contract/store-world.ts";
+import { until } from "../../helpers/until.ts";
 import { KubernetesStage } from "./stage.ts";
 
 export class WatchedStage extends KubernetesStage {
