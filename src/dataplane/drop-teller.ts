@@ -1,6 +1,6 @@
 /**
- * A packet that we drop goes through here: it is counted, and whoever listens is told which packet it was
- * (`event-ring.ts`). While nobody does, a drop costs a look at a word more than its counter.
+ * A packet that we drop goes through here: it is counted, and whoever listens is told which packet it was (`event-ring.ts`).
+ * While nobody does, a drop costs a look at a word more than its counter.
  *
  * What the kernel dropped before us, the rest of a message that it refused, and the rest of a train that is longer than any
  * kernel's is only counted.

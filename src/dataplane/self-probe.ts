@@ -8,9 +8,9 @@
  * it to others: rings and slots are its own, so neither the underlay nor the TAP ever sees it, and the VTEP that it goes to
  * and comes from is this machine's loopback address, which no node has.
  *
- * It runs between two turns of the loop, and leaves everything as it was: the row goes again, no drop of it is told, and the
- * counters get the values that they had (the main thread shows those before it meanwhile: `agent/engine/worker-engine.ts`). While packets
- * wait in the rings it does not run: a stage may be half way through them.
+ * It runs between two turns of the loop, and leaves everything as it was: the row goes again, no drop of it is told, and
+ * the counters get the values that they had (the main thread shows those before it meanwhile:
+ * `agent/engine/worker-engine.ts`). While packets wait in the rings it does not run: a stage may be half way through them.
  */
 import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
 import type { VtepTable } from "../fdb/vteps.ts";
