@@ -1,11 +1,14 @@
 /** The host on which `netlink-scenarios.ts` and `monitor-scenarios.ts` happen, and what they share. */
 import { execFile, execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { desiredRows } from "../../src/control/desired.ts";
 
 export const DEVICE = "flannel.1";
 export const MAC = "02:ca:fe:00:00:01";
 export const UPLINK = "eth0";
+/** IN6_ADDR_GEN_MODE_NONE, `include/uapi/linux/if_link.h`. */
+const ADDR_GEN_MODE_NONE = "1";
 /** Routes in a storm. */
 export const MANY = 20_000;
 /** Milliseconds after which a scenario gives up; none of it takes more than a few hundred where nobody else is. */
@@ -19,13 +22,13 @@ export const DESIRED = desiredRows(
 
 /** Makes flannel.1 and eth0, ends of veth pairs, with what a flannel node has on them, and cni0, a bridge. */
 export function setUp(): void {
+  // No link makes itself an IPv6 address, whose route would be told of when it likes: also those that are made later.
+  writeFileSync("/proc/sys/net/ipv6/conf/default/addr_gen_mode", ADDR_GEN_MODE_NONE);
   const links = [DEVICE, "far0", UPLINK, "far1", "cni0"];
   ipBatch([
     `link add ${DEVICE} address ${MAC} mtu 1450 type veth peer name far0`,
     `link add ${UPLINK} type veth peer name far1`,
     "link add cni0 type bridge",
-    // Two lines: in one it is switched on first, and has made an IPv6 address.
-    ...links.map((name) => `link set ${name} addrgenmode none`),
     ...links.map((name) => `link set ${name} up`),
     `address add 10.244.1.0/32 dev ${DEVICE}`,
     `address add 192.168.9.1/24 dev ${UPLINK}`,
