@@ -1,18 +1,48 @@
 /** Clocks that are wrong for one process alone: the environment in which libfaketime gives it one. */
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import type { Need } from "./needs.ts";
 
-/** By itself: `faketime` would stand between us and the process, whose pid we want. */
+/**
+ * The library by itself. The program `faketime` would stand between us and the process, whose pid we want, and it
+ * refuses to start when a process before it with the same pid was killed (`sweep`).
+ */
+function library(): string | undefined {
+  const folders = readdirSync("/usr/lib").map((name) => join("/usr/lib", name, "faketime"));
+  return folders.map((folder) => join(folder, "libfaketime.so.1")).find((path) => existsSync(path));
+}
+
+/** What a test needs that uses these clocks. */
+export function faketime(): Need {
+  return library() === undefined ? "needs libfaketime" : null;
+}
+
 function preload(): NodeJS.ProcessEnv {
-  const path = execFileSync("faketime", ["-f", "+0", "printenv", "LD_PRELOAD"], { encoding: "utf8" });
   return {
-    LD_PRELOAD: path.trim(),
+    LD_PRELOAD: library()!,
     // Files have the times of whoever keeps them.
     NO_FAKE_STAT: "1",
     // Setting a clock does not move this one.
     FAKETIME_DONT_FAKE_MONOTONIC: "1",
   };
 }
+
+const SHARED = "/dev/shm";
+const SINCE = Date.now();
+
+/** Removes the shared memory that libfaketime leaves, by pid, when its process is killed. */
+function sweep(): void {
+  for (const name of readdirSync(SHARED)) {
+    const pid = /^(?:sem\.faketime_sem|faketime_shm)_(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined) continue;
+    const path = join(SHARED, name);
+    const made = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (made >= SINCE) rmSync(path, { force: true });
+  }
+}
+
+afterAll(sweep);
 
 function offset(hours: number): string {
   return `${hours < 0 ? "" : "+"}${hours}h`;

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
-import { wrongClock } from "../../helpers/faketime.ts";
+import { faketime, wrongClock } from "../../helpers/faketime.ts";
 import { describeFull, describeWith, lab, tool } from "../../helpers/needs.ts";
 import { until } from "../agents.ts";
 import { allKnown, answers, DirectoryLab, keyOf } from "./cluster.ts";
@@ -44,7 +44,7 @@ async function check(nodes: readonly FlannelNode[], hours: readonly number[] = H
   }
 }
 
-const NEEDS = [lab(), tool("ping"), tool("iptables"), tool("faketime")];
+const NEEDS = [lab(), tool("ping"), tool("iptables"), faketime()];
 
 describeWith(NEEDS, "three nodes whose clocks disagree", () => {
   it("meet in a directory, also when they are two days apart; no lease is taken for one that ended", async () => {

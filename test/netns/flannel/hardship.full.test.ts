@@ -8,7 +8,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { FlannelNode } from "../../../src/lab/flannel-node.ts";
-import { setClock, settableClock } from "../../helpers/faketime.ts";
+import { faketime, setClock, settableClock } from "../../helpers/faketime.ts";
 import { describeWith, lab, tool } from "../../helpers/needs.ts";
 import { memoryOf, sleep, until } from "../agents.ts";
 import { Pinger } from "../traffic/ping.ts";
@@ -166,7 +166,7 @@ describeWith([...NEEDS, tool("nsenter")], "a node whose /run becomes read-only",
   });
 });
 
-describeWith([...NEEDS, tool("faketime")], "a node whose clock is set back", () => {
+describeWith([...NEEDS, faketime()], "a node whose clock is set back", () => {
   it("by two days keeps lease and peers, goes on to probe paths, and counts the time that it is up", async () => {
     net = new DirectoryLab();
     const clock = net.lab.file("clock");

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { formatAttributes, parseAttributes } from "../../../src/control/flannel/node-lease.ts";
 import { attributesOf } from "../../contract/store-world.ts";
-import { built, describeWith, tool } from "../../helpers/needs.ts";
+import { faketime, wrongClock } from "../../helpers/faketime.ts";
+import { built, describeWith } from "../../helpers/needs.ts";
 import { FileStage } from "./stage.ts";
 
 /** Room for 63 nodes. */
@@ -27,12 +28,13 @@ class Racer {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  /** @param shift how far its clock is off, as faketime says it; null: not at all */
-  constructor(directory: string, first: number, count: number, shift: string | null) {
-    const args = [RACER, directory, `${first}`, `${count}`];
-    const [command, all] =
-      shift === null ? [process.execPath, args] : ["faketime", ["-f", shift, process.execPath, ...args]];
-    this.#child = spawn(command, all, { stdio: ["pipe", "pipe", "inherit"] });
+  /** @param days by which its clock is off */
+  constructor(directory: string, first: number, count: number, days: number) {
+    const env = days === 0 ? {} : wrongClock(24 * days);
+    this.#child = spawn(process.execPath, [RACER, directory, `${first}`, `${count}`], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    });
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
@@ -68,10 +70,7 @@ async function world(): Promise<FileStage> {
   return stage;
 }
 
-async function race(
-  stage: FileStage,
-  starts: readonly [first: number, count: number, shift: string | null][],
-) {
+async function race(stage: FileStage, starts: readonly [first: number, count: number, days: number][]) {
   const all = starts.map((start) => new Racer(stage.directory, ...start));
   racers.push(...all);
   await Promise.all(all.map((racer) => racer.line()));
@@ -85,7 +84,7 @@ describeWith([built()], "48 nodes in 12 processes", () => {
       const stage = await world();
       const results = await race(
         stage,
-        Array.from({ length: 12 }, (_, i) => [1 + 4 * i, 4, null] as const),
+        Array.from({ length: 12 }, (_, i) => [1 + 4 * i, 4, 0] as const),
       );
       const keys = results.flatMap((result) => result.keys);
       expect(new Set(keys).size).toBe(48);
@@ -99,7 +98,7 @@ describeWith([built()], "48 nodes in 12 processes", () => {
   );
 });
 
-describeWith([built(), tool("faketime")], "nodes whose clocks are off", () => {
+describeWith([built(), faketime()], "nodes whose clocks are off", () => {
   it(
     "by a week, either way, end no lease that others keep, and those that nobody keeps",
     async () => {
@@ -112,9 +111,9 @@ describeWith([built(), tool("faketime")], "nodes whose clocks are off", () => {
       const at = ((await stat(stage.path(left))).mtimeMs - DAY - 60_000) / 1000;
       await utimes(stage.path(left), at, at);
       const results = await race(stage, [
-        [1, 2, "+7d"],
-        [3, 2, "-7d"],
-        [5, 2, null],
+        [1, 2, 7],
+        [3, 2, -7],
+        [5, 2, 0],
       ]);
       const [ahead, behind, right] = results.map(({ now }) => Math.round((now - Date.now()) / DAY));
       expect([ahead, behind, right! + 0]).toEqual([7, -7, 0]);
