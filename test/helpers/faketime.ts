@@ -1,6 +1,7 @@
 /** Clocks that are wrong for one process alone: the environment in which libfaketime gives it one. */
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 import type { Need } from "./needs.ts";
 
@@ -31,18 +32,35 @@ function preload(): NodeJS.ProcessEnv {
 const SHARED = "/dev/shm";
 const SINCE = Date.now();
 
-/** Removes the shared memory that libfaketime leaves, by pid, when its process is killed. */
-function sweep(): void {
+/**
+ * Removes the shared memory that libfaketime leaves, by pid, when its process is killed.
+ * @returns whether that was all; what still runs may be of another test
+ */
+function sweep(): boolean {
+  let all = true;
   for (const name of readdirSync(SHARED)) {
     const pid = /^(?:sem\.faketime_sem|faketime_shm)_(\d+)$/.exec(name)?.[1];
-    if (pid === undefined || statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined) continue;
     const path = join(SHARED, name);
-    const made = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (made >= SINCE) rmSync(path, { force: true });
+    if (pid === undefined || (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < SINCE) continue;
+    if (isRunning(pid)) all = false;
+    else rmSync(path, { force: true });
+  }
+  return all;
+}
+
+/** Not where it has been killed and only its parent has not heard of that yet. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
   }
 }
 
-afterAll(sweep);
+afterAll(async () => {
+  // What has been told to end may take a moment.
+  for (let i = 0; i < 10 && !sweep(); i++) await sleep(100);
+});
 
 function offset(hours: number): string {
   return `${hours < 0 ? "" : "+"}${hours}h`;
