@@ -1,4 +1,8 @@
 /** The tables of nftables as the kernel has them, in a namespace: what is there after `ensure`, whatever was before. */
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openFirewall } from "../../src/host/firewall/firewall.ts";
 import { NftFirewall, removeNftables } from "../../src/host/firewall/nft.ts";
@@ -70,6 +74,30 @@ describeWith([namespaces(), tool("nft"), tool("iptables-nft")], "nftables", () =
       "nftables: table ip flannel-ipv4 set again, somebody had changed it",
     ]);
     expect(tablesOf(ruleset())).toEqual(tablesOf(before));
+    expect(await firewall.ensure()).toEqual([]);
+  });
+
+  it.each([
+    ["deleted", "delete table ip flannel-ipv4"],
+    ["flushed", "flush table ip flannel-ipv4"],
+  ])("is made again when it was %s in the moment after it had been made", async (_what, damage) => {
+    const before = await (async () => {
+      await new NftFirewall(ONLY4).ensure();
+      return ruleset();
+    })();
+    const real = `ip netns exec ${stage.netns} ${whereIs("nft")}`;
+    const firewall = new NftFirewall(ONLY4);
+    for (const _time of ["the first", "another"]) {
+      // Between the script that makes it and the look at what that has come to; once, with the first of two tables.
+      const mark = `${stage.netns}-${randomBytes(4).toString("hex")}`;
+      const once = `[ "$1" != -f ] || [ -e ${join(tmpdir(), mark)} ] || { touch ${join(tmpdir(), mark)}; ${real} ${damage}; }`;
+      stage.programs.stand("nft", `${real} "$@"; status=$?; ${once}; exit $status`);
+      stage.inside("nft", ["delete", "table", "ip", "flannel-ipv4"]);
+      await firewall.ensure();
+      await firewall.ensure();
+      rmSync(join(tmpdir(), mark));
+      expect(tablesOf(ruleset())).toEqual(tablesOf(before));
+    }
     expect(await firewall.ensure()).toEqual([]);
   });
 

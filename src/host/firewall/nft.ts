@@ -15,6 +15,8 @@ export class NftFirewall implements Firewall {
   readonly #wish: FirewallWish;
   /** How each table is listed when it is as we made it; null for one that this kernel does not have. */
   readonly #listed = new Map<NftTable, string | null>();
+  /** How it was listed right after it was made, where that had not as many rules as we had made. */
+  readonly #doubtful = new Map<NftTable, string>();
 
   constructor(wish: FirewallWish) {
     this.#wish = wish;
@@ -34,12 +36,26 @@ export class NftFirewall implements Firewall {
 
   /** @returns false where the kernel has no such table, and none is needed */
   async #make(table: NftTable): Promise<boolean> {
-    const { stderr, ...result } = await runCommand("nft", ["-f", "-"], NO_NFT, nftScript(table, this.#wish));
+    const script = nftScript(table, this.#wish);
+    const { stderr, ...result } = await runCommand("nft", ["-f", "-"], NO_NFT, script);
     const made = result.status === 0;
     const needed = this.#wish.networks.some(({ family }) => family === table.family);
     if (!made && (needed || isForbidden(stderr))) throw failure("nft -f -", { stderr, ...result });
-    this.#listed.set(table, made ? await list(table) : null);
+    if (made) this.#remember(table, await list(table), rulesIn(script));
+    else this.#listed.set(table, null);
     return made;
+  }
+
+  /**
+   * Somebody may have changed it since it was made: what has another number of rules is not taken for ours, and made again
+   * at the next look, unless it comes out the same twice.
+   */
+  #remember(table: NftTable, listing: string, rules: number): void {
+    const isWhole = rulesIn(listing) === rules || this.#doubtful.get(table) === listing;
+    if (isWhole && listing !== "") {
+      this.#listed.set(table, listing);
+      this.#doubtful.delete(table);
+    } else this.#doubtful.set(table, listing);
   }
 }
 
@@ -76,6 +92,11 @@ export async function nftKnowsFullyRandom(): Promise<boolean> {
   ].join("\n");
   const { status } = await runCommand("nft", ["--check", "-f", "-"], NO_NFT, script);
   return status === 0;
+}
+
+/** Rules in a script, or in what nft lists: each stands on a line of its own. */
+function rulesIn(text: string): number {
+  return text.split("\n").filter((line) => !/^\s*(#|table |delete |chain |type |\}|$)/.test(line)).length;
 }
 
 /** Stateless, as counters are no change. @returns "" where there is no such table. @throws HostError */
