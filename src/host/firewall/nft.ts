@@ -15,8 +15,6 @@ export class NftFirewall implements Firewall {
   readonly #wish: FirewallWish;
   /** How each table is listed when it is as we made it; null for one that this kernel does not have. */
   readonly #listed = new Map<NftTable, string | null>();
-  /** How it was listed right after it was made, where that had not as many rules as we had made. */
-  readonly #doubtful = new Map<NftTable, string>();
 
   constructor(wish: FirewallWish) {
     this.#wish = wish;
@@ -41,21 +39,10 @@ export class NftFirewall implements Firewall {
     const made = result.status === 0;
     const needed = this.#wish.networks.some(({ family }) => family === table.family);
     if (!made && (needed || isForbidden(stderr))) throw failure("nft -f -", { stderr, ...result });
-    if (made) this.#remember(table, await list(table), rulesIn(script));
-    else this.#listed.set(table, null);
+    const listing = made ? await list(table) : null;
+    // Somebody may have changed it since it was made. That is not taken for ours: it is made again at the next look.
+    if (listing === null || isWhole(listing, script)) this.#listed.set(table, listing);
     return made;
-  }
-
-  /**
-   * Somebody may have changed it since it was made: what has another number of rules is not taken for ours, and made again
-   * at the next look, unless it comes out the same twice.
-   */
-  #remember(table: NftTable, listing: string, rules: number): void {
-    const isWhole = rulesIn(listing) === rules || this.#doubtful.get(table) === listing;
-    if (isWhole && listing !== "") {
-      this.#listed.set(table, listing);
-      this.#doubtful.delete(table);
-    } else this.#doubtful.set(table, listing);
   }
 }
 
@@ -92,6 +79,11 @@ export async function nftKnowsFullyRandom(): Promise<boolean> {
   ].join("\n");
   const { status } = await runCommand("nft", ["--check", "-f", "-"], NO_NFT, script);
   return status === 0;
+}
+
+/** Whether what nft lists is a table with as many rules as the script has made. */
+function isWhole(listing: string, script: string): boolean {
+  return listing !== "" && rulesIn(listing) === rulesIn(script);
 }
 
 /** Rules in a script, or in what nft lists: each stands on a line of its own. */
