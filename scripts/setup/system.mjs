@@ -1,5 +1,5 @@
 /** OS packages, found missing by looking for what they bring. Installed only as root and where there is apt-get. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { gist, run, say, which } from "./run.mjs";
 
 const program =
@@ -21,7 +21,8 @@ const PACKAGES = {
   iptables: program("iptables", "ip6tables"),
   nftables: program("nft"),
   openssl: program("openssl"),
-  faketime: program("faketime"),
+  libfaketime: () =>
+    readdirSync("/usr/lib").some((name) => existsSync(`/usr/lib/${name}/faketime/libfaketime.so.1`)),
   strace: program("strace"),
   systemd: program("systemd-analyze"),
   "bridge-utils": program("brctl"),
@@ -52,7 +53,7 @@ const TEST = [
   "iptables",
   "nftables",
   "openssl",
-  "faketime",
+  "libfaketime",
   "containernetworking-plugins",
   // What the study looks at a node with.
   ...["bridge-utils", "conntrack", "net-tools", "procps"],

@@ -10,8 +10,9 @@ import type { Need } from "./needs.ts";
  * refuses to start when a process before it with the same pid was killed (`sweep`).
  */
 function library(): string | undefined {
-  const folders = readdirSync("/usr/lib").map((name) => join("/usr/lib", name, "faketime"));
-  return folders.map((folder) => join(folder, "libfaketime.so.1")).find((path) => existsSync(path));
+  const debian = readdirSync("/usr/lib").map((name) => join("/usr/lib", name));
+  const folders = [...debian, "/usr/lib", "/usr/lib64", "/usr/local/lib"];
+  return folders.map((folder) => join(folder, "faketime/libfaketime.so.1")).find((path) => existsSync(path));
 }
 
 /** What a test needs that uses these clocks. */
