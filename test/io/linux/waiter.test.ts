@@ -137,10 +137,11 @@ describe("LinuxWaiter", () => {
 
 /** Another thread signals an eventfd `ms` after this resolves. */
 async function signalLater(fd: number, ms: number): Promise<{ done: Promise<unknown> }> {
-  const flag = new Int32Array(new SharedArrayBuffer(4));
+  // The word that it sleeps on is nobody's to notify: a thread that has not slept on the first yet would be woken from the second.
+  const flag = new Int32Array(new SharedArrayBuffer(8));
   const script = `const { workerData } = require("worker_threads");
     Atomics.wait(workerData.flag, 0, 0);
-    Atomics.wait(workerData.flag, 0, 1, workerData.ms);
+    Atomics.wait(workerData.flag, 1, 0, workerData.ms);
     require("fs").writeSync(workerData.fd, new Uint8Array(new BigUint64Array([1n]).buffer));`;
   const worker = new Worker(script, { eval: true, workerData: { flag, fd, ms } });
   const done = new Promise((resolve) => worker.once("exit", resolve));
