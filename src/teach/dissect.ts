@@ -8,8 +8,9 @@
  *
  * Where it lies, the bytes (and bits where a field is not whole bytes), the field, its value, what it is for.
  */
-import { decodePacket, type Packet, type PacketOptions } from "../wire/index.ts";
-import { extended, packetRows, type Row, type Tone } from "./rows.ts";
+import type { PacketOptions } from "../wire/index.ts";
+import { type Explanation, explain, extended, type Tone } from "./explanation.ts";
+import { packetRows, type Row } from "./rows.ts";
 
 export interface DissectOptions extends PacketOptions {
   /** ANSI colours. Default false. */
@@ -24,11 +25,11 @@ const VALUE = 17;
 
 /** @returns lines of at most 80 columns, without line ends. Never throws, whatever the bytes are. */
 export function dissect(bytes: Uint8Array, options: DissectOptions = {}): string[] {
-  const packet = decodePacket(bytes, options);
+  const explanation = explain(bytes, options);
   const paint = options.color === true ? ansi : plain;
   const offset = Math.max(3, String(bytes.length).length);
-  const lines = sizes(packet);
-  for (const row of packetRows(bytes, packet)) {
+  const lines = sizes(explanation);
+  for (const row of packetRows(explanation)) {
     if (row.kind === "heading") lines.push("");
     lines.push(...rowLines(row, offset, paint));
   }
@@ -36,18 +37,19 @@ export function dissect(bytes: Uint8Array, options: DissectOptions = {}): string
 }
 
 /** "148 bytes" and what they are made of: one line, or one for each side of the tunnel. */
-function sizes(packet: Packet): string[] {
+function sizes(explanation: Explanation): string[] {
+  const { bytes, parts } = explanation;
   const levels: string[][] = [];
   const totals: number[] = [];
-  for (const part of packet.parts) {
+  for (const part of parts) {
     const { level } = part;
     levels[level] ??= [];
     totals[level] = (totals[level] ?? 0) + part.length;
     if (part.kind === "option") continue;
-    levels[level].push(`${part.kind === "header" ? part.table.title : part.kind} ${extended(packet, part)}`);
+    levels[level].push(`${part.header} ${extended(explanation, part)}`);
   }
-  const total = packet.length === 1 ? "1 byte" : `${packet.length} bytes`;
-  if (packet.length === 0) return ["0 bytes: nothing here"];
+  const total = bytes.length === 1 ? "1 byte" : `${bytes.length} bytes`;
+  if (bytes.length === 0) return ["0 bytes: nothing here"];
   if (levels.length === 1) return wrap(`${total}: `, sum(levels[0]!));
   return [
     total,

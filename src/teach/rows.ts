@@ -1,15 +1,12 @@
-/** A decoded packet as rows: what stands on each line of a dissection, before it is set in columns. */
+/** An explained packet as rows: what stands on each line of a dissection, before it is set in columns. */
+import { hex } from "../wire/index.ts";
 import {
-  type DecodedField,
-  formatValue,
-  type HeaderPart,
-  hex,
-  isHeader,
-  type Packet,
-  type Part,
-  type SpanPart,
-} from "../wire/index.ts";
-import { type Verdict, verdicts } from "./verdict.ts";
+  type ExplainedField,
+  type ExplainedPart,
+  type Explanation,
+  extended,
+  type Tone,
+} from "./explanation.ts";
 
 /** Bytes of a field on one row. */
 const FIELD_BYTES = 6;
@@ -19,9 +16,6 @@ const FIELD_ROWS = 6;
 const DUMP_BYTES = 16;
 /** Rows of a payload, before it is cut short. */
 const DUMP_ROWS = 4;
-
-/** Which layer a row is part of, for colours. */
-export type Tone = "outer" | "tunnel" | "inner" | "plain";
 
 export type Row =
   | { readonly kind: "heading"; readonly tone: Tone; readonly title: string; readonly extent: string }
@@ -48,90 +42,40 @@ export type Row =
   | { readonly kind: "more"; readonly text: string }
   | { readonly kind: "note"; readonly text: string };
 
-export function packetRows(bytes: Uint8Array, packet: Packet): Row[] {
-  const tunnelled = packet.parts.some((part) => part.level > 0);
-  const judged = verdicts(bytes, packet);
+export function packetRows(explanation: Explanation): Row[] {
+  const { bytes, parts, notes } = explanation;
   const rows: Row[] = [];
-  for (const part of packet.parts) {
-    if (isHeader(part)) {
-      rows.push(...headerRows(bytes, packet, part, tunnelled, judged.get(part)));
-    } else {
-      rows.push(...spanRows(bytes, part, tunnelled));
-    }
+  for (const part of parts) {
+    const isSpan = part.kind !== "header" && part.kind !== "option";
+    rows.push(...(isSpan ? spanRows(bytes, part) : headerRows(explanation, part)));
   }
-  for (const note of packet.notes)
+  for (const note of notes)
     rows.push({ kind: "note", text: `${note.kind} at byte ${note.at}: ${note.text}` });
   return rows;
-}
-
-/** "outer IPv4", "VXLAN", "inner Ethernet", "quoted UDP". */
-function partTitle(part: Part, tunnelled: boolean): string {
-  const title = isHeader(part) ? part.table.title : part.kind;
-  if (part.quoted) return `quoted ${title}`;
-  const tone = toneOf(part, tunnelled);
-  if (tone === "plain" || tone === "tunnel") return title;
-  return part.level > 1 ? `inner ${title} (${part.level})` : `${tone} ${title}`;
-}
-
-function toneOf(part: Part, tunnelled: boolean): Tone {
-  if (isHeader(part) && part.table.name.startsWith("vxlan")) return "tunnel";
-  if (!tunnelled) return "plain";
-  return part.level === 0 ? "outer" : "inner";
-}
-
-/** Bytes of a part; those of a header together with its options. */
-export function extended(packet: Packet, part: Part): number {
-  let { length } = part;
-  if (part.kind !== "header") return length;
-  for (let i = packet.parts.indexOf(part) + 1; packet.parts[i]?.kind === "option"; i++) {
-    length += packet.parts[i]!.length;
-  }
-  return length;
 }
 
 function extent(at: number, length: number): string {
   return length === 1 ? `1 byte at ${at}` : `${length} bytes, ${at} to ${at + length - 1}`;
 }
 
-function headerRows(
-  bytes: Uint8Array,
-  packet: Packet,
-  part: HeaderPart,
-  tunnelled: boolean,
-  verdict: Verdict | undefined,
-): Row[] {
-  const tone = toneOf(part, tunnelled);
+function headerRows(explanation: Explanation, part: ExplainedPart): Row[] {
+  const { bytes } = explanation;
+  const { tone, title } = part;
   const rows: Row[] = [];
   if (part.kind === "header") {
-    rows.push({
-      kind: "heading",
-      tone,
-      title: partTitle(part, tunnelled),
-      extent: extent(part.at, extended(packet, part)),
-    });
+    rows.push({ kind: "heading", tone, title, extent: extent(part.at, extended(explanation, part)) });
   } else if (part.length > 1) {
-    const { title } = part.table;
     rows.push({ kind: "option", tone, title: title === "option" ? title : `option: ${title}` });
   }
   for (const found of part.fields) {
-    if (found.width === 0) continue;
-    const { value, wrong } = fieldValue(found, verdict);
-    const name = part.kind === "option" && part.length === 1 ? part.table.title : found.field.title;
+    const name = part.kind === "option" && part.length === 1 ? title : found.title;
+    const { text: value, short, wrong } = found;
     fieldPieces(bytes, found).forEach((piece, i) => {
-      const text = i === 0 ? { name, value, short: found.field.short } : { name: "", value: "", short: "" };
+      const text = i === 0 ? { name, value, short } : { name: "", value: "", short: "" };
       rows.push({ kind: "field", tone, wrong, ...piece, ...text });
     });
   }
   return rows;
-}
-
-function fieldValue(found: DecodedField, verdict: Verdict | undefined): { value: string; wrong: boolean } {
-  const plain = formatValue(found.field, found.value);
-  if (found.field.format !== "checksum" || !verdict || verdict.state === "unknown") {
-    return { value: plain, wrong: false };
-  }
-  if (verdict.state !== "wrong") return { value: `${plain} ${verdict.state}`, wrong: false };
-  return { value: `${plain} wrong, right is ${formatValue(found.field, verdict.expected!)}`, wrong: true };
 }
 
 interface Piece {
@@ -143,7 +87,7 @@ interface Piece {
  * The bytes of a field, row by row. A byte that several fields share is written out with the first of them, and
  * each shows its own bits of it: "45 0100 ...." and below "   .... 0101".
  */
-function fieldPieces(bytes: Uint8Array, found: DecodedField): Piece[] {
+function fieldPieces(bytes: Uint8Array, found: ExplainedField): Piece[] {
   const end = found.bit + found.width;
   const pieces: Piece[] = [];
   let bit = found.bit;
@@ -179,12 +123,9 @@ function bitPiece(bytes: Uint8Array, bit: number, end: number): Piece {
   return bit % 8 === 0 ? { at, hex: `${hex(bytes, at, 1)} ${pattern}` } : { hex: `   ${pattern}` };
 }
 
-function spanRows(bytes: Uint8Array, part: SpanPart, tunnelled: boolean): Row[] {
-  const tone = toneOf(part, tunnelled);
-  const prefix = part.level > 0 && !part.quoted ? "inner " : part.quoted ? "quoted " : "";
-  const title = part.kind === "payload" ? `${prefix}${part.what}` : `${part.kind}: ${part.what}`;
-  const rows: Row[] = [{ kind: "heading", tone, title, extent: extent(part.at, part.length) }];
-  const { at, length } = part;
+function spanRows(bytes: Uint8Array, part: ExplainedPart): Row[] {
+  const { tone, title, at, length } = part;
+  const rows: Row[] = [{ kind: "heading", tone, title, extent: extent(at, length) }];
   const end = at + length;
   if (length > 2 * DUMP_BYTES && bytes.subarray(at, end).every((byte) => byte === bytes[at])) {
     rows.push({
