@@ -26,6 +26,7 @@ export * from "./checksum.ts";
 export { type DecodedField, type DecodedHeader, decode } from "./decode.ts";
 export * from "./ecn.ts";
 export { encode } from "./encode.ts";
+export { encodePacket, type PacketLayer } from "./encode-packet.ts";
 export * from "./errors.ts";
 export * from "./ethernet.ts";
 export * from "./field.ts";
