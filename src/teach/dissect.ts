@@ -9,7 +9,8 @@
  * Where it lies, the bytes (and bits where a field is not whole bytes), the field, its value, what it is for.
  */
 import type { PacketOptions } from "../wire/index.ts";
-import { type Explanation, explain, extended, type Tone } from "./explanation.ts";
+import { type Explanation, explain, extended } from "./explanation.ts";
+import { type Paint, painter, WIDTH, wrap } from "./paint.ts";
 import { packetRows, type Row } from "./rows.ts";
 
 export interface DissectOptions extends PacketOptions {
@@ -17,8 +18,6 @@ export interface DissectOptions extends PacketOptions {
   readonly color?: boolean;
 }
 
-/** Columns of the terminal. */
-const WIDTH = 80;
 const HEX = 17;
 const NAME = 16;
 const VALUE = 17;
@@ -26,7 +25,7 @@ const VALUE = 17;
 /** @returns lines of at most 80 columns, without line ends. Never throws, whatever the bytes are. */
 export function dissect(bytes: Uint8Array, options: DissectOptions = {}): string[] {
   const explanation = explain(bytes, options);
-  const paint = options.color === true ? ansi : plain;
+  const paint = painter(options.color);
   const offset = Math.max(3, String(bytes.length).length);
   const lines = sizes(explanation);
   for (const row of packetRows(explanation)) {
@@ -97,37 +96,4 @@ function fieldLines(row: Extract<Row, { kind: "field" }>, offset: number, paint:
   const width = offset + 1 + HEX + 1 + NAME + 1 + row.value.length + gap.length + row.short.length;
   // a value that needs the room has it: what it is for can be seen from it then
   return [width <= WIDTH ? named + value + gap + paint("dim", row.short) : named + value];
-}
-
-/** Words after a prefix, on as many lines as they need; those after the first are indented by the prefix. */
-function wrap(prefix: string, words: readonly string[]): string[] {
-  const lines: string[] = [];
-  let line = prefix;
-  for (const word of words) {
-    if (line.length > prefix.length && line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = " ".repeat(prefix.length);
-    }
-    line += line.length > prefix.length ? ` ${word}` : word;
-  }
-  return [...lines, line];
-}
-
-type Paint = (style: Tone | "dim" | "wrong", text: string) => string;
-
-const STYLES: Readonly<Record<Tone | "dim" | "wrong", string>> = {
-  outer: "36",
-  tunnel: "35;1",
-  inner: "32",
-  plain: "36",
-  dim: "2",
-  wrong: "31;1",
-};
-
-function ansi(style: Tone | "dim" | "wrong", text: string): string {
-  return text.trim() === "" ? text : `\u001b[${STYLES[style]}m${text}\u001b[0m`;
-}
-
-function plain(_style: Tone | "dim" | "wrong", text: string): string {
-  return text;
 }

@@ -78,7 +78,7 @@ function headerRows(explanation: Explanation, part: ExplainedPart): Row[] {
   return rows;
 }
 
-interface Piece {
+export interface Piece {
   readonly at?: number;
   readonly hex: string;
 }
@@ -87,7 +87,7 @@ interface Piece {
  * The bytes of a field, row by row. A byte that several fields share is written out with the first of them, and
  * each shows its own bits of it: "45 0100 ...." and below "   .... 0101".
  */
-function fieldPieces(bytes: Uint8Array, found: ExplainedField): Piece[] {
+export function fieldPieces(bytes: Uint8Array, found: ExplainedField): Piece[] {
   const end = found.bit + found.width;
   const pieces: Piece[] = [];
   let bit = found.bit;
