@@ -53,6 +53,8 @@ export interface ExplainedPart {
   /** "vxlan", "outer.ipv4", "inner.tcp-mss", "inner.payload". */
   readonly id: string;
   readonly kind: Part["kind"];
+  /** That of its table: "ipv4", "tcp-mss"; of what is no header, its kind. */
+  readonly name: string;
   /** "VXLAN", "outer IPv4", "maximum segment size". */
   readonly title: string;
   /** The same without the side that it is on: "IPv4"; of what is no header, its kind. */
@@ -87,8 +89,8 @@ export function explain(bytes: Uint8Array, options: PacketOptions = {}): Explana
     const id = names.next(pathOf(part, tone));
     const fields = isHeader(part) ? headerFields(part, id, judged.get(part)) : [spanField(part, id)];
     const { kind, level, at, length } = part;
-    const header = isHeader(part) ? part.table.title : kind;
-    return { id, kind, title: titleOf(part, tone), header, tone, level, at, length, fields };
+    const [name, header] = isHeader(part) ? [part.table.name, part.table.title] : [kind, kind];
+    return { id, kind, name, title: titleOf(part, tone), header, tone, level, at, length, fields };
   });
   return { bytes, parts, notes: packet.notes, truncated: packet.truncated };
 }
