@@ -6,6 +6,7 @@ import {
   type DecodedField,
   decodePacket,
   type FieldValue,
+  type Format,
   formatValue,
   type HeaderPart,
   isHeader,
@@ -33,6 +34,9 @@ export interface ExplainedField {
   readonly bit: number;
   /** Bits. */
   readonly width: number;
+  readonly format: Format;
+  /** What single values stand for. */
+  readonly names?: Readonly<Record<number, string>> | undefined;
   /** As `decode` has it; null where it is bytes without a meaning of their own. */
   readonly value: FieldValue | null;
   /** The value as people write it. */
@@ -156,9 +160,10 @@ function headerFields(part: HeaderPart, id: string, verdict: Verdict | undefined
   const fields = part.fields
     .filter(({ width }) => width > 0)
     .map((found): ExplainedField => {
-      const { name, title, short, meaning, why, source, ifWrong } = found.field;
+      const { name, title, format, names, short, meaning, why, source, ifWrong } = found.field;
       return {
-        ...{ id: `${id}.${name}`, name, title, bit: found.bit, width: found.width, value: found.value },
+        ...{ id: `${id}.${name}`, name, title, bit: found.bit, width: found.width },
+        ...{ format, names, value: found.value },
         ...{ short, meaning, why, source, ifWrong, ...textOf(found, verdict) },
       };
     });
@@ -182,8 +187,8 @@ function textOf(found: DecodedField, verdict: Verdict | undefined): { text: stri
 function cutField(id: string, bit: number, width: number): ExplainedField {
   const text = width === 1 ? "1 bit" : `${width} bits`;
   return {
-    ...{ id: `${id}.cut`, name: "cut", title: "cut off", bit, width, value: null, text, wrong: true },
-    ...SPAN_WORDS.unexplained,
+    ...{ id: `${id}.cut`, name: "cut", title: "cut off", bit, width, text, wrong: true },
+    ...{ format: "bytes", value: null, ...SPAN_WORDS.unexplained },
     meaning: "The first bits of a field whose others are not here.",
   };
 }
@@ -192,7 +197,8 @@ function spanField(part: SpanPart, id: string): ExplainedField {
   const { kind, at, length, what } = part;
   const words = SPAN_WORDS[kind];
   return {
-    ...{ id, name: kind, title: kind, bit: at * 8, width: length * 8, value: null },
+    ...{ id, name: kind, title: kind, bit: at * 8, width: length * 8 },
+    ...{ format: "bytes", value: null },
     ...{ text: length === 1 ? "1 byte" : `${length} bytes`, wrong: kind === "unexplained" },
     ...words,
     meaning: words.meaning.replace("%", what),

@@ -67,7 +67,8 @@ function toBytes(table: HeaderTable, field: Field, value: FieldValue): Uint8Arra
   return fromHex(value);
 }
 
-function putBits(bytes: Uint8Array, bit: number, width: number, value: number): void {
+/** Writes `width` bits (up to 48) from bit `bit` on; bit 0 is the most significant of byte 0. */
+export function putBits(bytes: Uint8Array, bit: number, width: number, value: number): void {
   let left = value;
   for (let i = bit + width - 1; i >= bit; i--) {
     const mask = 1 << (7 - (i & 7));

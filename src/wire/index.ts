@@ -25,7 +25,7 @@ export * from "./bytes.ts";
 export * from "./checksum.ts";
 export { type DecodedField, type DecodedHeader, decode } from "./decode.ts";
 export * from "./ecn.ts";
-export { encode } from "./encode.ts";
+export { encode, putBits } from "./encode.ts";
 export { encodePacket, type PacketLayer } from "./encode-packet.ts";
 export * from "./errors.ts";
 export * from "./ethernet.ts";
