@@ -83,6 +83,12 @@ export function systemd(): Need {
   return missing.length === 0 ? null : `needs ${missing.join(" and ")} in the kernel`;
 }
 
+/** The kernel's tracepoints, in an instance of one's own. */
+export function tracefs(): Need {
+  const known = readFileSync("/proc/filesystems", "utf8").includes("\ttracefs\n");
+  return known && existsSync("/sys/kernel/tracing") ? null : "needs tracefs in the kernel";
+}
+
 /** Debian's CNI plugins. */
 export function cniPlugins(): Need {
   return existsSync("/usr/lib/cni/bridge") ? null : "needs CNI plugins in /usr/lib/cni";

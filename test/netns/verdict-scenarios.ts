@@ -1,63 +1,188 @@
-/** A kernel's VTEP behind a TAP of ours: what we write to that arrives at it, and the kernel says what became of it. */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync, writeSync } from "node:fs";
-import { VNET_LENGTH } from "../../src/dataplane/arena.ts";
-import { openTap } from "../../src/io/linux/tap.ts";
+/** What `verdicts.test.ts` runs inside a namespace: packets at a kernel's VTEP, beside what is said of Linux. */
+
+import { assign, parseAssignment } from "../../src/teach/assign.ts";
+import { EXAMPLES, type ExampleName } from "../../src/teach/examples.ts";
 import { explain } from "../../src/teach/explanation.ts";
-import { EXAMPLES } from "../../src/teach/examples.ts";
 import { judge, receiverOf } from "../../src/teach/judge/judge.ts";
-import { hex } from "../../src/wire/index.ts";
-import { ip } from "./shim-side.ts";
+import type { Judgement, Receiver } from "../../src/teach/judge/judgement.ts";
+import { repairChecksums } from "../../src/teach/repair.ts";
+import { hex, putU16 } from "../../src/wire/index.ts";
+import { type KernelVerdict, KernelVtep, NODE_B } from "./kernel-vtep.ts";
 
-const UPLINK = "wire0";
-const DEVICE = "vxlan1";
-const TRACING = "/sys/kernel/tracing";
-
-function stats(): number[] {
-  return ["rx_packets", "rx_errors", "rx_frame_errors", "rx_length_errors", "rx_dropped"].map((name) =>
-    Number(readFileSync(`/sys/class/net/${DEVICE}/statistics/${name}`, "utf8")),
-  );
+/** How many packets were compared, and of which the kernel does otherwise. */
+export interface Compared {
+  readonly count: number;
+  readonly otherwise: readonly string[];
+  /** How often which reason was met. */
+  readonly reasons: Readonly<Record<string, number>>;
 }
 
-export function tryIt() {
-  const tap = openTap(UPLINK);
-  ip("link", "set", UPLINK, "address", "02:42:ac:13:00:03", "addrgenmode", "none");
-  ip("link", "set", UPLINK, "up");
-  ip("address", "add", "172.19.0.3/16", "dev", UPLINK);
-  ip("address", "add", "fd00:172:19::3/64", "dev", UPLINK, "nodad");
-  ip(..."link add vxlan1 type vxlan id 1 dstport 8472 local 172.19.0.3 nolearning".split(" "));
-  ip("link", "set", DEVICE, "address", "3e:0b:61:77:6d:02", "addrgenmode", "none");
-  ip("link", "set", DEVICE, "up");
-  execFileSync("mount", ["-t", "tracefs", "tracefs", TRACING]);
-  const instance = `${TRACING}/instances/poplin-${process.pid}`;
-  mkdirSync(instance);
-  const out: unknown[] = [];
-  try {
-    writeFileSync(`${instance}/set_event_pid`, String(process.pid));
-    writeFileSync(`${instance}/events/skb/kfree_skb/enable`, "1");
-    const base = EXAMPLES.ping.bytes;
-    const receiver = { ...receiverOf(explain(base)), mac: "3e:0b:61:77:6d:02", underlayMac: "02:42:ac:13:00:03", addresses: ["172.19.0.3", "fd00:172:19::3"] };
-    const send = (frame: Uint8Array) => {
-      writeFileSync(`${instance}/trace`, "");
-      const before = stats();
-      writeSync(tap.fd, Buffer.concat([new Uint8Array(VNET_LENGTH), frame]));
-      const after = stats();
-      const events = [...readFileSync(`${instance}/trace`, "utf8").matchAll(/location=(\S+) reason: (\S+)/g)].map(
-        (m) => `${m[1]} ${m[2]}`,
-      );
-      return { change: after.map((v, i) => v - before[i]!), events };
-    };
-    out.push(send(base));
-    for (let bit = 0; bit < 78 * 8; bit++) {
-      const frame = base.slice();
-      frame[bit >> 3]! ^= 0x80 >> (bit & 7);
-      const { change, events } = send(frame);
-      const { Linux } = judge(explain(frame), receiver);
-      out.push(`${bit} ${Linux.field} ${Linux.fate} ${Linux.reason} | ${change} ${events.join(" ; ")}`);
-    }
-  } finally {
-    rmdirSync(instance);
+/** Whether the kernel did what is said of it. A fragment waits for the others, so nothing is said of it at first. */
+function agrees({ fate, reason }: Judgement, kernel: KernelVerdict): boolean {
+  if (fate === "in" || kernel === null) return fate === "in" && kernel === null;
+  return reason === null || reason === "FRAG_REASM_TIMEOUT" || kernel.includes(reason);
+}
+
+class Comparison {
+  count = 0;
+  readonly otherwise: string[] = [];
+  readonly reasons: Record<string, number> = {};
+  readonly #vtep = new KernelVtep();
+  #receiver: Receiver = { ...receiverOf(explain(EXAMPLES.ping.bytes)), ...NODE_B };
+
+  become(example: ExampleName, changes: Partial<Receiver> = {}): void {
+    this.#receiver = { ...receiverOf(explain(EXAMPLES[example].bytes)), ...NODE_B, ...changes };
+    this.#vtep.become(this.#receiver, example === "ipv6" ? 6 : 4);
   }
-  void hex;
-  return out;
+
+  add(what: string, frame: Uint8Array): void {
+    const { Linux } = judge(explain(frame), this.#receiver);
+    const kernel = this.#vtep.receive(frame);
+    this.count++;
+    const reason = kernel === null ? "in" : kernel.join("+");
+    this.reasons[reason] = (this.reasons[reason] ?? 0) + 1;
+    if (agrees(Linux, kernel)) return;
+    this.otherwise.push(
+      `${what}: said ${Linux.fate} ${Linux.reason} (${Linux.field}), did ${reason}: ${hex(frame)}`,
+    );
+  }
+
+  get result(): Compared {
+    const { count, otherwise, reasons } = this;
+    return { count, otherwise, reasons };
+  }
+}
+
+function compared(run: (comparison: Comparison) => void): Compared {
+  const comparison = new Comparison();
+  run(comparison);
+  return comparison.result;
+}
+
+const NAMES = Object.keys(EXAMPLES) as ExampleName[];
+
+/** The study's ping, with each of its bits flipped, as it is then, and with the checksums put right. */
+export function everyBitOfThePing(): Compared {
+  return compared((all) => flip(all, "ping"));
+}
+
+/** The same of each example. */
+export function everyBit(): Compared {
+  return compared((all) => {
+    for (const name of NAMES) flip(all, name);
+  });
+}
+
+function flip(all: Comparison, name: ExampleName): void {
+  all.become(name, { gbp: name === "gbp" });
+  const { bytes } = EXAMPLES[name];
+  all.add(name, bytes);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const frame = bytes.slice();
+    frame[bit >> 3]! ^= 0x80 >> (bit & 7);
+    all.add(`${name}, bit ${bit}`, frame);
+    repairChecksums(frame);
+    all.add(`${name}, bit ${bit}, repaired`, frame);
+  }
+}
+
+/** Each example, cut off after each of its bytes, as it is then and with lengths and checksums that say so. */
+export function everyLength(): Compared {
+  return compared((all) => {
+    for (const name of NAMES) {
+      all.become(name, { gbp: name === "gbp" });
+      const { bytes } = EXAMPLES[name];
+      for (let length = 14; length < bytes.length; length++) {
+        const frame = bytes.slice(0, length);
+        all.add(`${name}, ${length} bytes`, frame);
+        all.add(`${name}, honestly ${length} bytes`, honest(frame));
+      }
+    }
+  });
+}
+
+/** Every pair of ECN marks, over either family. */
+export function everyMark(): Compared {
+  return compared((all) => {
+    for (const name of ["ping", "ipv6"] as const) {
+      all.become(name);
+      for (let outer = 0; outer < 4; outer++) {
+        for (let inner = 0; inner < 4; inner++) {
+          const texts = [`outer.ecn=${outer}`, `inner.ecn=${inner}`];
+          all.add(`${name}, ${texts.join(", ")}`, assign(EXAMPLES[name].bytes, texts.map(parseAssignment)));
+        }
+      }
+    }
+  });
+}
+
+/** Inner source MACs, where they are learned and where not; and a UDP checksum of zero over IPv6. */
+export function oddities(): Compared {
+  return compared((all) => {
+    const sources = [
+      "00:00:00:00:00:00",
+      "01:00:5e:00:00:01",
+      "ff:ff:ff:ff:ff:ff",
+      NODE_B.mac,
+      "02:00:00:00:00:07",
+    ];
+    for (const learning of [false, true]) {
+      all.become("ping", { learning });
+      for (const source of sources) {
+        const path = "inner.ethernet.source";
+        all.add(`learning ${learning}, ${source}`, assign(EXAMPLES.ping.bytes, [{ path, value: source }]));
+      }
+    }
+    all.become("ipv6");
+    all.add("no checksum", assign(EXAMPLES.ipv6.bytes, [{ path: "outer.udp.checksum", value: "0" }]));
+  });
+}
+
+/** Random changes to random examples, several at once. @returns as many as fit into the time, after the first thousand */
+export function anything(): Compared {
+  return compared((all) => {
+    const random = randomNumbers(20_261_127);
+    const end = performance.now() + Number(process.env.POPLIN_FUZZ_SECONDS ?? 5) * 1000;
+    while (all.count < 1000 || performance.now() < end) {
+      const name = NAMES[random(NAMES.length)]!;
+      all.become(name, { gbp: random(2) === 0, learning: random(2) === 0 });
+      for (let i = 0; i < 200; i++) all.add(`${name}, random`, spoilt(EXAMPLES[name].bytes, random));
+    }
+  });
+}
+
+/** Some bytes changed, or the end cut off; half of them with checksums put right, so that more is looked at. */
+function spoilt(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
+  let frame = bytes.slice();
+  for (let changes = random(4); changes >= 0; changes--) {
+    // The addresses and headers rather than the data, and rarely the outer destination.
+    const at = random(8) === 0 ? random(frame.length) : 12 + random(Math.min(90, frame.length - 12));
+    frame[at] = random(3) === 0 ? [0, 1, 4, 5, 6, 8, 17, 255][random(8)]! : random(256);
+  }
+  if (random(6) === 0) frame = honest(frame.subarray(0, 14 + random(frame.length - 14)));
+  if (random(2) === 0) repairChecksums(frame);
+  return frame;
+}
+
+/** @returns whole numbers below a limit, the same for a seed (mulberry32) */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** The outer lengths as they are, and the checksums over them. */
+function honest(frame: Uint8Array): Uint8Array {
+  const v6 = frame[12] === 0x86;
+  const udpAt = v6 ? 54 : 34;
+  const changed = frame.slice();
+  if (frame.length < udpAt + 8) return changed;
+  putU16(changed, v6 ? 18 : 16, frame.length - (v6 ? 54 : 14));
+  putU16(changed, udpAt + 4, frame.length - udpAt);
+  repairChecksums(changed);
+  return changed;
 }

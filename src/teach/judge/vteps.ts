@@ -1,14 +1,14 @@
 /** What makes a VTEP drop a packet that its socket has received: by the standard, and by Linux, each in its order. */
 
-import { isGroup } from "./below.ts";
+import { ETHERTYPE_IPV4 } from "../../wire/index.ts";
+import type { ExplainedField } from "../explanation.ts";
+import { ETHERNET_BYTES, IP_BYTES, isGroup } from "./below.ts";
 import type { Rule } from "./judgement.ts";
 import { idOf, numberOf, textOf, type View } from "./view.ts";
 
 const NOT_ECT = 0;
 const CE = 3;
-/** Bytes of the VXLAN header, and of the shortest inner frame. */
 const VXLAN_BYTES = 8;
-const ETHERNET_BYTES = 14;
 
 const TOO_SMALL: Rule<View> = {
   reason: "PKT_TOO_SMALL",
@@ -62,10 +62,8 @@ const CONGESTED: Rule<View> = {
   words: "The outer header says that there is congestion, and the inner packet has no way to carry that on.",
   source: "RFC 6040 section 4.2",
   kernel: "IP_ECN_decapsulate",
-  applies: ({ ip, innerIp }) =>
-    ip !== null && innerIp !== null && numberOf(ip, "ecn") === CE && numberOf(innerIp, "ecn") === NOT_ECT
-      ? idOf(ip, "ecn")
-      : null,
+  applies: (view) =>
+    numberOf(view.innerIp, "ecn") === NOT_ECT && outerEcn(view) === CE ? congestion(view) : null,
 };
 
 export const RFC_7348: readonly Rule<View>[] = [
@@ -122,8 +120,42 @@ export const LINUX: readonly Rule<View>[] = [
       return innerEthernet !== null && receiver.learning && isNone ? idOf(innerEthernet, "source") : null;
     },
   },
-  CONGESTED,
+  {
+    reason: "PKT_TOO_SMALL",
+    fate: "drop",
+    words: "The inner frame announces an IP packet, and ends before its header does.",
+    source: "RFC 791 section 3.1; RFC 8200 section 3",
+    kernel: "pskb_inet_may_pull",
+    applies: (view) => {
+      const { innerEthernet } = view;
+      const header = IP_BYTES[numberOf(innerEthernet, "etherType")];
+      if (innerEthernet === null || header === undefined) return null;
+      const bytes = datagramEnd(view) - innerEthernet.at - ETHERNET_BYTES;
+      return bytes < header ? idOf(innerEthernet, "etherType") : null;
+    },
+  },
+  {
+    ...CONGESTED,
+    applies: (view) => (rawInnerEcn(view) === NOT_ECT && outerEcn(view) === CE ? congestion(view) : null),
+  },
 ];
+
+function outerEcn({ ip }: View): number {
+  return numberOf(ip, "ecn");
+}
+
+function congestion({ ip }: View): string | null {
+  return ip === null ? null : idOf(ip, "ecn");
+}
+
+/** The inner mark as Linux reads it: where the EtherType says that IP's is, whatever is there; not behind a VLAN tag. */
+function rawInnerEcn({ innerEthernet, explanation }: View): number {
+  if (innerEthernet === null) return -1;
+  const byte = explanation.bytes[innerEthernet.at + ETHERNET_BYTES + 1];
+  const type = numberOf(innerEthernet, "etherType");
+  if (byte === undefined || IP_BYTES[type] === undefined) return -1;
+  return type === ETHERTYPE_IPV4 ? byte & 3 : (byte >> 4) & 3;
+}
 
 /** Where the datagram ends that its UDP header announces. */
 function datagramEnd({ udp, explanation }: View): number {
@@ -131,9 +163,12 @@ function datagramEnd({ udp, explanation }: View): number {
   return udp === null ? end : Math.min(end, udp.at + Math.max(0, numberOf(udp, "length")));
 }
 
-/** The first bit set that Linux does not know: without `gbp`, also those of a group policy. */
+/** The first bit set that Linux does not know. With `gbp` it knows G and the 24 bits after the flags, whatever G says. */
 function reservedBit(vxlan: View["vxlan"], gbp: boolean): string | null {
   if (vxlan === null) return null;
-  const known = gbp && numberOf(vxlan, "g") === 1 ? /^(i|vni|g|d|a|group|reserved[345])$/ : /^(i|vni)$/;
-  return vxlan.fields.find(({ name, value }) => !known.test(name) && value !== 0)?.id ?? null;
+  const isKnown = ({ name, bit }: ExplainedField): boolean => {
+    const at = bit - vxlan.at * 8;
+    return name === "i" || name === "vni" || (gbp && (name === "g" || (at >= 8 && at < 32)));
+  };
+  return vxlan.fields.find((field) => field.value !== 0 && !isKnown(field))?.id ?? null;
 }
