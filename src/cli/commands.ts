@@ -69,6 +69,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "write an archive for a bug report, without secrets",
     load: async () => (await import("./report.ts")).reportCommand(),
   },
+  explain: {
+    about: "explain a packet, every bit of it",
+    load: async () => (await import("./explain.ts")).explainCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

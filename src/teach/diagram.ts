@@ -18,6 +18,8 @@ export interface DiagramField {
   /** Of a packet's field. */
   readonly id?: string;
   readonly meaning?: string;
+  /** "bits 368 to 391", from the start of the packet. */
+  readonly bits?: string;
 }
 
 export interface Cell {

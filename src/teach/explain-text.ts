@@ -11,6 +11,7 @@ import { hexdump } from "./hexdump.ts";
 import { type Paint, painter, WIDTH, wrap } from "./paint.ts";
 import { fieldPieces } from "./rows.ts";
 import { sizeSteps } from "./sizes.ts";
+import { bitsOf } from "./verdict-text.ts";
 
 export interface TextOptions {
   /** ANSI colours. Default false. */
@@ -56,8 +57,7 @@ function partLines(explanation: Explanation, part: ExplainedPart, paint: Paint):
 const MARGIN = "      ";
 
 function fieldLines(bytes: Uint8Array, part: ExplainedPart, field: ExplainedField, paint: Paint): string[] {
-  const { title, text, bit, width, wrong, meaning, why, source, ifWrong } = field;
-  const bits = width === 1 ? `bit ${bit}` : `bits ${bit} to ${bit + width - 1}`;
+  const { title, text, wrong, meaning, why, source, ifWrong } = field;
   const value = wrong ? paint("wrong", text) : text;
   const isSpan = part.kind !== "header" && part.kind !== "option";
   const first = isSpan ? [] : fieldPieces(bytes, field);
@@ -65,7 +65,7 @@ function fieldLines(bytes: Uint8Array, part: ExplainedPart, field: ExplainedFiel
   return [
     "",
     `  ${paint(part.tone, title)}  ${where}${value}`,
-    ...[`${bits}; ${source}`].flatMap((line) =>
+    ...[`${bitsOf(field)}; ${source}`].flatMap((line) =>
       wrap(MARGIN, line.split(" ")).map((one) => paint("dim", one)),
     ),
     ...wrap(MARGIN, meaning.split(" ")),

@@ -104,6 +104,15 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
     examples: ["sudo poplin report --anonymize", "tar -xOf poplin-report-*.tar.gz --wildcards '*/index.md'"],
     seeAlso: ["status", "config"],
   },
+  explain: {
+    environment: [COLOR],
+    examples: [
+      "poplin explain --example ping",
+      "poplin explain --example ping --level short --set flags.i=0",
+      "sudo poplin capture -c 1 -w - | poplin explain -",
+    ],
+    seeAlso: ["capture", "tshark(1)"],
+  },
   capture: { environment: [SOCKET, COLOR], seeAlso: ["stats", "tcpdump(8)", "pcap-filter(7)"] },
   agent: {
     environment: [SETTINGS],
