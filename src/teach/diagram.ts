@@ -15,6 +15,8 @@ export interface DiagramField {
   readonly width: number;
   /** Of a packet's field: its value; a header drawn without a packet has none. */
   readonly text?: string;
+  /** The value where there is little room. */
+  readonly brief?: string;
   /** Of a packet's field. */
   readonly id?: string;
   readonly meaning?: string;

@@ -55,13 +55,15 @@ function partLines(explanation: Explanation, part: ExplainedPart, paint: Paint):
 }
 
 const MARGIN = "      ";
+/** Bits of a field that are shown beside its name. */
+const FIRST_BITS = 48;
 
 function fieldLines(bytes: Uint8Array, part: ExplainedPart, field: ExplainedField, paint: Paint): string[] {
-  const { title, text, wrong, meaning, why, source, ifWrong } = field;
+  const { title, text, width, wrong, meaning, why, source, ifWrong } = field;
   const value = wrong ? paint("wrong", text) : text;
   const isSpan = part.kind !== "header" && part.kind !== "option";
   const first = isSpan ? [] : fieldPieces(bytes, field);
-  const where = first[0] === undefined ? "" : `${first[0].hex.trim()}  `;
+  const where = first[0] === undefined ? "" : `${first[0].hex.trim()}${width > FIRST_BITS ? " .." : ""}  `;
   return [
     "",
     `  ${paint(part.tone, title)}  ${where}${value}`,

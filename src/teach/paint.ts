@@ -1,6 +1,7 @@
 /** Text on a terminal: its width, and colours that stand for layers. */
 import type { Tone } from "./explanation.ts";
 
+const ESCAPE = "\u001b";
 /** Columns of the terminal. */
 export const WIDTH = 80;
 
@@ -9,13 +10,20 @@ export function wrap(prefix: string, words: readonly string[]): string[] {
   const lines: string[] = [];
   let line = prefix;
   for (const word of words) {
-    if (line.length > prefix.length && line.length + 1 + word.length > WIDTH) {
+    if (line.length > prefix.length && widthOf(line) + 1 + widthOf(word) > WIDTH) {
       lines.push(line);
       line = " ".repeat(prefix.length);
     }
     line += line.length > prefix.length ? ` ${word}` : word;
   }
   return [...lines, line];
+}
+
+const COLOURS = new RegExp(`${ESCAPE}\\[[\\d;]*m`, "g");
+
+/** Columns that a text takes: colours take none. */
+function widthOf(text: string): number {
+  return text.replace(COLOURS, "").length;
 }
 
 /** A layer's colour, or what stands back, or what is wrong. */
@@ -37,7 +45,7 @@ const STYLES: Readonly<Record<Style, string>> = {
 };
 
 function ansi(style: Style, text: string): string {
-  return text.trim() === "" ? text : `\u001b[${STYLES[style]}m${text}\u001b[0m`;
+  return text.trim() === "" ? text : `${ESCAPE}[${STYLES[style]}m${text}${ESCAPE}[0m`;
 }
 
 function plain(_style: Style, text: string): string {

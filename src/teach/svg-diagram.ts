@@ -12,6 +12,8 @@ const BIT = 26;
 const ROW = 44;
 const LEFT = 12;
 const HEADING = 34;
+/** Around each cell. */
+const GAP = 1;
 const WIDTH = LEFT * 2 + BIT * ROW_BITS;
 /** Pixels that a character of a cell needs, at most. */
 const NAME_PX = 7.2;
@@ -62,6 +64,7 @@ function blockOf(part: ExplainedPart): Block {
       id,
       meaning,
       bits: bitsOf(field),
+      brief: typeof field.value === "number" ? String(field.value) : field.text,
     };
   });
   const cells = cellsOf(fields);
@@ -72,28 +75,54 @@ function drawBlock({ title, tone, extent, cells, rows }: Block, y: number): stri
   const heading =
     `<text class="title" x="${LEFT}" y="${y + 22}">${escaped(title)}</text>` +
     `<text class="extent" x="${WIDTH - LEFT}" y="${y + 22}" text-anchor="end">${escaped(extent)}</text>`;
-  const boxes = cells.map((cell) => drawCell(cell, y + HEADING)).join("");
+  const fields = new Set(cells.map(({ field }) => field));
+  const boxes = [...fields]
+    .map((one) =>
+      drawField(
+        cells.filter(({ field }) => field === one),
+        y + HEADING,
+      ),
+    )
+    .join("");
   return `<g class="${tone}" data-rows="${rows}">${heading}${boxes}</g>`;
 }
 
-function drawCell({ field, row, from, to, named }: Cell, y: number): string {
-  const [x, top, width] = [LEFT + from * BIT, y + row * ROW, (to - from) * BIT];
-  const { title, text = "", id = "", meaning = "", bits = "" } = field;
+/** The cells of a field, joined where one lies below the other. */
+function drawField(cells: readonly Cell[], y: number): string {
+  const { title, text = "", id = "", meaning = "", bits = "" } = cells[0]!.field;
   const about = [title, text, bits, meaning].filter((words) => words !== "").join("\n");
-  const words = named ? drawWords(title, text, x + width / 2, top, width) : "";
+  const named = cells.find((cell) => cell.named)!;
+  const boxes = cells.flatMap((cell, i) => [box(cell, y), ...joint(cells[i - 1], cell, y)]);
   return (
     `<g class="cell" data-field="${escaped(id)}" data-bits="${escaped(bits)}" data-value="${escaped(text)}">` +
-    `<title>${escaped(about)}</title><rect x="${x}" y="${top}" width="${width}" height="${ROW}"/>${words}</g>`
+    `<title>${escaped(about)}</title>${boxes.join("")}${drawWords(named, y)}</g>`
   );
 }
 
-/** The name above the value, each as much as fits: a narrow cell's name stands upright. */
-function drawWords(title: string, text: string, middle: number, top: number, width: number): string {
-  const name = fit(title, width - 6, NAME_PX);
-  const value = fit(text, width - 6, VALUE_PX);
-  const y = text === "" ? top + 27 : top + 18;
+function rect(x: number, y: number, width: number, height: number): string {
+  return `<rect x="${x}" y="${y}" width="${width}" height="${height}"/>`;
+}
+
+function box({ row, from, to }: Cell, y: number): string {
+  return rect(LEFT + from * BIT + GAP, y + row * ROW + GAP, (to - from) * BIT - 2 * GAP, ROW - 2 * GAP);
+}
+
+/** What fills the gap between two cells of one field. */
+function joint(above: Cell | undefined, below: Cell, y: number): string[] {
+  if (above === undefined) return [];
+  const [from, to] = [Math.max(above.from, below.from), Math.min(above.to, below.to)];
+  if (to <= from) return [];
+  return [rect(LEFT + from * BIT + GAP, y + below.row * ROW - 2 * GAP, (to - from) * BIT - 2 * GAP, 4 * GAP)];
+}
+
+/** The name above the value, each as much as fits. */
+function drawWords({ field, row, from, to }: Cell, y: number): string {
+  const { title, text = "", brief = text } = field;
+  const width = (to - from) * BIT - 6;
+  const [middle, top] = [LEFT + ((from + to) / 2) * BIT, y + row * ROW];
+  const value = text.length * VALUE_PX <= width ? text : fit(brief, width, VALUE_PX);
   return (
-    `<text class="name" x="${middle}" y="${y}" text-anchor="middle">${escaped(name)}</text>` +
+    `<text class="name" x="${middle}" y="${text === "" ? top + 27 : top + 18}" text-anchor="middle">${escaped(fit(title, width, NAME_PX))}</text>` +
     (text === ""
       ? ""
       : `<text class="value" x="${middle}" y="${top + 36}" text-anchor="middle">${escaped(value)}</text>`)
@@ -102,18 +131,19 @@ function drawWords(title: string, text: string, middle: number, top: number, wid
 
 function fit(text: string, width: number, perCharacter: number): string {
   const room = Math.max(1, Math.floor(width / perCharacter));
-  return text.length <= room ? text : room < 4 ? text.slice(0, room) : `${text.slice(0, room - 1)}…`;
+  if (text.length <= room) return text;
+  return room < 4 ? text[0]!.toUpperCase() : `${text.slice(0, room - 1)}…`;
 }
 
 const STYLE = `
 svg{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:#fff}
 .title{font-size:15px;font-weight:600}.extent{font-size:12px;fill:#667}
 .name{font-size:12px;fill:#334}.value{font-size:13px;font-weight:600;fill:#112}
-rect{stroke:#fff;stroke-width:2;rx:3}
+rect{rx:3}
 .outer rect,.plain rect{fill:#cfe3fb}.tunnel rect{fill:#f7d3ea}.inner rect{fill:#cdeed6}
 .outer .title,.plain .title{fill:#174f8f}.tunnel .title{fill:#95206b}.inner .title{fill:#17653a}
 @media (prefers-color-scheme:dark){
-svg{background:#12151c}.extent{fill:#99a}.name{fill:#ccd}.value{fill:#fff}rect{stroke:#12151c}
+svg{background:#12151c}.extent{fill:#99a}.name{fill:#ccd}.value{fill:#fff}
 .outer rect,.plain rect{fill:#1d3a5f}.tunnel rect{fill:#5d1c48}.inner rect{fill:#174a2d}
 .outer .title,.plain .title{fill:#8fc1ff}.tunnel .title{fill:#ff9fdb}.inner .title{fill:#84e0a5}}
 `.replace(/\n/g, "");

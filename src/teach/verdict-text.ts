@@ -24,7 +24,7 @@ export function verdictLines(
   const lines = [receiverLine(receiver), ""];
   for (const judge of JUDGES) {
     const verdict = verdicts[judge];
-    lines.push(`  ${judge.padEnd(MARGIN.length - 2)}${headline(explanation, verdict, paint)}`);
+    lines.push(...wrap(`  ${judge.padEnd(MARGIN.length - 2)}`, headline(explanation, verdict, paint)));
     lines.push(
       ...wrap(MARGIN, verdict.words.split(" ")),
       ...wrap(MARGIN, verdict.source.split(" ")).map((line) => paint("dim", line)),
@@ -42,11 +42,12 @@ export function receiverLine({ vni, port, learning, gbp }: Receiver): string {
   );
 }
 
-function headline(explanation: Explanation, { fate, reason, field }: Judgement, paint: Paint): string {
+/** In pieces that stay together on a line. */
+function headline(explanation: Explanation, { fate, reason, field }: Judgement, paint: Paint): string[] {
   const words = FATE_WORDS[fate] + (reason === null ? "" : `: ${reason}`);
   const found = fieldsOf(explanation).find(({ id }) => id === field);
-  const where = found === undefined ? "" : `, by ${found.id} (${bitsOf(found)})`;
-  return fate === "in" ? words : paint("wrong", words) + where;
+  const where = found === undefined ? [] : [`by ${found.id}`, `(${bitsOf(found)})`];
+  return fate === "in" ? [words] : [paint("wrong", words), ...where];
 }
 
 /** "bit 340", "bits 368 to 391" */

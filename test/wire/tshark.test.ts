@@ -9,8 +9,8 @@ import { formatValue } from "../../src/wire/format.ts";
 import { decodePacket } from "../../src/wire/packet.ts";
 import { isHeader } from "../../src/wire/walk.ts";
 import { describeWith, tool } from "../helpers/needs.ts";
+import { VECTORS } from "../teach/packets.ts";
 import { concat } from "./frames.ts";
-import { SAMPLES } from "./samples.ts";
 
 /** tshark's name for a field, and ours: table (or several) and field. */
 const FIELDS: Record<string, [tables: RegExp, field: string]> = {
@@ -119,11 +119,11 @@ function plain(text: string): string {
 }
 
 describeWith([tool("tshark")], "tshark", () => {
-  it("reads the same values from the same packets", () => {
+  it("reads the same values from every sample and every example", () => {
     const names = Object.keys(FIELDS);
-    const theirs = tshark(Object.values(SAMPLES), names);
+    const theirs = tshark(Object.values(VECTORS), names);
     const compared = new Set<string>();
-    Object.entries(SAMPLES).forEach(([sample, frame], row) => {
+    Object.entries(VECTORS).forEach(([sample, frame], row) => {
       const parts = decodePacket(frame).parts.filter(isHeader);
       names.forEach((name, column) => {
         const [tables, key] = FIELDS[name]!;
@@ -143,10 +143,10 @@ describeWith([tool("tshark")], "tshark", () => {
     expect(names.filter((name) => !compared.has(name))).toEqual([]);
   });
 
-  it("finds nothing malformed and no bad checksum in the samples, but does in a planted one", () => {
-    const planted = SAMPLES["TCP SYN"]!.slice();
+  it("finds nothing malformed and no bad checksum in them, but does in a planted one", () => {
+    const planted = VECTORS["TCP SYN"]!.slice();
     planted[50]! ^= 1; // TCP checksum
-    const named = Object.entries({ ...SAMPLES, planted });
+    const named = Object.entries({ ...VECTORS, planted });
     const rows = tshark(
       named.map(([, frame]) => frame),
       ["_ws.malformed", "_ws.expert.message"],

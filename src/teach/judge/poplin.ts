@@ -10,6 +10,7 @@ import type { Underlay, UnderlayCapabilities } from "../../dataplane/ports.ts";
 import { LENGTH, OFFSET, OUTER, type Ring } from "../../dataplane/ring.ts";
 import { ADDRESS_BYTES, writeSockaddr } from "../../fdb/sockaddr.ts";
 import { MemoryTap } from "../../io/memory/tap.ts";
+import { VXLAN_PORT_LINUX } from "../../wire/index.ts";
 import type { Receiver } from "./judgement.ts";
 
 const CAPABILITIES: UnderlayCapabilities = {
@@ -93,8 +94,8 @@ export class PoplinVtep {
 
   /** @param known whether the sender is a VTEP that it knows */
   receive(datagram: Received, known: boolean): PoplinVerdict {
-    const { address, port } = datagram;
-    const peer = { mac: PEER_MAC, address, port } as const;
+    // Whatever port it sends from: it is known by its address.
+    const peer = { mac: PEER_MAC, address: datagram.address, port: VXLAN_PORT_LINUX } as const;
     if (known) this.#dataplane.update({ op: "add", ...peer });
     const reason = this.#pass(datagram);
     if (known) this.#dataplane.update({ op: "del", ...peer });
