@@ -73,6 +73,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "explain a packet, every bit of it",
     load: async () => (await import("./explain.ts")).explainCommand(),
   },
+  whatif: {
+    about: "say what becomes of a packet with other values, and try it",
+    load: async () => (await import("./whatif.ts")).whatifCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
+import { canTraceDrops } from "../../src/lab/whatif/drop-trace.ts";
 
 /** Null when it is there, otherwise what is missing, in words. */
 export type Need = string | null;
@@ -83,10 +84,9 @@ export function systemd(): Need {
   return missing.length === 0 ? null : `needs ${missing.join(" and ")} in the kernel`;
 }
 
-/** The kernel's tracepoints, in an instance of one's own. */
-export function tracefs(): Need {
-  const known = readFileSync("/proc/filesystems", "utf8").includes("\ttracefs\n");
-  return known && existsSync("/sys/kernel/tracing") ? null : "needs tracefs in the kernel";
+/** The kernel's tracepoint of drops. */
+export function dropTrace(): Need {
+  return canTraceDrops() ? null : "needs tracefs in the kernel";
 }
 
 /** Debian's CNI plugins. */

@@ -1,5 +1,8 @@
 /** What `verdicts.test.ts` runs inside a namespace: packets at a kernel's VTEP, beside what is said of Linux. */
 
+import { DropTrace } from "../../src/lab/whatif/drop-trace.ts";
+import { type Arrival, KernelVtep } from "../../src/lab/whatif/kernel-vtep.ts";
+import { Wire } from "../../src/lab/whatif/wire.ts";
 import { assign, parseAssignment } from "../../src/teach/assign.ts";
 import { EXAMPLES, type ExampleName } from "../../src/teach/examples.ts";
 import { explain } from "../../src/teach/explanation.ts";
@@ -7,7 +10,6 @@ import { judge, receiverOf } from "../../src/teach/judge/judge.ts";
 import type { Judgement, Receiver } from "../../src/teach/judge/judgement.ts";
 import { repairChecksums } from "../../src/teach/repair.ts";
 import { hex, putU16 } from "../../src/wire/index.ts";
-import { type KernelVerdict, KernelVtep, NODE_B } from "./kernel-vtep.ts";
 
 /** How many packets were compared, and of which the kernel does otherwise. */
 export interface Compared {
@@ -17,29 +19,45 @@ export interface Compared {
   readonly reasons: Readonly<Record<string, number>>;
 }
 
+/** Whom the examples are for: node B of the study. */
+const NODE_B = {
+  underlayMac: "02:42:ac:13:00:03",
+  mac: "3e:0b:61:77:6d:02",
+  addresses: ["172.19.0.3", "fd00:172:19::3"],
+} as const;
+const WIRE = {
+  mac: NODE_B.underlayMac,
+  addresses: [`${NODE_B.addresses[0]}/16`, `${NODE_B.addresses[1]}/64`],
+};
+
+/** The name of the trace of a scenario that this process runs: who has started it removes it. */
+export function traceOf(pid: number): string {
+  return `poplin-${pid}`;
+}
+
 /** Whether the kernel did what is said of it. A fragment waits for the others, so nothing is said of it at first. */
-function agrees({ fate, reason }: Judgement, kernel: KernelVerdict): boolean {
-  if (fate === "in" || kernel === null) return fate === "in" && kernel === null;
-  return reason === null || reason === "FRAG_REASM_TIMEOUT" || kernel.includes(reason);
+function agrees({ fate, reason }: Judgement, kernel: Arrival): boolean {
+  if (fate === "in" || kernel.in) return fate === "in" && kernel.in;
+  return reason === null || reason === "FRAG_REASM_TIMEOUT" || kernel.reasons.includes(reason);
 }
 
 class Comparison {
   count = 0;
   readonly otherwise: string[] = [];
   readonly reasons: Record<string, number> = {};
-  readonly #vtep = new KernelVtep();
+  readonly #vtep = new KernelVtep(new Wire(WIRE, new DropTrace(traceOf(process.ppid))));
   #receiver: Receiver = { ...receiverOf(explain(EXAMPLES.ping.bytes)), ...NODE_B };
 
   become(example: ExampleName, changes: Partial<Receiver> = {}): void {
     this.#receiver = { ...receiverOf(explain(EXAMPLES[example].bytes)), ...NODE_B, ...changes };
-    this.#vtep.become(this.#receiver, example === "ipv6" ? 6 : 4);
+    this.#vtep.become(this.#receiver, NODE_B.addresses[example === "ipv6" ? 1 : 0]);
   }
 
   add(what: string, frame: Uint8Array): void {
     const { Linux } = judge(explain(frame), this.#receiver);
     const kernel = this.#vtep.receive(frame);
     this.count++;
-    const reason = kernel === null ? "in" : kernel.join("+");
+    const reason = kernel.in ? "in" : kernel.reasons.join("+");
     this.reasons[reason] = (this.reasons[reason] ?? 0) + 1;
     if (agrees(Linux, kernel)) return;
     this.otherwise.push(

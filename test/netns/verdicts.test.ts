@@ -3,12 +3,13 @@
  * the reason where it drops it.
  */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { describeFull, describeWith, lab, tracefs } from "../helpers/needs.ts";
+import { DropTrace } from "../../src/lab/whatif/drop-trace.ts";
+import { describeFull, describeWith, dropTrace, lab } from "../helpers/needs.ts";
 import { Inside } from "./inside.ts";
-import { removeTrace } from "./kernel-vtep.ts";
 import type * as scenarios from "./verdict-scenarios.ts";
+import { traceOf } from "./verdict-scenarios.ts";
 
-const NEEDS = [lab(), tracefs()];
+const NEEDS = [lab(), dropTrace()];
 
 let inside: Inside;
 
@@ -25,7 +26,7 @@ function stage(): void {
   });
   afterEach(() => {
     inside.remove();
-    removeTrace();
+    DropTrace.remove(traceOf(process.pid));
   });
 }
 

@@ -6,7 +6,7 @@
  */
 import type { DropReason } from "../../dataplane/drops.ts";
 import type { ExplainedPart, Explanation } from "../explanation.ts";
-import { BELOW } from "./below.ts";
+import { BELOW, isGroup } from "./below.ts";
 import type { Judgement, Receiver, Rule } from "./judgement.ts";
 import { PoplinVtep, type Received } from "./poplin.ts";
 import { fieldOf, idOf, numberOf, textOf, type View, viewOf } from "./view.ts";
@@ -28,6 +28,19 @@ export function receiverOf(explanation: Explanation): Receiver {
     ...UNKNOWN,
     vni: vni < 0 ? UNKNOWN.vni : vni,
     port: view.vxlan !== null && port >= 0 ? port : UNKNOWN.port,
+  };
+}
+
+/** The same, with the addresses that the packet is sent to, and the sender as its one peer: for one that is then changed. */
+export function addresseeOf(explanation: Explanation): Receiver {
+  const { ethernet, ip, innerEthernet } = viewOf(explanation, UNKNOWN);
+  const mac = textOf(innerEthernet, "destination");
+  return {
+    ...receiverOf(explanation),
+    mac: mac === "" || isGroup(mac) ? VTEP_MAC : mac,
+    peers: ip === null ? [] : [textOf(ip, "source")],
+    addresses: ip === null ? [] : [textOf(ip, "destination")],
+    underlayMac: ethernet === null ? null : textOf(ethernet, "destination"),
   };
 }
 
