@@ -155,16 +155,27 @@ function verdictLines(
     const isSame = agrees(verdict, outcome);
     return [...said, happened, isSame ? paint(style, "green", "as said") : paint(style, "red", "otherwise")];
   });
-  const why = JUDGES.flatMap((who) => {
-    const { words: sentence, source, fate } = one.verdicts[who];
-    return fate === "in" ? [] : hang(`${who}: `, `${sentence} (${source})`, style.width);
-  });
+  const why = reasonLines(one.verdicts, style);
   const counted = outcomes === null ? [] : TRIED.map((who) => `${who} counted: ${outcomes[who].counters}`);
   return [
     ...table(columns, rows, style),
     ...(why.length > 0 ? ["", ...why] : []),
     ...(counted.length > 0 ? ["", ...counted] : []),
   ];
+}
+
+/** Why it is not let in; of those who say the same, once. */
+function reasonLines(verdicts: Judgements, style: Style): string[] {
+  const bySentence = new Map<string, string[]>();
+  for (const who of JUDGES) {
+    const { fate, words: sentence, source } = verdicts[who];
+    if (fate === "in") continue;
+    const said = bySentence.get(sentence) ?? [];
+    bySentence.set(sentence, [...said, said.length === 0 ? `${source}: ${who}` : who]);
+  }
+  return [...bySentence].flatMap(([sentence, who]) =>
+    hang("", `${sentence} (${who.join(", ")})`, style.width),
+  );
 }
 
 function words(isIn: boolean, reason: string | null, otherwise: string): string {

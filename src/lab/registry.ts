@@ -7,8 +7,9 @@
  *   /run/poplin/labs/<id>/       its files: configurations, sockets, logs
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DropTrace } from "./drop-trace.ts";
 import { listNamespaces, removeNamespaces } from "./netns.ts";
 import { isAlive, type Owner, self } from "./owner.ts";
 
@@ -80,10 +81,21 @@ export function records(): LabRecord[] {
   });
 }
 
+/** A file of a lab's that says that there is a trace, which is the machine's, and has to be removed with it. */
+export function traceFile(trace: string): string {
+  return `${trace}.trace`;
+}
+
+function tracesOf(id: string): string[] {
+  const files = existsSync(folderOf(id)) ? readdirSync(folderOf(id)) : [];
+  return files.filter((file) => file.endsWith(".trace")).map((file) => file.slice(0, -".trace".length));
+}
+
 /** Removes everything that belongs to a lab, processes first. Safe to call again, and when nothing is there. */
 export function demolish(id: string): void {
   const prefix = namespaceOf(id, "");
   removeNamespaces(listNamespaces().filter((name) => name.startsWith(prefix)));
+  for (const trace of tracesOf(id)) DropTrace.remove(trace);
   rmSync(folderOf(id), { recursive: true, force: true });
   rmSync(join(LABS, `${id}.json`), { force: true });
 }

@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
-import { canTraceDrops } from "../../src/lab/whatif/drop-trace.ts";
+import { canTraceDrops } from "../../src/lab/drop-trace.ts";
 
 /** Null when it is there, otherwise what is missing, in words. */
 export type Need = string | null;

@@ -1,6 +1,6 @@
 /** What `verdicts.test.ts` runs inside a namespace: packets at a kernel's VTEP, beside what is said of Linux. */
 
-import { DropTrace } from "../../src/lab/whatif/drop-trace.ts";
+import { DropTrace } from "../../src/lab/drop-trace.ts";
 import { type Arrival, KernelVtep } from "../../src/lab/whatif/kernel-vtep.ts";
 import { Wire } from "../../src/lab/whatif/wire.ts";
 import { assign, parseAssignment } from "../../src/teach/assign.ts";

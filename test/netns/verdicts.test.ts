@@ -3,7 +3,7 @@
  * the reason where it drops it.
  */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { DropTrace } from "../../src/lab/whatif/drop-trace.ts";
+import { DropTrace } from "../../src/lab/drop-trace.ts";
 import { describeFull, describeWith, dropTrace, lab } from "../helpers/needs.ts";
 import { Inside } from "./inside.ts";
 import type * as scenarios from "./verdict-scenarios.ts";

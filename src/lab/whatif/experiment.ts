@@ -14,10 +14,11 @@ import { outputOf } from "../../host/output.ts";
 import type { Receiver } from "../../teach/judge/judgement.ts";
 import { hex } from "../../wire/bytes.ts";
 import { AgentProcess } from "../agent-process.ts";
+import { canTraceDrops } from "../drop-trace.ts";
 import { LabError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { Lab } from "../lab.ts";
-import { canTraceDrops, DropTrace } from "./drop-trace.ts";
+import { traceFile } from "../registry.ts";
 import type { Arrival } from "./kernel-vtep.ts";
 import type { ReceiveOptions } from "./receive-run.ts";
 
@@ -72,8 +73,8 @@ export class Experiment {
       mac: receiver.underlayMac ?? "02:42:ac:13:00:03",
       addresses: receiver.addresses.map((address) => `${address}/${PREFIX[address.includes(":") ? 6 : 4]}`),
     };
-    this.#kernel = new Receiving(lab.addHost("kernel"), { kind: "kernel", wire, receiver }, lab.id);
-    this.#poplin = new Receiving(lab.addHost("poplin"), { kind: "poplin", wire, receiver }, lab.id);
+    this.#kernel = new Receiving(lab.addHost("kernel"), { kind: "kernel", wire, receiver }, lab);
+    this.#poplin = new Receiving(lab.addHost("poplin"), { kind: "poplin", wire, receiver }, lab);
     const files = { socket: lab.file("poplin.sock"), log: lab.file("poplin.log") };
     this.#agent = new AgentProcess(this.#poplin.host, files);
   }
@@ -99,7 +100,7 @@ export class Experiment {
 
   async #atPoplin(frame: Uint8Array): Promise<Outcome> {
     const before = await this.#agent.client.stats();
-    const { reasons } = await this.#poplin.receive(frame);
+    let { reasons } = await this.#poplin.receive(frame);
     const deadline = performance.now() + (reasons.length > 0 ? PATIENCE / 10 : PATIENCE);
     do {
       const { rxFrames, drops } = await this.#agent.client.stats();
@@ -108,15 +109,16 @@ export class Experiment {
         ([reason, n]) => n > (before.drops.rx[reason as never] ?? 0),
       );
       if (grown !== undefined) return { in: false, reasons: [grown[0]], counters: `drops.rx.${grown[0]} 1` };
+      // A checksum is verified when the agent reads its socket.
+      if (reasons.length === 0) ({ reasons } = await this.#poplin.more());
       await new Promise((resolve) => setTimeout(resolve, POLL));
-    } while (performance.now() < deadline);
+    } while (performance.now() < deadline && !reasons.includes("UDP_CSUM"));
     return outcomeOf({ in: false, reasons });
   }
 
   /** Removes all of it. */
   destroy(): void {
     this.#lab.destroy();
-    for (const { trace } of [this.#kernel, this.#poplin]) if (trace !== null) DropTrace.remove(trace);
   }
 }
 
@@ -129,16 +131,15 @@ function outcomeOf({ in: isIn, reasons }: Arrival): Outcome {
 /** A host on which `receive-run.ts` runs. */
 class Receiving {
   readonly host: Host;
-  /** The name of its trace. */
-  readonly trace: string | null;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #output: ReturnType<typeof outputOf>;
 
-  constructor(host: Host, options: Omit<ReceiveOptions, "trace">, lab: string) {
+  constructor(host: Host, options: Omit<ReceiveOptions, "trace">, lab: Lab) {
     this.host = host;
-    this.trace = canTraceDrops() ? `poplin-${lab}-${host.name}` : null;
-    const input: ReceiveOptions = { ...options, trace: this.trace };
+    const trace = canTraceDrops() ? host.namespace : null;
+    if (trace !== null) writeFileSync(lab.file(traceFile(trace)), "");
+    const input: ReceiveOptions = { ...options, trace };
     this.#child = host.spawn(process.execPath, [RECEIVE, JSON.stringify(input)], {
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -153,6 +154,12 @@ class Receiving {
 
   async receive(frame: Uint8Array): Promise<Arrival> {
     this.#child.stdin!.write(`${hex(frame)}\n`);
+    return JSON.parse(await this.#line()) as Arrival;
+  }
+
+  /** What has become of the last frame since. */
+  async more(): Promise<Arrival> {
+    this.#child.stdin!.write("\n");
     return JSON.parse(await this.#line()) as Arrival;
   }
 

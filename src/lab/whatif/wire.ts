@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeSync } from "node:fs";
 import { VNET_LENGTH } from "../../dataplane/arena.ts";
 import { openTap } from "../../io/linux/tap.ts";
-import { type DropTrace, readAvailable } from "./drop-trace.ts";
+import { type DropTrace, readAvailable } from "../drop-trace.ts";
 
 /** As the host calls it. */
 export const UPLINK = "wire0";

@@ -29,10 +29,12 @@ export class DropTrace {
     this.#pipe = openSync(`${instance}/trace_pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
-  /** Removes an instance whose process has ended; nothing where there is none. */
+  /** Removes an instance whose process has ended, or is about to; nothing where there is none. */
   static remove(name: string): void {
     const instance = `${TRACING}/instances/${name}`;
-    const script = `mount -t tracefs tracefs ${TRACING} && { [ ! -d ${instance} ] || rmdir ${instance}; }`;
+    // The kernel lets go of what a process had a moment after its end.
+    const wait = `for i in $(seq 100); do [ ! -d ${instance} ] || rmdir ${instance} 2>/dev/null || sleep 0.02; done`;
+    const script = `mount -t tracefs tracefs ${TRACING} && ${wait}; [ ! -d ${instance} ]`;
     execFileSync("unshare", ["--mount", "sh", "-c", script]);
   }
 

@@ -1,0 +1,65 @@
+/** `poplin whatif`: what is said of Linux and of poplin happens, and of the lab nothing is left. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { expect, it } from "vitest";
+import { POPLIN } from "../../src/lab/agent-process.ts";
+import { describeWith, dropTrace, lab } from "../helpers/needs.ts";
+
+interface Answer {
+  readonly changes: readonly { readonly field: string }[];
+  readonly outcomes: Readonly<
+    Record<"Linux" | "poplin", { readonly in: boolean; readonly reasons: readonly string[] }>
+  >;
+  readonly isAsSaid: boolean;
+}
+
+function whatif(words: string): Answer {
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [POPLIN, "whatif", ...words.split(" "), "-j"],
+    {
+      encoding: "utf8",
+    },
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  return JSON.parse(stdout) as Answer;
+}
+
+/** What the packet came to: "in", or the first reason. */
+const came = ({ in: isIn, reasons }: Answer["outcomes"]["Linux"]): string | undefined =>
+  isIn ? "in" : reasons[0];
+
+describeWith([lab(), dropTrace()], "poplin whatif", () => {
+  it.each([
+    ["vni=2", "VXLAN_VNI_NOT_FOUND", "VXLAN_VNI_NOT_FOUND"],
+    ["flags.i=0", "VXLAN_INVALID_HDR", "VXLAN_INVALID_HDR"],
+    ["vxlan.reserved3=1", "VXLAN_INVALID_HDR", "in"],
+    ["g=1 group=100", "VXLAN_INVALID_HDR", "in"],
+    ["outer.udp.destinationPort=4789", "NO_SOCKET", "NO_SOCKET"],
+    ["outer.udp.checksum=1", "UDP_CSUM", "UDP_CSUM"],
+    ["outer.headerChecksum=1", "IP_CSUM", "IP_CSUM"],
+    ["outer.ecn=3", "IP_TUNNEL_ECN", "IP_TUNNEL_ECN"],
+    ["outer.ipv4.source=172.19.0.9", "in", "UNKNOWN_VTEP"],
+    ["inner.ethernet.source=3e:0b:61:77:6d:02", "LOCAL_MAC", "LOCAL_MAC"],
+    ["inner.ethernet.source=01:00:5e:00:00:01 --learning", "MAC_INVALID_SOURCE", "MAC_INVALID_SOURCE"],
+    ["--example ipv6 outer.udp.checksum=0", "UDP_CSUM", "UDP_CSUM"],
+    ["--example vlan vlanId=7", "in", "in"],
+    ["--example gbp --gbp group=7", "in", "in"],
+    ["outer.ttl=1", "in", "in"],
+  ])("%s: Linux %s, poplin %s", (words, linux, poplin) => {
+    const { outcomes, isAsSaid, changes } = whatif(words);
+    expect([came(outcomes.Linux), came(outcomes.poplin)]).toEqual([linux, poplin]);
+    expect(isAsSaid).toBe(true);
+    expect(changes.length).toBeGreaterThan(0);
+  });
+
+  it("leaves nothing behind: no namespace, no trace", () => {
+    const before = execFileSync("ip", ["netns", "list"], { encoding: "utf8" });
+    whatif("vni=2");
+    expect(execFileSync("ip", ["netns", "list"], { encoding: "utf8" }).length).toBeLessThanOrEqual(
+      before.length,
+    );
+    const script = "mount -t tracefs tracefs /sys/kernel/tracing && ls /sys/kernel/tracing/instances";
+    const left = execFileSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
+    expect(left.split("\n").filter((name) => /^poplin-[0-9a-f]{6}-/.test(name))).toEqual([]);
+  });
+});
