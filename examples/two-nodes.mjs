@@ -2,7 +2,7 @@
  * poplin as a library: a dataplane of one's own, between a TAP and an underlay in memory. A frame goes in on one side,
  * a datagram comes out on the other, and the decoder names its bytes.
  *
- *   node examples/library.mjs        (after `npm run setup`)
+ *   node examples/two-nodes.mjs        (after `npm run setup`)
  */
 import { Dataplane, EventDriver } from "poplin/dataplane";
 import { MemoryNetwork, MemoryTap } from "poplin/io";
