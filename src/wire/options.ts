@@ -72,8 +72,14 @@ export function optionData(source: string): Field {
   };
 }
 
-/** Bytes or bits that nobody uses. */
-export function reserved(name: string, at: number, width: number, source: string): Field {
+/** Bytes or bits that nobody uses. @param ifWrong where somebody minds */
+export function reserved(
+  name: string,
+  at: number,
+  width: number,
+  source: string,
+  ifWrong = "Nothing today. A later standard may give the bits a meaning.",
+): Field {
   return {
     name,
     title: "reserved",
@@ -84,6 +90,6 @@ export function reserved(name: string, at: number, width: number, source: string
     meaning: "Not used: sent as zero, ignored by the receiver.",
     why: "Space for what comes later, and for the alignment of what follows.",
     source,
-    ifWrong: "Nothing today. A later standard may give the bits a meaning.",
+    ifWrong,
   };
 }

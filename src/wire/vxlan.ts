@@ -115,6 +115,12 @@ export function hasReservedBitsBesideGroup(bytes: Uint8Array, at: number): boole
 const SOURCE = "RFC 7348 section 5";
 const POLICY = "draft-smith-vxlan-group-policy-05 section 2; extends RFC 7348 section 5";
 
+/** Reserved bits, of which the standard and Linux think differently. */
+function unused(name: string, at: number, width: number, source: string): Field {
+  const ifWrong = "RFC 7348 has the receiver ignore it. Linux drops the packet: VXLAN_INVALID_HDR.";
+  return reserved(name, at, width, source, ifWrong);
+}
+
 const I: Field = {
   name: "i",
   title: "I",
@@ -151,12 +157,12 @@ export const VXLAN: HeaderTable = {
   kind: "header",
   length: VXLAN_LENGTH,
   fields: [
-    reserved("reserved1", 0, 4, SOURCE),
+    unused("reserved1", 0, 4, SOURCE),
     I,
-    reserved("reserved2", 5, 3, SOURCE),
-    reserved("reserved3", 8, 24, SOURCE),
+    unused("reserved2", 5, 3, SOURCE),
+    unused("reserved3", 8, 24, SOURCE),
     VNI,
-    reserved("reserved4", 56, 8, SOURCE),
+    unused("reserved4", 56, 8, SOURCE),
   ],
 };
 
@@ -180,10 +186,10 @@ export const VXLAN_GBP: HeaderTable = {
       ifWrong: "Clear: the group is lost. Set towards a Linux VTEP without gbp: the packet is dropped.",
       usual: 1,
     },
-    reserved("reserved1", 1, 3, SOURCE),
+    unused("reserved1", 1, 3, SOURCE),
     I,
-    reserved("reserved2", 5, 3, SOURCE),
-    reserved("reserved3", 8, 1, POLICY),
+    unused("reserved2", 5, 3, SOURCE),
+    unused("reserved3", 8, 1, POLICY),
     {
       name: "d",
       title: "D",
@@ -196,7 +202,7 @@ export const VXLAN_GBP: HeaderTable = {
       source: POLICY,
       ifWrong: "The receiver learns a wrong place for the source, or never learns the right one.",
     },
-    reserved("reserved4", 10, 2, POLICY),
+    unused("reserved4", 10, 2, POLICY),
     {
       name: "a",
       title: "A",
@@ -209,7 +215,7 @@ export const VXLAN_GBP: HeaderTable = {
       source: POLICY,
       ifWrong: "Set: a frame passes that should have been stopped. Clear: policy is applied twice.",
     },
-    reserved("reserved5", 13, 3, POLICY),
+    unused("reserved5", 13, 3, POLICY),
     {
       name: "group",
       title: "group policy id",
@@ -223,6 +229,6 @@ export const VXLAN_GBP: HeaderTable = {
       ifWrong: "The filter takes the sender for somebody else.",
     },
     VNI,
-    reserved("reserved6", 56, 8, SOURCE),
+    unused("reserved6", 56, 8, SOURCE),
   ],
 };
