@@ -171,7 +171,7 @@ export function anything(): Compared {
 
 /** Some bytes changed, or the end cut off; half of them with checksums put right, so that more is looked at. */
 function spoilt(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
-  let frame = bytes.slice();
+  let frame: Uint8Array = bytes.slice();
   for (let changes = random(4); changes >= 0; changes--) {
     // The addresses and headers rather than the data, and rarely the outer destination.
     const at = random(8) === 0 ? random(frame.length) : 12 + random(Math.min(90, frame.length - 12));

@@ -65,7 +65,8 @@ describe("a path", () => {
 describe("a value", () => {
   it("is read as it is shown, of every field of every table", () => {
     for (const table of TABLES) {
-      for (const { name, width, format, names, ...rest } of table.fields) {
+      for (const one of table.fields) {
+        const { name, width, format, names } = one;
         if (width === "rest") continue;
         const field = { id: `${table.name}.${name}`, width, format, names };
         const digits = fc.uint8Array({ minLength: Math.ceil(width / 8), maxLength: Math.ceil(width / 8) });
@@ -76,9 +77,7 @@ describe("a value", () => {
         fc.assert(
           fc.property(values, (value) => {
             if (format === "bytes") return;
-            expect(parseValue(field, formatValue({ name, width, format, names, ...rest }, value))).toBe(
-              value,
-            );
+            expect(parseValue(field, formatValue(one, value))).toBe(value);
           }),
           { seed: 3, numRuns: 20 },
         );

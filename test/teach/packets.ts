@@ -34,7 +34,7 @@ function valuesOf(table: HeaderTable): fc.Arbitrary<Record<string, FieldValue>> 
       return [name, fc.integer({ min: 0, max: 2 ** width - 1 })];
     }),
   );
-  return fc.record(fields, { requiredKeys: [] });
+  return fc.record(fields, { requiredKeys: [] }) as fc.Arbitrary<Record<string, FieldValue>>;
 }
 
 function digits(bytes: Uint8Array): string {
