@@ -5,8 +5,12 @@ import type { Shared } from "./shared.ts";
 
 export function Tree({ state, dispatch, explanation, marked, mark }: Shared) {
   const tree = useRef<HTMLElement>(null);
+  const shown = useRef(state.pinned);
   useEffect(() => {
-    tree.current?.querySelector(".pinned")?.scrollIntoView({ block: "nearest" });
+    // Not when the page opens: who follows a link sees its beginning first.
+    if (shown.current !== state.pinned)
+      tree.current?.querySelector(".pinned")?.scrollIntoView({ block: "nearest" });
+    shown.current = state.pinned;
   }, [state.pinned]);
   const row = (field: ExplainedField) => {
     const { id, title, text, short, wrong } = field;
