@@ -40,6 +40,8 @@ const PACKAGES = {
   "man-db": program("man"),
   "etcd-server": program("etcd"),
   "etcd-client": program("etcdctl"),
+  // The page is tested in it.
+  chromium: program("chromium"),
   // promtool comes with it: 19 MB to load, 96 MB on disk.
   prometheus: program("promtool"),
 };
@@ -72,7 +74,7 @@ const BY_PURPOSE = {
     ...LAB,
     ...[...TEST, ...SHELLS, ...MANUAL],
     ...["strace", "systemd", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
-    ...["etcd-server", "etcd-client", "prometheus"],
+    ...["etcd-server", "etcd-client", "prometheus", "chromium"],
   ],
 };
 
