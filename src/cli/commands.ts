@@ -77,6 +77,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "say what becomes of a packet with other values, and try it",
     load: async () => (await import("./whatif.ts")).whatifCommand(),
   },
+  walk: {
+    about: "follow one packet from pod to pod, hop by hop",
+    load: async () => (await import("./walk.ts")).walkCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -1,7 +1,8 @@
 /** The kernel's VXLAN device behind a `Wire`: what a packet does there for real. */
 import { existsSync, readFileSync } from "node:fs";
 import type { Receiver } from "../../teach/judge/judgement.ts";
-import { ip, type Wire } from "./wire.ts";
+import { ip } from "../tap-end.ts";
+import type { Wire } from "./wire.ts";
 
 const DEVICE = "vxlan1";
 

@@ -1,9 +1,6 @@
-/** An uplink whose other end is ours: a TAP in this namespace. What is written to it arrives at the host at once. */
-import { execFileSync } from "node:child_process";
-import { writeSync } from "node:fs";
-import { VNET_LENGTH } from "../../dataplane/arena.ts";
-import { openTap } from "../../io/linux/tap.ts";
-import { type DropTrace, readAvailable } from "../drop-trace.ts";
+/** An uplink whose other end is ours: what is written to it arrives at the host at once, and what the host sends is read. */
+import type { DropTrace } from "../drop-trace.ts";
+import { ip, TapEnd } from "../tap-end.ts";
 
 /** As the host calls it. */
 export const UPLINK = "wire0";
@@ -15,23 +12,14 @@ export interface WireOptions {
   readonly addresses: readonly string[];
 }
 
-/** Runs `ip` in this namespace. */
-export function ip(...words: string[]): void {
-  execFileSync("ip", words, { stdio: ["ignore", "ignore", "pipe"] });
-}
-
 export class Wire {
-  readonly #tap: number;
+  readonly #tap: TapEnd;
   readonly #trace: DropTrace | null;
-  readonly #buffer = Buffer.alloc(65_600);
 
   /** @param trace null where the kernel has none: then it is not known why something was dropped */
   constructor({ mac, addresses }: WireOptions, trace: DropTrace | null) {
     this.#trace = trace;
-    this.#tap = openTap(UPLINK).fd;
-    // Without a word of autoconfiguration.
-    ip("link", "set", UPLINK, "address", mac, "addrgenmode", "none");
-    ip("link", "set", UPLINK, "up");
+    this.#tap = new TapEnd(UPLINK, mac);
     for (const address of addresses) {
       ip("address", "add", address, "dev", UPLINK, ...(address.includes(":") ? ["nodad"] : []));
     }
@@ -43,10 +31,10 @@ export class Wire {
    */
   write(frame: Uint8Array): string[] {
     this.#trace?.take();
-    writeSync(this.#tap, Buffer.concat([new Uint8Array(VNET_LENGTH), frame]));
+    this.#tap.write(frame);
     const reasons = this.#trace?.take() ?? [];
     // Its answers (ICMP, ARP) would fill the queue.
-    while (readAvailable(this.#tap, this.#buffer) > 0);
+    this.#tap.read();
     return reasons;
   }
 }
