@@ -1,6 +1,6 @@
 /**
  * dist/ from src/: the modules by rolldown, their declarations by TypeScript. Made beside the old one and swapped in, so
- * nothing stale survives.
+ * nothing stale survives. The page (`src/web/`) is built by vite.
  *
  * Module by module, as they are, with one change that TypeScript does not make: the value of an imported constant stands
  * where its name did. V8 looks the value of an import up at every use, for it might not be there yet; in the hot path,
@@ -36,6 +36,7 @@ export const buildStep = {
     const sources = fingerprint();
     await declarations();
     await modules();
+    await page();
     chmodSync(join(FRESH, "cli/main.js"), 0o755);
     writeFileSync(join(FRESH, STAMP), `${JSON.stringify({ sources })}\n`);
     if (existsSync(DIST)) renameSync(DIST, OLD);
@@ -68,6 +69,17 @@ async function modules() {
   if (problems.length > 0) throw new SetupError(`src/ does not compile:\n${problems.join("\n")}`);
 }
 
+/** The page of `src/web/`, one file that needs nothing else. In its own folder, which nothing of `dist/` imports. */
+async function page() {
+  try {
+    const { build } = await import("vite");
+    const outDir = join(FRESH, "web");
+    await build({ configFile: join(SRC, "web/vite.config.ts"), logLevel: "silent", build: { outDir } });
+  } catch (error) {
+    throw new SetupError(`the page does not compile:\n${error.message}`);
+  }
+}
+
 async function declarations() {
   // Without the type check: whether the types fit is for `npm run check` to say, and keeps nobody from running it.
   const words = ["-p", "tsconfig.json", "--noCheck", "--emitDeclarationOnly", "--outDir", FRESH];
@@ -76,7 +88,9 @@ async function declarations() {
 }
 
 function sourceFiles() {
-  return readdirSync(SRC, { recursive: true }).filter((name) => name.endsWith(".ts"));
+  return readdirSync(SRC, { recursive: true }).filter(
+    (name) => name.endsWith(".ts") && !name.startsWith("web/"),
+  );
 }
 
 function stamped() {

@@ -77,7 +77,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "outer.udp.sourcePort":
     "both are a hash of the inner flow: the kernel's with a secret of its own, over ip_local_port_range, ours over 49152 to 65535",
   "outer.udp.checksum":
-    "the kernel's covers its own source port; poplin's socket has one, or none where `udpChecksum` is zero",
+    "it covers the source port; one that is partial was seen before whatever finishes it, as on every virtual cable",
 };
 
 export interface TwinDifference extends Difference {

@@ -19,7 +19,7 @@ const STATEMENT =
 /** Every import of every TypeScript file under a folder of the root. */
 export function importsOf(folder: string): Import[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => /\.tsx?$/.test(file))
     .flatMap((file) => importsIn(join(folder, file)));
 }
 

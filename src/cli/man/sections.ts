@@ -113,6 +113,13 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
     ],
     seeAlso: ["capture", "tshark(1)"],
   },
+  whatif: {
+    environment: [COLOR],
+    files: [TUN],
+    examples: ["sudo poplin whatif vni=2", "poplin whatif --predict flags.i=0"],
+    seeAlso: ["explain", "stats"],
+  },
+  walk: { environment: [COLOR], files: [TUN], examples: ["sudo poplin walk"], seeAlso: ["explain", "lab"] },
   capture: { environment: [SOCKET, COLOR], seeAlso: ["stats", "tcpdump(8)", "pcap-filter(7)"] },
   agent: {
     environment: [SETTINGS],
