@@ -81,6 +81,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "follow one packet from pod to pod, hop by hop",
     load: async () => (await import("./walk.ts")).walkCommand(),
   },
+  learn: {
+    about: "lessons about VXLAN, with something to do in each",
+    load: async () => (await import("./learn.ts")).learnCommand(),
+  },
   capture: {
     about: "show VXLAN packets on the underlay, or write them as pcapng",
     load: async () => (await import("./capture.ts")).captureCommand(),

@@ -21,6 +21,8 @@ export interface NodeSpec extends PlanOptions {
 }
 
 export interface ClusterOptions {
+  /** As `poplin lab shell --name` calls it; left out: it has an id only. */
+  readonly name?: string;
   readonly nodes: readonly NodeSpec[];
   /** A router between the nodes instead of a switch (`network.ts`). */
   readonly router?: boolean;
@@ -39,7 +41,7 @@ export class Cluster {
 
   /** Builds everything and starts nothing. Removes what it has built when it fails. */
   static build(options: ClusterOptions): Cluster {
-    const lab = Lab.create();
+    const lab = Lab.create(options.name);
     try {
       return new Cluster(lab, options);
     } catch (error) {

@@ -1,0 +1,68 @@
+/**
+ * A lesson as it is had: what it plays in is built, the story told, and then it is looked again and again at what is there until
+ * the check is content.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Exercise, Lesson, Seen, Stage } from "./lesson.ts";
+import type { Progress } from "./progress.ts";
+
+/** Milliseconds between two looks. */
+const LOOK_EVERY = 500;
+
+/** What somebody who has a lesson is told, and when. */
+export interface LessonView {
+  /** Everything is there: what there is to do. */
+  begin(lesson: Lesson, exercise: Exercise, stage: Stage): void;
+  /** What was done is not it yet; told once, until it is another. */
+  hint(says: string): void;
+  done(lesson: Lesson, says: string): void;
+}
+
+/** @returns the exercise with a lab where there may be one */
+export function exerciseOf(lesson: Lesson, isRoot: boolean): Exercise {
+  return isRoot && lesson.real !== null ? lesson.real : lesson.plain;
+}
+
+/**
+ * Has a lesson until it is done, or until `ended`.
+ * @returns whether it is done
+ */
+export async function runLesson(
+  lesson: Lesson,
+  exercise: Exercise,
+  progress: Progress,
+  view: LessonView,
+  ended: AbortSignal,
+): Promise<boolean> {
+  const folder = progress.prepare(lesson.number, exercise.files);
+  const stage = await exercise.stage(folder);
+  try {
+    view.begin(lesson, exercise, stage);
+    const seen = await lookUntilDone(exercise, stage, view, ended);
+    if (seen === null) return false;
+    progress.finish(lesson.number);
+    view.done(lesson, seen.says);
+    return true;
+  } finally {
+    stage.destroy();
+  }
+}
+
+/** @returns null where it was ended before */
+async function lookUntilDone(
+  exercise: Exercise,
+  stage: Stage,
+  view: LessonView,
+  ended: AbortSignal,
+): Promise<Seen | null> {
+  let told: string | null = null;
+  while (!ended.aborted) {
+    const seen = await exercise.check(stage);
+    if (seen.done) return seen;
+    // What is there at first is no attempt.
+    if (told !== null && seen.says !== told) view.hint(seen.says);
+    told = seen.says;
+    await sleep(LOOK_EVERY, undefined, { signal: ended }).catch(() => {});
+  }
+  return null;
+}
