@@ -68,11 +68,12 @@ function viewOf(style: Style): LessonView {
   return {
     begin: (lesson, exercise, stage) => print(beginLines(lesson, exercise, stage, style)),
     hint: (says) => print(["", ...wrap(`→ ${says}`, style.width)]),
-    done(lesson, says) {
+    done(lesson, { says, shows = [] }) {
       const next = LESSONS[lesson.number + 1];
       print([
         "",
         ...wrap(`${paint(style, "green", "done:")} ${says}`, style.width),
+        ...shows,
         ...wrap(lesson.moral, style.width),
         ...(next === undefined
           ? []

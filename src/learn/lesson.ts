@@ -8,6 +8,8 @@ export interface Seen {
   readonly done: boolean;
   /** What to try next, after what was done; what has been shown, where it is done. */
   readonly says: string;
+  /** Lines below it, of at most 80 columns, that stay as they are. */
+  readonly shows?: readonly string[];
 }
 
 /** Something that is typed. */

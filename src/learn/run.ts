@@ -15,7 +15,7 @@ export interface LessonView {
   begin(lesson: Lesson, exercise: Exercise, stage: Stage): void;
   /** What was done is not it yet; told once, until it is another. */
   hint(says: string): void;
-  done(lesson: Lesson, says: string): void;
+  done(lesson: Lesson, seen: Seen): void;
 }
 
 /** @returns the exercise with a lab where there may be one */
@@ -41,7 +41,7 @@ export async function runLesson(
     const seen = await lookUntilDone(exercise, stage, view, ended);
     if (seen === null) return false;
     progress.finish(lesson.number);
-    view.done(lesson, seen.says);
+    view.done(lesson, seen);
     return true;
   } finally {
     stage.destroy();

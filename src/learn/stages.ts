@@ -3,20 +3,24 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Cluster, type ClusterOptions } from "../lab/cluster.ts";
+import type { Lab } from "../lab/lab.ts";
+import { environmentOf, openLab } from "../lab/open.ts";
 import type { Stage, Typed } from "./lesson.ts";
 
 const run = promisify(execFile);
 
 /** Milliseconds after which what was typed is given up; some of it never ends. */
 const TIMEOUT = 60_000;
+/** As `poplin lab shell --name` calls what there is of a lesson. */
+export const LAB_NAME = "learn";
 
 export class FolderStage implements Stage {
   readonly folder: string;
-  readonly hosts: Readonly<Record<string, string>> = {};
+  readonly hosts: Readonly<Record<string, string>>;
 
-  constructor(folder: string) {
+  constructor(folder: string, hosts: Readonly<Record<string, string>> = {}) {
     this.folder = folder;
+    this.hosts = hosts;
   }
 
   async type({ shell }: Typed): Promise<void> {
@@ -32,32 +36,25 @@ export class FolderStage implements Stage {
   destroy(): void {}
 }
 
-export class ClusterStage extends FolderStage {
-  override readonly hosts: Readonly<Record<string, string>>;
-  readonly cluster: Cluster;
+/** With a lab, which `poplin lab shell --name learn` enters. */
+export class LabStage extends FolderStage {
+  readonly lab: Lab;
 
-  private constructor(folder: string, cluster: Cluster, hosts: Readonly<Record<string, string>>) {
-    super(folder);
-    this.cluster = cluster;
-    this.hosts = hosts;
-  }
-
-  static async start(
-    folder: string,
-    options: ClusterOptions,
-    hosts: Readonly<Record<string, string>>,
-  ): Promise<ClusterStage> {
-    return new ClusterStage(folder, await Cluster.start({ ...options, name: "learn" }), hosts);
+  /** @param hosts those that there is something to do on */
+  constructor(folder: string, lab: Lab, hosts: Readonly<Record<string, string>>) {
+    super(folder, hosts);
+    this.lab = lab;
+    openLab(lab);
   }
 
   override async type(typed: Typed): Promise<void> {
-    if (typed.where === "here") return super.type(typed);
-    await this.cluster.lab
-      .host(typed.where)
-      .exec("bash", ["-c", typed.shell], { check: false, timeout: TIMEOUT });
+    const { where, shell } = typed;
+    if (where === "here") return super.type(typed);
+    const env = environmentOf(this.lab.id, where);
+    await this.lab.host(where).exec("bash", ["-c", shell], { check: false, timeout: TIMEOUT, env });
   }
 
   override destroy(): void {
-    this.cluster.destroy();
+    this.lab.destroy();
   }
 }

@@ -2,6 +2,7 @@
 import { ApiClient } from "../../agent/api/client.ts";
 import { DEFAULT_SOCKET } from "../../agent/api/schema.ts";
 import { LabError } from "../errors.ts";
+import { type Entrance, enterHost, isOpen } from "../open.ts";
 import { isAlive } from "../owner.ts";
 import { demolish, type LabRecord, namespaceOf, records, sweep } from "../registry.ts";
 import { type Inventory, type NodeEntry, readInventory } from "./inventory.ts";
@@ -39,12 +40,6 @@ export function takeDown(name: string): boolean {
   return all.length > 0;
 }
 
-/** How to run something in a host from a terminal. */
-export interface Entrance {
-  readonly command: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-}
-
 /**
  * The way into a node or a pod.
  * @param words what to run there; a shell when left out
@@ -52,9 +47,10 @@ export interface Entrance {
  */
 export function enter(lab: FoundLab, host: string, words: readonly string[]): Entrance {
   const { record, inventory } = lab;
+  const run = words.length > 0 ? words : ["bash"];
+  if (isOpen(record.id)) return enterHost(record.id, host, run);
   if (inventory === null)
     throw new LabError("LAB_UNAVAILABLE", "the lab is still being built", "wait a moment");
-  const run = words.length > 0 ? words : ["bash"];
   const { nodes, pods } = inventory;
   const node = nodes.find(({ name }) => name === host);
   if (node !== undefined) {

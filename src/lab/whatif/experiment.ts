@@ -18,6 +18,7 @@ import { canTraceDrops } from "../drop-trace.ts";
 import { LabError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { Lab } from "../lab.ts";
+import { openLab } from "../open.ts";
 import { traceFile } from "../registry.ts";
 import type { Arrival } from "./kernel-vtep.ts";
 import type { ReceiveOptions } from "./receive-run.ts";
@@ -53,11 +54,13 @@ export class Experiment {
   /**
    * Sets both hosts up and waits until they receive.
    * @param receiver what both are; `addresses` names at least one
+   * @param name of the lab, as `poplin lab shell` calls it; null: it has an id only
    * @throws LabError without root, or where an agent does not start
    */
-  static async start(receiver: Receiver, sender: Sender): Promise<Experiment> {
-    const lab = Lab.create();
+  static async start(receiver: Receiver, sender: Sender, name: string | null = null): Promise<Experiment> {
+    const lab = Lab.create(name);
     try {
+      if (name !== null) openLab(lab);
       const experiment = new Experiment(lab, receiver);
       await experiment.#ready(receiver, sender);
       return experiment;

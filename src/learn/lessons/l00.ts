@@ -3,9 +3,8 @@ import { EXAMPLES } from "../../teach/examples.ts";
 import { explain } from "../../teach/explanation.ts";
 import { hexdump } from "../../teach/hexdump.ts";
 import { painter } from "../../teach/paint.ts";
-import { firstMistake, type Question } from "../answers.ts";
+import { answersExercise, type Question } from "../exercises/answers.ts";
 import type { Lesson } from "../lesson.ts";
-import { FolderStage } from "../stages.ts";
 
 const INNER = "begin with the data, 56 bytes, and add what stands before it: ICMP, IPv4, Ethernet.";
 const QUESTIONS: readonly Question[] = [
@@ -57,11 +56,6 @@ const QUESTIONS: readonly Question[] = [
   },
 ];
 
-const ANSWERS = `# One ping from pod to pod. How many bytes are …
-${QUESTIONS.map(({ name }) => `${name} = `).join("\n")}
-`;
-const SOLUTION = QUESTIONS.map(({ name, answer }) => `s/^${name} = .*/${name} = ${answer}/`).join("; ");
-
 export const L00: Lesson = {
   number: 0,
   title: "one ping, 148 bytes",
@@ -71,23 +65,13 @@ export const L00: Lesson = {
     "Below is what is on the wire. Blue is the datagram's own (outer), magenta the tunnel's header, green what the pods have sent.",
   ],
   bytes: () => hexdump(explain(EXAMPLES.ping.bytes), painter(process.stdout.isTTY)),
-  plain: {
-    stage: async (folder) => new FolderStage(folder),
-    files: { "answers.txt": ANSWERS },
-    todo: [
-      "Fill in answers.txt with an editor. `poplin explain --example ping` names every byte; look there only when you are stuck.",
-    ],
-    check: async (stage) => {
-      const mistake = firstMistake((stage as FolderStage).read("answers.txt"), QUESTIONS);
-      if (mistake !== null) return { done: false, says: mistake };
-      return { done: true, says: "56 + 8 + 20 + 14 = 98, + 8 = 106, + 8 + 20 + 14 = 148." };
-    },
-    wrong: {
-      typed: [{ where: "here", shell: `sed -i '${SOLUTION.replace("= 106", "= 98")}' answers.txt` }],
-      says: /"UDP payload" is not 98: 98 is the inner frame/,
-    },
-    solution: [{ where: "here", shell: `sed -i '${SOLUTION}' answers.txt` }],
-  },
+  plain: answersExercise({
+    heading: "One ping from pod to pod. How many bytes are …",
+    questions: QUESTIONS,
+    todo: "`poplin explain --example ping` names every byte; look there only when you are stuck.",
+    says: "56 + 8 + 20 + 14 = 98, + 8 = 106, + 8 + 20 + 14 = 148.",
+    mistake: { name: "UDP payload", number: 98 },
+  }),
   real: null,
   moral: "50 bytes go around each frame: Ethernet 14, IPv4 20, UDP 8, VXLAN 8.",
 };

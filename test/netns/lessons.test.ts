@@ -1,0 +1,28 @@
+/** Every lesson with its lab: a wrong attempt is typed, and the hint comes; the solution is typed, and it is done. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { records } from "../../src/lab/registry.ts";
+import { LESSONS } from "../../src/learn/index.ts";
+import { describeWith, lab, tool } from "../helpers/needs.ts";
+import { haveLesson } from "../learn/typed.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "poplin-learn-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const REAL = LESSONS.flatMap((lesson) => (lesson.real === null ? [] : [{ ...lesson, real: lesson.real }]));
+
+describeWith([lab(), tool("ping"), tool("nft"), tool("tcpdump")], "with a lab", () => {
+  it.each(REAL)(
+    "L$number, $title: a wrong attempt is hinted at, the solution is taken, and nothing is left",
+    async (lesson) => {
+      await haveLesson(lesson, lesson.real, folder);
+      expect(records().filter(({ name }) => name === "learn")).toEqual([]);
+    },
+    120_000,
+  );
+});
