@@ -13,9 +13,12 @@ import {
   L3_MISS_IPV4,
   L3_MISS_IPV6,
   MISSES,
+  PACKETS,
 } from "../dataplane/event-ring.ts";
-import { formatMacKey } from "../wire/bytes.ts";
-import type { AgentEvent, Topic } from "./api/agent-view.ts";
+import { readPacket } from "../dataplane/packet-row.ts";
+import { formatMacKey, hex } from "../wire/bytes.ts";
+import { readVni, VXLAN_LENGTH } from "../wire/vxlan.ts";
+import type { AgentEvent, Endpoint, PacketEvent, ToldEvent, Topic } from "./api/agent-view.ts";
 import { type Drops, DropTally } from "./drop-tally.ts";
 
 /** Milliseconds between two looks: less than anybody's patience with a flow that has to wait for an answer. */
@@ -23,12 +26,12 @@ const LOOK_EVERY = 50;
 /** Looks between two at the drops that nobody was told of. */
 const TALLY_EVERY = 20;
 
-const BITS: Readonly<Record<Topic, number>> = { misses: MISSES, drops: DROPPED };
+const BITS: Readonly<Record<Topic, number>> = { misses: MISSES, drops: DROPPED, packets: PACKETS };
 
 const NOTHING: ReadonlyMap<number, Drops> = new Map();
 
 interface Listener {
-  readonly heard: (event: AgentEvent) => void;
+  readonly heard: (event: ToldEvent) => void;
   readonly topics: readonly Topic[];
 }
 
@@ -55,29 +58,35 @@ const READERS: Readonly<Record<number, Reader>> = {
 export class EventHub {
   readonly #rings: readonly EventRing[];
   readonly #devices: ReadonlyMap<number, string>;
+  readonly #local: Endpoint;
   readonly #drops: () => ReadonlyMap<number, Drops>;
   readonly #listeners = new Set<Listener>();
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
   /** By VNI; empty while nobody listens to drops. */
   readonly #tallies = new Map<number, DropTally>();
+  /** Somebody watches packets. */
+  #watched = false;
 
   /**
    * @param devices by the VNIs of the overlays that the rings are of
    * @param drops what the counters of each say, the kernel's drops among it
+   * @param local our own VTEP
    */
   constructor(
     rings: readonly EventRing[],
     devices: ReadonlyMap<number, string>,
     drops: () => ReadonlyMap<number, Drops>,
+    local: Endpoint,
   ) {
     this.#rings = rings;
     this.#devices = devices;
     this.#drops = drops;
+    this.#local = local;
   }
 
   /** Calls `heard` with each event from now on that is about one of the topics. @returns what ends it */
-  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+  listen(heard: (event: ToldEvent) => void, topics: readonly Topic[]): () => void {
     const listener = { heard, topics };
     this.#listeners.add(listener);
     if (this.#timer === undefined) this.#start();
@@ -95,6 +104,7 @@ export class EventHub {
     this.#timer = undefined;
     this.#listeners.clear();
     this.#tallies.clear();
+    this.#watched = false;
     for (const ring of this.#rings) ring.close();
   }
 
@@ -112,7 +122,12 @@ export class EventHub {
       for (const [vni, drops] of this.#drops()) this.#tallies.set(vni, new DropTally(drops));
     }
     const bits = [...topics].reduce((all, topic) => all | BITS[topic], 0);
-    for (const ring of this.#rings) ring.listen(bits);
+    const isNew = topics.has("packets") && !this.#watched;
+    this.#watched = topics.has("packets");
+    for (const ring of this.#rings) {
+      if (isNew) ring.packets.open();
+      ring.listen(bits);
+    }
   }
 
   #look(): void {
@@ -135,15 +150,46 @@ export class EventHub {
         this.#tell({ type: "drops", ...rest, vni, dev, at }, "drops");
       }
     }
+    if (this.#watched) this.#lookAtPackets(at);
+  }
+
+  #lookAtPackets(at: string): void {
+    let passed = 0;
+    let dropped = 0;
+    for (const ring of this.#rings) {
+      const more = ring.packets.drain((words, i) => this.#tell(this.#packet(words, i, at), "packets"));
+      passed += more.passed;
+      dropped += more.dropped;
+    }
+    if (passed + dropped > 0) this.#tell({ type: "unseen", passed, dropped, at }, "packets");
+  }
+
+  #packet(words: Int32Array, i: number, at: string): PacketEvent {
+    const { vni: known, direction, drop, isDatagram, bytes, sourcePort, ...packet } = readPacket(words, i);
+    const vni = known ?? vniOf(bytes);
+    const port = direction === "tx" && sourcePort !== 0 ? sourcePort : this.#local.port;
+    return {
+      ...{ type: "packet", ...packet, direction, vni, at },
+      dev: vni === null ? null : (this.#devices.get(vni) ?? null),
+      drop: drop && { reason: drop.reason, error: drop.errno === 0 ? null : getSystemErrorName(-drop.errno) },
+      layer: isDatagram ? "udp-payload" : "ethernet",
+      bytes: hex(bytes),
+      local: isDatagram ? { address: this.#local.address, port } : null,
+    };
   }
 
   #deviceOf(vni: number): string {
     return this.#devices.get(vni) ?? "";
   }
 
-  #tell(event: AgentEvent, topic: Topic): void {
+  #tell(event: ToldEvent, topic: Topic): void {
     for (const { heard, topics } of this.#listeners) if (topics.includes(topic)) heard(event);
   }
+}
+
+/** The VNI that a datagram was let in by: no drop has named one. */
+function vniOf(datagram: Uint8Array): number | null {
+  return datagram.length < VXLAN_LENGTH ? null : readVni(datagram, 0);
 }
 
 /** Milliseconds in 32 bits: it wraps around, and differences do not mind. */

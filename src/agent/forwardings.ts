@@ -12,7 +12,7 @@
  * The caller runs one of these at a time (`serial.ts`); tries to reopen queue up there with the others.
  */
 import type { PortFailure } from "../dataplane/port-failures.ts";
-import type { AgentEvent, Topic } from "./api/agent-view.ts";
+import type { ToldEvent, Topic } from "./api/agent-view.ts";
 import { type Candidate, unavailable } from "./choice.ts";
 import { diffConfig } from "./config/diff.ts";
 import type { AgentConfig } from "./config/load.ts";
@@ -241,7 +241,7 @@ export class Forwardings {
    * Calls `heard` with every event about the topics from now on, also of what is opened later.
    * @returns what ends it; @throws AgentError `UNAVAILABLE` where nothing is open
    */
-  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+  listen(heard: (event: ToldEvent) => void, topics: readonly Topic[]): () => void {
     const open = this.running;
     if (open.length === 0) throw unavailable();
     const begin: Begin = ({ running }) => running.events.listen(heard, topics);

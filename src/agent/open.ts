@@ -124,6 +124,7 @@ async function openOn(
         const queues = transmitDrops();
         return new Map(overlays.map((overlay) => [overlay.config.vni, overlay.stats(queues).drops]));
       },
+      { address: devices[0]!.uplink.address, port: config.overlays[0]!.port },
     ),
   };
 }

@@ -3,11 +3,11 @@ import type { CounterSnapshot } from "../dataplane/counters.ts";
 import type { FdbChange, FdbRow, NeighbourChange } from "../dataplane/options.ts";
 import type { Neighbour } from "../fdb/neighbours.ts";
 import type {
-  AgentEvent,
   AgentView,
   DeviceFdbReason,
   OfDevice,
   OverlayChoice,
+  ToldEvent,
   Topic,
 } from "./api/agent-view.ts";
 import type { ClusterView, LeaseStatus } from "./api/cluster-types.ts";
@@ -156,7 +156,7 @@ export class View implements AgentView {
     return this.#serial.run(() => this.#forwardings.putInPlace());
   }
 
-  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+  listen(heard: (event: ToldEvent) => void, topics: readonly Topic[]): () => void {
     return this.#forwardings.listen(heard, topics);
   }
 

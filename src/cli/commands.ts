@@ -53,6 +53,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "print drops as they happen, each with its reason and its packet",
     load: async () => (await import("./monitor.ts")).monitorCommand(),
   },
+  watch: {
+    about: "watch packets as they pass, drops first, and explain any of them",
+    load: async () => (await import("./watch.ts")).watchCommand(),
+  },
   doctor: {
     about: "say what is wrong with this node, and what to do about it",
     load: async () => (await import("./doctor.ts")).doctorCommand(),

@@ -27,7 +27,8 @@ import { VXLAN_PORT_IANA, VXLAN_PORT_LINUX } from "../wire/index.ts";
 import { stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { type Input, readInput } from "./explain-input.ts";
-import { wiresharkCommand, writePcapng } from "./explain-pcapng.ts";
+import { writePcapng } from "./explain-pcapng.ts";
+import { wiresharkCommand } from "./two-sides.ts";
 import { wholeOption } from "./whole-option.ts";
 
 interface ExplainOptions {

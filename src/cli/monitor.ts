@@ -3,7 +3,7 @@
  * `hubble observe`. The agent tells everything about the topics; what was not asked for is left out here.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { type AgentEvent, TOPICS, type Topic } from "../agent/api/agent-view.ts";
+import type { AgentEvent } from "../agent/api/agent-view.ts";
 import { DROP_REASONS, type DropReason } from "../dataplane/drops.ts";
 import { formatMacKey, parseMac } from "../wire/bytes.ts";
 import { type ClientOptions, clientFor, print, stdoutStyle, withJson, withSocket } from "./client.ts";
@@ -41,8 +41,8 @@ export function monitorCommand(): Command {
       "of one VNI: the overlay's, or the one that a packet's header names",
       wholeOption(0, 2 ** 24 - 1),
     )
-    .option("--mac <mac>", "packets with this inner source or destination, and misses of it", mac)
-    .option("--reason <name>", "drops for one reason, as in `poplin stats`", reason)
+    .option("--mac <mac>", "packets with this inner source or destination, and misses of it", macOption)
+    .option("--reason <name>", "drops for one reason, as in `poplin stats`", reasonOption)
     .option("-c, --count <n>", "end after so many", wholeOption(1, 1e9))
     .addHelpText("after", EXAMPLES);
   return withJson(withSocket(command)).action(monitor);
@@ -57,7 +57,7 @@ Examples:
 async function monitor(options: MonitorOptions): Promise<void> {
   const { json = false, drops = false } = options;
   const filter = { vni: options.vni ?? null, mac: options.mac ?? null, reason: options.reason ?? null };
-  const topics: readonly Topic[] = drops || filter.reason !== null ? ["drops"] : TOPICS;
+  const topics = drops || filter.reason !== null ? (["drops"] as const) : (["misses", "drops"] as const);
   const ended = new AbortController();
   const stop = (): void => ended.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
@@ -100,7 +100,8 @@ function hint(text: string): void {
   if (process.stderr.isTTY && process.stdout.isTTY) process.stderr.write(`${text}\n`);
 }
 
-function mac(text: string): string {
+/** @throws InvalidArgumentError for a text that is no MAC */
+export function macOption(text: string): string {
   try {
     const { hi, lo } = parseMac(text);
     return formatMacKey(hi, lo);
@@ -109,7 +110,8 @@ function mac(text: string): string {
   }
 }
 
-function reason(text: string): DropReason {
+/** @throws InvalidArgumentError for a text that is no reason */
+export function reasonOption(text: string): DropReason {
   const found = DROP_REASONS.find((name) => name === text.toUpperCase());
   if (found !== undefined) return found;
   throw new InvalidArgumentError(`The reasons are ${DROP_REASONS.join(", ")}.`);

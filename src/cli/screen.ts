@@ -27,14 +27,29 @@ export class Screen {
   readonly #out: WriteStream;
   readonly #keys: ReadStream;
   readonly #end: () => void;
+  readonly #pressed: (key: string) => void;
   #lines: () => readonly string[] = () => [];
   #open = false;
 
-  /** @param end called when somebody wants it to end: a key, a signal, a terminal that is gone */
-  constructor(out: WriteStream, keys: ReadStream, end: () => void) {
+  /**
+   * @param end called when somebody wants it to end: a key, a signal, a terminal that is gone
+   * @param pressed called with any other key, as the terminal sends it
+   */
+  constructor(
+    out: WriteStream,
+    keys: ReadStream,
+    end: () => void,
+    pressed: (key: string) => void = () => {},
+  ) {
     this.#out = out;
     this.#keys = keys;
     this.#end = end;
+    this.#pressed = pressed;
+  }
+
+  /** Rows that can be shown. */
+  get rows(): number {
+    return Math.max(1, (this.#out.rows || DEFAULT_ROWS) - 1);
   }
 
   open(): void {
@@ -74,12 +89,21 @@ export class Screen {
   };
 
   readonly #key = (text: unknown): void => {
-    if ([...String(text)].some((key) => ENDS.has(key))) this.#end();
+    for (const key of keysIn(String(text))) {
+      if (ENDS.has(key)) this.#end();
+      else this.#pressed(key);
+    }
   };
 
   readonly #draw = (): void => {
     if (!this.#open) return;
-    const lines = this.#lines().slice(0, Math.max(1, (this.#out.rows || DEFAULT_ROWS) - 1));
+    const lines = this.#lines().slice(0, this.rows);
     this.#out.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}\r\n`).join("") + CLEAR_BELOW);
   };
+}
+
+/** Keys that came at once: a control sequence (ECMA-48) is one. */
+function keysIn(text: string): string[] {
+  const sequence = new RegExp(`${ESC}\\[[0-9;]*[A-Za-z~]|.`, "gsu");
+  return text.match(sequence) ?? [];
 }

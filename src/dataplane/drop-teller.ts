@@ -1,6 +1,6 @@
 /**
  * A packet that we drop goes through here: it is counted, and whoever listens is told which packet it was (`event-ring.ts`).
- * While nobody does, a drop costs a look at a word more than its counter.
+ * While nobody does, a drop costs two looks at a word more than its counter.
  *
  * What the kernel dropped before us, the rest of a message that it refused, and the rest of a train that is longer than any
  * kernel's is only counted.
@@ -33,6 +33,7 @@ import {
   WHY,
 } from "./drop-row.ts";
 import { ABOUT, DROP, DROPPED, type EventRing } from "./event-ring.ts";
+import { PacketTeller } from "./packet-teller.ts";
 
 /** Bytes of an ARP message for Ethernet and IPv4, and where in it the two addresses are (RFC 826). */
 const ARP_LENGTH = 28;
@@ -42,6 +43,8 @@ const ARP_TARGET = 24;
 export class DropTeller {
   /** The counters'. */
   readonly values: Float64Array;
+  /** Tells of packets, where somebody watches: those that are dropped, and others. */
+  readonly packets: PacketTeller;
   readonly #events: EventRing;
   readonly #bytes: Uint8Array;
   readonly #vni: number;
@@ -57,6 +60,7 @@ export class DropTeller {
     this.#events = events;
     this.#bytes = bytes;
     this.#vni = vni;
+    this.packets = new PacketTeller(events, bytes, vni);
   }
 
   /**
@@ -68,6 +72,7 @@ export class DropTeller {
    */
   datagram(counter: number, addresses: Uint8Array, from: number, at: number, length: number): void {
     if (this.#events.listensTo(DROPPED)) this.#tell(counter, 0, addresses, from, at, length);
+    if (this.packets.watched) this.packets.dropped(counter, addresses, from, at, length);
     this.values[counter]! += 1;
   }
 
@@ -78,6 +83,7 @@ export class DropTeller {
       this.#frame(at, length);
       this.#events.commit();
     }
+    if (this.packets.watched) this.packets.droppedFrame(counter, errno, at, length);
     this.values[counter]! += 1;
   }
 
@@ -95,6 +101,7 @@ export class DropTeller {
     length: number,
   ): void {
     if (this.#events.listensTo(DROPPED)) this.#tell(counter, errno, addresses, to, at, length);
+    if (this.packets.watched) this.packets.refused(counter, errno, addresses, to, at, length);
     this.values[counter]! += 1;
   }
 

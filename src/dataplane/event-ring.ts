@@ -11,6 +11,8 @@
  * finds no room is lost, and counted.
  */
 
+import { PACKET_RING_BYTES, PacketRing } from "./packet-ring.ts";
+
 /** No row for a unicast destination MAC: the words are its first 16 and its last 32 bits. */
 export const L2_MISS = 1;
 /** An ARP request for an address that `proxy` does not know: one word. */
@@ -23,6 +25,8 @@ export const DROP = 4;
 /** What is listened to, a bit each. */
 export const MISSES = 1;
 export const DROPPED = 2;
+/** Packets, with their bytes: `packet-ring.ts`. */
+export const PACKETS = 4;
 
 const HEAD = 0;
 const TAIL = 1;
@@ -36,6 +40,8 @@ export const ROW_WORDS = 24;
 export const KEY_WORDS = 18;
 /** Where a row's own words begin. */
 export const ABOUT = 2;
+
+const EVENT_BYTES = (ROWS_AT + ROWS * ROW_WORDS) * 4;
 
 /** Milliseconds for which the same is not told again. */
 const QUIET = 500;
@@ -54,13 +60,16 @@ export class EventRing {
   readonly row = new Int32Array(ROW_WORDS);
   /** The producer's: nothing is told for the moment, whoever listens. */
   silent = false;
+  /** In the same memory. */
+  readonly packets: PacketRing;
   readonly #words: Int32Array;
   /** The producer's. */
   readonly #told = new Int32Array(REMEMBERED * MEMORY_WORDS);
 
-  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer((ROWS_AT + ROWS * ROW_WORDS) * 4)) {
+  constructor(shared: SharedArrayBuffer = new SharedArrayBuffer(EVENT_BYTES + PACKET_RING_BYTES)) {
     this.shared = shared;
-    this.#words = new Int32Array(shared);
+    this.#words = new Int32Array(shared, 0, EVENT_BYTES / 4);
+    this.packets = new PacketRing(shared, EVENT_BYTES);
   }
 
   /** The producer's question, before it makes words of what it has to say. */

@@ -218,6 +218,9 @@ export class Loop {
       this.#times.enter();
       this.encapsulate();
       this.#times.leave();
+      const { packets } = this.own;
+      const from = (txReady.tail + before) | 0;
+      if (packets.watched) packets.sent(txReady, from, txReady.head, this.#addresses.slab);
     }
     if (answers.length > 0) this.#write(answers);
     // The next turn reads what there is more: a message that has just grown waits for it, because it may grow again.
@@ -283,11 +286,15 @@ export class Loop {
     }
     if (read === want) this.idle = false;
     this.#underlayBatch = nextBatch(read, want, UNDERLAY_BATCH);
+    const { packets } = this.#drops;
+    const isWatched = read > 0 && packets.watched;
+    if (isWatched) packets.received(rxFilled, (rxFilled.head - read) | 0, rxFilled.head);
     if (rxFilled.length > 0) {
       this.#times.enter();
       this.#decap.run(rxFilled, rxReady);
       this.#times.leave();
     }
+    if (isWatched) packets.settle();
     const written = this.#write(rxReady);
     if (rxFilled.length > 0 && rxReady.length === 0) this.idle = false;
     return Math.max(read, 0) + written;

@@ -1,6 +1,6 @@
 /** The way of an event from the dataplane's thread to whoever listens. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { AgentEvent } from "../../src/agent/api/agent-view.ts";
+import type { ToldEvent } from "../../src/agent/api/agent-view.ts";
 import { EventHub } from "../../src/agent/events.ts";
 import { Counters, dropIndex } from "../../src/dataplane/counters.ts";
 import { DropTeller } from "../../src/dataplane/drop-teller.ts";
@@ -17,13 +17,14 @@ import { frame, MAC_A, MAC_B } from "../dataplane/frames.ts";
 afterEach(() => vi.useRealTimers());
 
 /** A hub over two rings, and what a listener has heard. */
+const LOCAL = { address: "192.0.2.1", port: 8472 };
 function hub() {
   vi.useFakeTimers();
   const rings = [new EventRing(), new EventRing()];
   const counters = new Counters();
   const devices = new Map([[1, "flannel.1"]]);
-  const events = new EventHub(rings, devices, () => new Map([[1, counters.snapshot().drops]]));
-  return { rings, counters, hub: events, heard: [] as AgentEvent[] };
+  const events = new EventHub(rings, devices, () => new Map([[1, counters.snapshot().drops]]), LOCAL);
+  return { rings, counters, hub: events, heard: [] as ToldEvent[] };
 }
 
 describe("the event hub", () => {
@@ -44,7 +45,7 @@ describe("the event hub", () => {
 
   it("looks only while somebody listens, and each hears the same", () => {
     const { rings, hub: events, heard } = hub();
-    const others: AgentEvent[] = [];
+    const others: ToldEvent[] = [];
     const ends = [heard, others].map((list) => events.listen((event) => list.push(event), ["misses"]));
     expect(vi.getTimerCount()).toBe(1);
     rings[0]!.tell(L2_MISS, 1, 0, 1, 0, 0);
@@ -101,7 +102,7 @@ function dropping() {
 }
 
 /** What the events come to, shown or only counted. */
-function sums(heard: readonly AgentEvent[]): Record<string, number> {
+function sums(heard: readonly ToldEvent[]): Record<string, number> {
   const all: Record<string, number> = {};
   for (const event of heard) {
     if (event.type !== "drop" && event.type !== "drops") continue;
@@ -163,7 +164,7 @@ describe("drops", () => {
 
   it("are told to whoever asked for them, and the dataplane is told when nobody does any more", () => {
     const { rings, hub: events, heard, drop, listen } = dropping();
-    const misses: AgentEvent[] = [];
+    const misses: ToldEvent[] = [];
     events.listen((event) => misses.push(event), ["misses"]);
     const end = listen();
     drop(0, 1);

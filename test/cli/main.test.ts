@@ -10,7 +10,7 @@ import { CommandLine } from "./command.ts";
 const ROOT = process.getuid?.() === 0;
 const NOBODY = 65_534;
 const COMMANDS =
-  "status wait stats top fdb neigh lease reconcile privileges doctor ping log-level events monitor report explain whatif walk capture agent vtep config cleanup complete demo lab".split(
+  "status wait stats top fdb neigh lease reconcile privileges doctor ping log-level events monitor watch report explain whatif walk learn capture agent vtep config cleanup complete demo lab".split(
     " ",
   );
 

@@ -6,7 +6,7 @@
  * The guests share a subnet that is none of the nodes' pods': what they ask each other goes into the overlay's device.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AgentEvent } from "../../src/agent/api/agent-view.ts";
+import type { ToldEvent } from "../../src/agent/api/agent-view.ts";
 import { EventHub } from "../../src/agent/events.ts";
 import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
@@ -56,11 +56,11 @@ describeWith([namespaces(), tun(), shim(), ipv6()], "the kernel's proxy", () => 
   });
 
   it("options l2miss and l3miss: tells of the misses that we tell of", async () => {
-    const ours: AgentEvent[] = [];
-    const end = new EventHub([stages.events], new Map(), () => new Map()).listen(
-      (event) => ours.push(event),
-      ["misses"],
-    );
+    const ours: ToldEvent[] = [];
+    const end = new EventHub([stages.events], new Map(), () => new Map(), {
+      address: "192.0.2.1",
+      port: 8472,
+    }).listen((event) => ours.push(event), ["misses"]);
     for (const bytes of [...Object.values(QUESTIONS), ...OTHERS]) stages.transmit({ bytes });
     stages.answered();
     await until("our misses", () => ours.length >= 3);

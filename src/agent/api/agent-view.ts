@@ -53,11 +53,11 @@ export interface AgentView extends HealthSource {
   /** How much is written to the log; a change holds until the next reload. */
   logLevel: Level;
   /** Calls `heard` with what happens from now on. @returns what ends it; @throws AgentError `UNAVAILABLE` */
-  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void;
+  listen(heard: (event: ToldEvent) => void, topics: readonly Topic[]): () => void;
 }
 
 /** What can be listened to. */
-export const TOPICS = ["misses", "drops"] as const;
+export const TOPICS = ["misses", "drops", "packets"] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** A packet that was dropped, as JSON has it: what there is nothing to say of is null. */
@@ -94,3 +94,51 @@ export type AgentEvent =
   | OfDevice<{ readonly type: "l3miss"; readonly vni: number; readonly address: string; readonly at: string }>
   /** So many came faster than they could be told. */
   | { readonly type: "lost"; readonly count: number; readonly at: string };
+
+/**
+ * A packet that passed the dataplane: GET /v1/events?about=packets. It is one of a sample, a few thousand in a second at
+ * most, but for those that are dropped: of them all are told that there is room for.
+ */
+export interface PacketEvent {
+  readonly type: "packet";
+  /** `rx`: underlay → overlay. */
+  readonly direction: Direction;
+  /** Of the overlay it belongs to, and its device; null of what none has taken. */
+  readonly vni: number | null;
+  readonly dev: string | null;
+  /** Why it was dropped, and what the kernel refused it with; null where it went its way. */
+  readonly drop: { readonly reason: DropReason; readonly error: string | null } | null;
+  /** What `bytes` begin with: a VXLAN header, or, of what never became a datagram, the inner frame. */
+  readonly layer: "udp-payload" | "ethernet";
+  /** Bytes that it has. */
+  readonly length: number;
+  /** The first 1664 of them, in hexadecimal. */
+  readonly bytes: string;
+  /** Our own VTEP, and the other one, with the UDP port that each has; null where it was not on the underlay. */
+  readonly local: Endpoint | null;
+  readonly remote: Endpoint | null;
+  /** The outer TOS or traffic class. */
+  readonly tos: number;
+  /** Datagrams of its flow that came in one train with it, itself included. */
+  readonly train: number;
+  readonly at: string;
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** So many packets passed, or were dropped, that no `packet` has told of. */
+export interface UnseenEvent {
+  readonly type: "unseen";
+  readonly passed: number;
+  readonly dropped: number;
+  readonly at: string;
+}
+
+/** What is told about packets. */
+export type PacketNews = PacketEvent | UnseenEvent;
+
+/** Whatever is told of. */
+export type ToldEvent = AgentEvent | PacketNews;

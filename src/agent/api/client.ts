@@ -6,7 +6,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { FdbChange, FdbRow, NeighbourChange } from "../../dataplane/options.ts";
 import type { Neighbour } from "../../fdb/neighbours.ts";
 import type { Level } from "../logging/formats.ts";
-import type { AgentEvent, OfDevice, OverlayChoice, Topic } from "./agent-view.ts";
+import type { AgentEvent, OfDevice, OverlayChoice, PacketNews, Topic } from "./agent-view.ts";
 import type {
   ErrorAnswer,
   FdbAnswer,
@@ -148,8 +148,19 @@ export class ApiClient {
    */
   async events(
     signal?: AbortSignal,
-    topics: readonly Topic[] = ["misses"],
+    topics: readonly Exclude<Topic, "packets">[] = ["misses"],
   ): Promise<AsyncIterable<AgentEvent>> {
+    return this.#events(topics, signal);
+  }
+
+  /** The packets that pass from now on, as `events`. @throws ApiClientError */
+  async packets(
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<PacketNews | Extract<AgentEvent, { type: "lost" }>>> {
+    return this.#events(["packets"], signal);
+  }
+
+  async #events<T>(topics: readonly Topic[], signal?: AbortSignal): Promise<AsyncIterable<T>> {
     const response = await this.#open(`/v1/events?about=${topics.join()}`, signal);
     if (response.statusCode === 200) return eventsOf(response);
     let text = "";
@@ -288,18 +299,18 @@ function withChoice(url: string, { vni, dev }: OverlayChoice = {}): string {
 }
 
 /** The lines of a stream, each an event. Its end ends them, whoever brought it about. */
-function eventsOf(response: IncomingMessage): AsyncIterable<AgentEvent> {
+function eventsOf<T>(response: IncomingMessage): AsyncIterable<T> {
   response.on("error", () => {}); // also when nobody has begun to read
-  return linesOf(response);
+  return linesOf<T>(response);
 }
 
-async function* linesOf(response: IncomingMessage): AsyncGenerator<AgentEvent> {
+async function* linesOf<T>(response: IncomingMessage): AsyncGenerator<T> {
   let rest = "";
   try {
     for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) yield JSON.parse(line) as AgentEvent;
+      for (const line of lines) yield JSON.parse(line) as T;
     }
   } catch (error) {
     const { name, code } = error as NodeJS.ErrnoException;

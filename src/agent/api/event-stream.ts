@@ -1,9 +1,9 @@
 /**
- * GET /v1/events?about=misses,drops: a line of JSON for each event, for as long as the client stays. Whoever reads too slowly does not hold
+ * GET /v1/events?about=misses,drops,packets: a line of JSON for each event, for as long as the client stays. Whoever reads too slowly does not hold
  * the agent's memory: events that find the connection full are skipped, and a line tells how many.
  */
 import type { ServerResponse } from "node:http";
-import type { AgentEvent, AgentView, Topic } from "./agent-view.ts";
+import type { AgentView, ToldEvent, Topic } from "./agent-view.ts";
 import { AgentError } from "./refusals.ts";
 
 /** Clients that may listen at a time. */
@@ -44,12 +44,12 @@ export class EventStreams {
 }
 
 /** @returns what writes an event as a line, where there is room for it */
-function writerOf(response: ServerResponse): (event: AgentEvent) => void {
+function writerOf(response: ServerResponse): (event: ToldEvent) => void {
   let skipped = 0;
   return (event) => {
     if (response.destroyed || response.writableEnded) return;
     if (response.writableNeedDrain) {
-      skipped += "count" in event ? event.count : 1;
+      skipped += howMany(event);
       return;
     }
     if (skipped > 0) {
@@ -60,6 +60,12 @@ function writerOf(response: ServerResponse): (event: AgentEvent) => void {
   };
 }
 
-function line(event: AgentEvent): string {
+/** Of how many an event tells. */
+function howMany(event: ToldEvent): number {
+  if (event.type === "unseen") return event.passed + event.dropped;
+  return "count" in event ? event.count : 1;
+}
+
+function line(event: ToldEvent): string {
   return `${JSON.stringify(event)}\n`;
 }

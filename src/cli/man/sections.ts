@@ -99,6 +99,11 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
   },
   events: { environment: [SOCKET], seeAlso: ["monitor", "neigh", "fdb"] },
   monitor: { environment: [SOCKET, COLOR], seeAlso: ["stats", "capture", "events", "doctor"] },
+  watch: {
+    environment: [SOCKET, COLOR],
+    examples: ["poplin watch --drops", "poplin watch -w overlay.pcapng"],
+    seeAlso: ["monitor", "capture", "explain"],
+  },
   report: {
     environment: [SOCKET],
     examples: ["sudo poplin report --anonymize", "tar -xOf poplin-report-*.tar.gz --wildcards '*/index.md'"],
@@ -120,6 +125,12 @@ export const SECTIONS: Readonly<Record<string, Sections>> = {
     seeAlso: ["explain", "stats"],
   },
   walk: { environment: [COLOR], files: [TUN], examples: ["sudo poplin walk"], seeAlso: ["explain", "lab"] },
+  learn: {
+    environment: [COLOR],
+    files: [["~/poplin-learn", "The learner's files, and which lessons are done."], TUN],
+    examples: ["poplin learn", "sudo poplin learn 3", "poplin learn 3 --reset"],
+    seeAlso: ["explain", "lab", "whatif"],
+  },
   capture: { environment: [SOCKET, COLOR], seeAlso: ["stats", "tcpdump(8)", "pcap-filter(7)"] },
   agent: {
     environment: [SETTINGS],

@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AgentEvent, Topic } from "../../../src/agent/api/agent-view.ts";
+import type { AgentEvent } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
 import type { ApiServer } from "../../../src/agent/api/server.ts";
 import { until } from "../../helpers/until.ts";
@@ -61,10 +61,10 @@ describe("GET /v1/events", () => {
   });
 
   it("says what there are events about to who asks for others", async () => {
-    await expect(client.events(ends.signal, ["drops", "weather" as Topic])).rejects.toMatchObject({
+    await expect(client.events(ends.signal, ["drops", "weather" as "drops"])).rejects.toMatchObject({
       reason: "BAD_REQUEST",
       message: expect.stringContaining('there are no events about "weather"'),
-      remedy: "there are some about misses, drops",
+      remedy: "there are some about misses, drops, packets",
     });
     expect(agent.listeners.size).toBe(0);
   });

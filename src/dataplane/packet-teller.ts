@@ -1,0 +1,202 @@
+/**
+ * Packets that pass, told to whoever watches (`packet-ring.ts`). While nobody does, a batch costs a look at a word. A
+ * datagram that was received is written down before decap looks at it, and told after: what was dropped says so.
+ *
+ * Nothing is allocated here.
+ */
+import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
+import { dropAt } from "./counters.ts";
+import { type EventRing, PACKETS } from "./event-ring.ts";
+import type { PacketRing } from "./packet-ring.ts";
+import {
+  IS_DATAGRAM,
+  IS_RECEIVED,
+  KEPT,
+  KIND,
+  LENGTH,
+  META,
+  OUTER,
+  REMOTE,
+  SNAP,
+  TRAIN,
+  VNI,
+  WHY,
+} from "./packet-row.ts";
+import {
+  HEAD_LENGTH,
+  HEAD_OFFSET,
+  PEER,
+  type Ring,
+  LENGTH as ROW_LENGTH,
+  OFFSET as ROW_OFFSET,
+  OUTER as ROW_OUTER,
+  SEGMENT,
+  SUPER,
+  VTEP_MASK,
+} from "./ring.ts";
+
+/** The VNI of a datagram that nobody has looked at. */
+const UNKNOWN = -1;
+const NOBODY = new Uint8Array(ADDRESS_BYTES);
+
+export class PacketTeller {
+  readonly #events: EventRing;
+  readonly #ring: PacketRing;
+  readonly #bytes: Uint8Array;
+  readonly #vni: number;
+  /** First word of the row that is being written. */
+  #row = 0;
+
+  /**
+   * @param events beside whose rows packets are told
+   * @param bytes in which packets lie
+   * @param vni of the overlay that they belong to
+   */
+  constructor(events: EventRing, bytes: Uint8Array, vni: number) {
+    this.#events = events;
+    this.#ring = events.packets;
+    this.#bytes = bytes;
+    this.#vni = vni;
+  }
+
+  /** Whether anybody watches: asked once for a batch. */
+  get watched(): boolean {
+    return this.#events.listensTo(PACKETS);
+  }
+
+  /** Datagrams were received: the rows `from` to `to` of a ring. Told by `settle`. */
+  received(ring: Ring, from: number, to: number): void {
+    this.#ring.isHolding = true;
+    const { words, addresses, mask } = ring;
+    for (let i = from; i !== to; i = (i + 1) | 0) {
+      const row = ring.row(i);
+      const length = words[row + ROW_LENGTH]!;
+      const segment = words[row + SEGMENT]! & 0xffff;
+      const train = segment === 0 ? 1 : Math.ceil(length / segment);
+      if (!this.#isKept(train)) continue;
+      const first = segment === 0 ? length : Math.min(segment, length);
+      if (!this.#begin(UNKNOWN, IS_DATAGRAM | IS_RECEIVED, 0, first, words[row + ROW_OUTER]!, train))
+        continue;
+      const at = words[row + ROW_OFFSET]!;
+      this.#ring.pendingAt[this.#ring.pending - 1] = at;
+      this.#remote(addresses, (i & mask) * ADDRESS_BYTES);
+      this.#copy(at, first, 0);
+    }
+  }
+
+  /** What was received has been looked at. */
+  settle(): void {
+    this.#ring.isHolding = false;
+    this.#ring.publish();
+  }
+
+  /** Datagrams are ready to be sent: the rows `from` to `to` of a ring. @param addresses by the VTEPs' indexes */
+  sent(ring: Ring, from: number, to: number, addresses: Uint8Array): void {
+    const { words } = ring;
+    for (let i = from; i !== to; i = (i + 1) | 0) {
+      if (!this.#isKept(1)) continue;
+      const row = ring.row(i);
+      const outer = words[row + ROW_OUTER]!;
+      // Of a super-frame that leaves uncut the head is the port's own.
+      const head = (outer & SUPER) === 0 ? words[row + HEAD_LENGTH]! : 0;
+      const body = words[row + ROW_LENGTH]!;
+      if (!this.#begin(this.#vni, IS_DATAGRAM, 0, head + body, outer, 1)) continue;
+      this.#remote(addresses, (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES);
+      this.#copy(words[row + HEAD_OFFSET]!, head, 0);
+      this.#copy(words[row + ROW_OFFSET]!, body, head);
+    }
+    this.#ring.publish();
+  }
+
+  /**
+   * A datagram that was received is dropped.
+   * @param counter of the reason
+   * @param addresses whose bytes at `from` are the sender's sockaddr
+   */
+  dropped(counter: number, addresses: Uint8Array, from: number, at: number, length: number): void {
+    if (this.#mark(counter, at)) return;
+    this.#drop(IS_DATAGRAM | IS_RECEIVED, counter, at, length, addresses, from);
+  }
+
+  /** The underlay has refused a datagram of ours. */
+  refused(
+    counter: number,
+    errno: number,
+    addresses: Uint8Array,
+    to: number,
+    at: number,
+    length: number,
+  ): void {
+    this.#drop(IS_DATAGRAM, counter | (errno << 16), at, length, addresses, to);
+  }
+
+  /** A frame is dropped, which came from the TAP or was for it. */
+  droppedFrame(counter: number, errno: number, at: number, length: number): void {
+    const kind = dropAt(counter).direction === "rx" ? IS_RECEIVED : 0;
+    this.#drop(kind, counter | (errno << 16), at, length, NOBODY, 0);
+  }
+
+  #drop(kind: number, why: number, at: number, length: number, addresses: Uint8Array, from: number): void {
+    if (this.#begin(this.#vni, kind, why + 1, length, 0, 1)) {
+      this.#remote(addresses, from);
+      this.#copy(at, length, 0);
+    }
+    if (!this.#ring.isHolding) this.#ring.publish();
+  }
+
+  /** Says of a pending packet that it is dropped. @returns whether it is one of them */
+  #mark(counter: number, at: number): boolean {
+    const ring = this.#ring;
+    for (let i = 0; i < ring.pending; i++) {
+      const row = ring.pendingRow(i);
+      if (ring.pendingAt[i] !== at || ring.words[row + WHY] !== 0) continue;
+      ring.words[row + WHY] = counter + 1;
+      ring.words[row + VNI] = this.#vni;
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether the next packet is one of the sample. @param train datagrams of it */
+  #isKept(train: number): boolean {
+    this.#ring.left -= train;
+    if (this.#ring.left > 0) {
+      this.#ring.skip(false, train);
+      return false;
+    }
+    this.#ring.left = this.#ring.stride;
+    if (train > 1) this.#ring.skip(false, train - 1);
+    return true;
+  }
+
+  /** Begins a row. @returns false where there is no room */
+  #begin(vni: number, kind: number, why: number, length: number, outer: number, train: number): boolean {
+    const row = this.#ring.push(why !== 0);
+    if (row < 0) return false;
+    const { words } = this.#ring;
+    this.#row = row;
+    words[row + VNI] = vni;
+    words[row + KIND] = kind;
+    words[row + WHY] = why;
+    words[row + LENGTH] = length;
+    words[row + KEPT] = Math.min(length, SNAP);
+    words[row + OUTER] = outer;
+    words[row + TRAIN] = train;
+    this.#ring.pendingAt[this.#ring.pending - 1] = -1;
+    return true;
+  }
+
+  #remote(addresses: Uint8Array, from: number): void {
+    const { bytes } = this.#ring;
+    const to = (this.#row + REMOTE) * 4;
+    for (let i = 0; i < ADDRESS_BYTES; i++) bytes[to + i] = addresses[from + i]!;
+  }
+
+  /** @param behind bytes of the packet that are there already */
+  #copy(at: number, length: number, behind: number): void {
+    const { bytes } = this.#ring;
+    const to = (this.#row + META) * 4 + behind;
+    const count = Math.min(length, SNAP - behind);
+    for (let i = 0; i < count; i++) bytes[to + i] = this.#bytes[at + i]!;
+  }
+}
