@@ -7,8 +7,8 @@ import { Cluster } from "../lab/cluster.ts";
 import { recordWalk } from "../lab/walk/record.ts";
 import { kernelTwin } from "../lab/walk/twin.ts";
 import { type Hop, twinDifferences } from "../teach/walk.ts";
+import { walkToJson } from "../teach/walk-json.ts";
 import { twinLines, walkLines } from "../teach/walk-text.ts";
-import { hex } from "../wire/index.ts";
 import { stdoutStyle } from "./client.ts";
 import { wholeOption } from "./whole-option.ts";
 
@@ -48,7 +48,7 @@ async function walk({ from, size, json }: WalkOptions): Promise<void> {
       ({ direction, device, host }) => host === "node-a" && device === "eth0" && direction === "out",
     )!;
     const twin = from === "poplin" ? await kernelTwin(cluster.lab, datagram.bytes, a!.options.mtu) : null;
-    if (json) print([JSON.stringify(jsonOf(hops, twin), null, 2)]);
+    if (json) print([JSON.stringify(walkToJson({ hops, twin }), null, 2)]);
     else print(textOf(hops, datagram, twin));
   } finally {
     cluster.destroy();
@@ -64,14 +64,6 @@ function textOf(hops: readonly Hop[], datagram: Hop, twin: Uint8Array | null): s
     "The kernel's VXLAN, given the same frame:",
     ...twinLines(twinDifferences(twin, datagram.bytes)),
   ];
-}
-
-function jsonOf(hops: readonly Hop[], twin: Uint8Array | null) {
-  return {
-    schema: 1,
-    hops: hops.map((hop) => ({ ...hop, bytes: hex(hop.bytes) })),
-    twin: twin === null ? null : hex(twin),
-  };
 }
 
 function print(lines: readonly string[]): void {

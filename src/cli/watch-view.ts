@@ -54,6 +54,11 @@ export class WatchView {
     kept.unshift(item);
     if (kept.length > REMEMBERED) kept.pop();
     this.#shown++;
+    if (watched.event.drop === null) this.#countFlow(item);
+  }
+
+  #countFlow(item: Item): void {
+    const { watched, at } = item;
     const key = `${watched.event.direction} ${watched.flow}`;
     const flow = this.#flows.get(key) ?? { last: item, packets: 0, bytes: 0 };
     this.#flows.set(key, { last: item, packets: flow.packets + 1, bytes: flow.bytes + watched.event.length });

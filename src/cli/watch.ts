@@ -179,7 +179,7 @@ function pcapngSink(file: string): Sink {
         direction: event.direction === "rx" ? "in" : "out",
         originalLength: outer + event.length,
       } as const;
-      port = event.remote?.port ?? port;
+      port = (event.direction === "tx" ? event.remote : event.local)?.port ?? port;
       if (layer === "ip") sides.packet(nowNanoseconds(), explanation, layer, fate, notes);
       else sides.frame(nowNanoseconds(), explanation, fate, notes);
     },

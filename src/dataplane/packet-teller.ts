@@ -159,13 +159,16 @@ export class PacketTeller {
 
   /** Whether the next packet is one of the sample. @param train datagrams of it */
   #isKept(train: number): boolean {
-    this.#ring.left -= train;
-    if (this.#ring.left > 0) {
-      this.#ring.skip(false, train);
+    const ring = this.#ring;
+    const { stride } = ring;
+    // Fewer come than before: on with the next.
+    ring.left = Math.min(ring.left, stride) - train;
+    if (ring.left > 0) {
+      ring.skip(false, train);
       return false;
     }
-    this.#ring.left = this.#ring.stride;
-    if (train > 1) this.#ring.skip(false, train - 1);
+    ring.left = stride;
+    if (train > 1) ring.skip(false, train - 1);
     return true;
   }
 

@@ -11,11 +11,13 @@ import { explained, next, receiverOf } from "./state.ts";
 import { ThemeButton } from "./theme.tsx";
 import { Tree } from "./tree.tsx";
 import { Verdicts } from "./verdicts.tsx";
+import { RECORDED, WalkView } from "./walk.tsx";
 
 export function App() {
   const [state, dispatch] = useReducer(next, location.hash, stateOf);
   /** The ids of the fields that are pointed at. */
   const [marked, mark] = useState<readonly string[]>([]);
+  const [walk, setWalk] = useState(RECORDED);
   const link = linkOf(state);
   useEffect(() => {
     if (link !== location.hash) history.replaceState(null, "", link);
@@ -37,7 +39,8 @@ export function App() {
         </h1>
         <ThemeButton />
       </header>
-      <Loader {...shared} />
+      <Loader {...shared} walk={walk} setWalk={setWalk} />
+      <WalkView {...shared} walk={walk} />
       <Verdicts {...shared} receiver={receiver} verdicts={verdicts} />
       <main>
         <div class="column">

@@ -1,4 +1,4 @@
-/** Which packet: an example, a capture that is dropped here, or bytes that are pasted; and how it is read. */
+/** Which packet: an example, a capture or a walk that is dropped here, or bytes that are pasted; and how it is read. */
 import { useEffect, useState } from "preact/hooks";
 import { readCapture } from "../io/capture-reader.ts";
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../io/pcapng.ts";
@@ -6,8 +6,10 @@ import { EXAMPLES, type ExampleName } from "../teach/examples.ts";
 import { type GuessedLayer, LAYER_WORDS } from "../teach/guess.ts";
 import { readHexText } from "../teach/hex-text.ts";
 import { summarize } from "../teach/summary.ts";
+import { readWalk, type Walk } from "../teach/walk-json.ts";
 import { hex } from "../wire/index.ts";
 import type { Shared } from "./shared.ts";
+import { hopTitle } from "./walk.tsx";
 
 /** A packet of a capture. */
 interface Listed {
@@ -19,7 +21,12 @@ interface Listed {
 /** Packets of a capture that are listed. */
 const MOST_LISTED = 1000;
 
-export function Loader({ state, dispatch }: Shared) {
+interface Props extends Shared {
+  readonly walk: Walk;
+  readonly setWalk: (walk: Walk) => void;
+}
+
+export function Loader({ state, dispatch, walk, setWalk }: Props) {
   const [listed, setListed] = useState<readonly Listed[]>([]);
   const [problem, setProblem] = useState("");
   const isChanged = state.bytes !== state.original;
@@ -33,8 +40,14 @@ export function Loader({ state, dispatch }: Shared) {
     if (reading.ok) load({ title, bytes: reading.bytes });
     else setProblem(`That is no packet: ${reading.problem}.`);
   };
+  const follow = (way: Walk): void => {
+    setWalk(way);
+    load({ title: hopTitle(way, 0), bytes: way.hops[0]!.bytes, layer: "ethernet" });
+  };
   const file = async (dropped: File): Promise<void> => {
     const bytes = new Uint8Array(await dropped.arrayBuffer());
+    const way = readWalk(new TextDecoder().decode(bytes));
+    if (way !== null) return follow(way);
     const packets = packetsOf(bytes, dropped.name);
     if (packets === null) return text(new TextDecoder().decode(bytes), dropped.name);
     setListed(packets.slice(0, MOST_LISTED));
@@ -77,6 +90,13 @@ export function Loader({ state, dispatch }: Shared) {
             {name}
           </button>
         ))}
+        <button
+          type="button"
+          aria-pressed={walk.hops.some(({ bytes }) => bytes === state.original)}
+          onClick={() => follow(walk)}
+        >
+          follow a ping
+        </button>
         <label class="button">
           open a capture
           <input

@@ -2,16 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { LESSONS } from "../../src/learn/index.ts";
 import { built, describeWith } from "../helpers/needs.ts";
 import { haveLesson } from "./typed.ts";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "poplin-learn-"));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const folder = mkdtempSync(join(tmpdir(), "poplin-learn-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the lessons", () => {
   it("are sixteen, in their order", () => {

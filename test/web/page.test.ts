@@ -8,8 +8,10 @@ import { assign, parseAssignment } from "../../src/teach/assign.ts";
 import { EXAMPLES } from "../../src/teach/examples.ts";
 import { explain, fieldsOf } from "../../src/teach/explanation.ts";
 import { addresseeOf, JUDGES, judge } from "../../src/teach/judge/judge.ts";
+import { walkToJson } from "../../src/teach/walk-json.ts";
 import { linkOf } from "../../src/web/link.ts";
 import { exampleState } from "../../src/web/state.ts";
+import { RECORDED } from "../../src/web/walk.tsx";
 import { hex } from "../../src/wire/index.ts";
 import { describeWith, tool } from "../helpers/needs.ts";
 import { VECTORS } from "../teach/packets.ts";
@@ -198,6 +200,49 @@ describeWith([tool("chromium")], "the page", () => {
     expect(await bytesOf(page)).toBe(hex(EXAMPLES.ipv6.bytes));
   });
 
+  it("follows a ping hop by hop, forward and back, by pointer, keys and link", async () => {
+    const page = await stage.open();
+    const { hops } = RECORDED;
+    const current = () => page.textContent('.way [aria-current="step"]');
+    const isAt = async (i: number) => {
+      expect(await current()).toBe(`${hops[i]!.host} ${hops[i]!.device}`);
+      expect(await bytesOf(page)).toBe(hex(hops[i]!.bytes));
+    };
+    await page.click("text=follow a ping");
+    await isAt(0);
+    for (let i = 1; i < hops.length; i++) {
+      await page.click("text=forward →");
+      await isAt(i);
+    }
+    expect(await page.isDisabled("text=forward →")).toBe(true);
+    await page.click("text=← back");
+    await isAt(hops.length - 2);
+    await page.focus('.way [aria-current="step"]');
+    for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowLeft");
+    await isAt(hops.length - 6);
+    expect(new URL(page.url()).hash).toBe(`#walk=${hops.length - 5}`);
+    // Where it is encapsulated: the kernel's datagram of the same frame is beside it.
+    const at = hops.findIndex(({ device, bytes }) => device === "eth0" && bytes.length === 148);
+    const linked = await stage.open(`#walk=${at + 1}`);
+    const text = await linked.textContent(".walk");
+    expect(text).toContain("148 bytes, 50 put around it");
+    expect(text).toContain("MTU 1500: the IP packet has 134, 1366 are free");
+    expect(text).toContain("outer.udp.sourcePort: kernel ");
+  });
+
+  it("follows another walk that is dropped on it", async () => {
+    const page = await stage.open();
+    const json = walkToJson({ hops: RECORDED.hops.slice(2, 5), twin: null });
+    await page.setInputFiles('input[type="file"]', {
+      name: "walk.json",
+      mimeType: "application/json",
+      buffer: Buffer.from(JSON.stringify(json)),
+    });
+    await page.waitForSelector(".walk");
+    expect(await page.$$eval(".way li", (all) => all.length)).toBe(3);
+    expect(await bytesOf(page)).toBe(hex(RECORDED.hops[2]!.bytes));
+  });
+
   it("calculates what a tunnel takes", async () => {
     const page = await stage.open();
     const result = () => page.textContent(".calculator output");
@@ -229,7 +274,8 @@ describeWith([tool("chromium")], "the page", () => {
     ["light, on a phone", "light", 390],
     ["dark, on a phone", "dark", 390],
   ] as const)("is for everybody: %s", async (_name, colorScheme, width) => {
-    const page = await stage.open("#ping&field=vxlan.vni", { colorScheme, viewport: { width, height: 900 } });
+    const link = "#walk=5&field=vxlan.vni";
+    const page = await stage.open(link, { colorScheme, viewport: { width, height: 900 } });
     await page.click('[aria-label^="bit 391 "]'); // something is changed, and something dropped
     await page.addScriptTag({ content: AXE });
     const violations = await page.evaluate(async () => {

@@ -11,7 +11,7 @@ import { AgentProcess } from "../../lab/agent-process.ts";
 import type { Host } from "../../lab/host.ts";
 import { Lab } from "../../lab/lab.ts";
 import { type Network, switchNetwork } from "../../lab/network.ts";
-import { planNode } from "../../lab/plan.ts";
+import { type NodePlan, planNode } from "../../lab/plan.ts";
 import { LAB_NAME, LabStage } from "../stages.ts";
 
 const DEVICE = "vx100";
@@ -20,7 +20,8 @@ export const NAMES = ["a", "b", "c"] as const;
 export type Name = (typeof NAMES)[number];
 
 /** Where a host's tunnel ends, and a station's address and MAC. */
-export const vtepOf = (name: Name): string => planNode(name, NAMES.indexOf(name)).address;
+const planOf = (name: Name): NodePlan => planNode(`host-${name}`, NAMES.indexOf(name));
+export const vtepOf = (name: Name): string => planOf(name).address;
 export const addressOf = (name: Name): string => `10.9.0.${NAMES.indexOf(name) + 2}`;
 export const macOf = (name: Name): string => `02:99:00:00:00:0${name}`;
 
@@ -86,7 +87,7 @@ export class BridgedStage extends LabStage {
 
 function addBridge(lab: Lab, network: Network, name: Name): Host {
   const host = lab.addHost(`host-${name}`);
-  network.attach(host, planNode(name, NAMES.indexOf(name)));
+  network.attach(host, planOf(name));
   host.ip(`link add br0 mtu ${MTU} type bridge`, "link set br0 up");
   return host;
 }

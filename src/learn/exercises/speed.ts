@@ -7,7 +7,7 @@ const run = promisify(execFile);
 const MEASURE = fileURLToPath(new URL("../../../dist/learn/exercises/speed-run.js", import.meta.url));
 
 export const WAYS = {
-  concat: "a new buffer for each packet, header and frame copied into it, a call each",
+  concat: "a new buffer for each packet, header and frame copied in, a call each",
   pool: "the same, but the buffers are there already and used again",
   room: "no copy: the frame has room before it, for the header; still a call each",
   batch: "no copy, and one system call for 64 packets (sendmmsg)",

@@ -35,8 +35,12 @@ async function look(stage: ConfigStage, { mtu }: Settings): Promise<Seen> {
   return tooSmall(Number(mtu));
 }
 
-/** As many a cloud's network does, and a firewall that sees no ports in them. */
-async function dropFragments({ lab }: ConfigStage): Promise<void> {
+/** Pods whose cards have the MTU that cards have, and a network that drops fragments, as many a cloud's does. */
+async function prepare({ lab }: ConfigStage): Promise<void> {
+  for (const name of ["a", "b"]) {
+    lab.host(`pod-${name}`).ip(`link set eth0 mtu ${UNDERLAY}`);
+    lab.host(`node-${name}`).ip(`link set veth2 mtu ${UNDERLAY}`, `link set cni0 mtu ${UNDERLAY}`);
+  }
   const rules = [
     "add table ip learn",
     "add chain ip learn in { type filter hook prerouting priority -500 ; }",
@@ -67,7 +71,7 @@ export const L05: Lesson = {
       "From pod-a, ping 10.244.2.2 with -M do and growing sizes (-s 1400, …) and find the longest that is answered. ping's size is without " +
         "28 bytes of IP and ICMP. Write the overlay's MTU into overlay.yaml: the largest with which a copy arrives.",
     ],
-    prepare: dropFragments,
+    prepare,
     look,
     lookAt: ({ mtu }) => {
       if (!Number.isInteger(mtu)) return { done: false, says: `An MTU is a number of bytes, not ${mtu}.` };

@@ -71,7 +71,7 @@ export const L09: Lesson = {
       "sender puts a hash of the inner flow where nobody needs anything, into the outer source port (RFC 7348, section 5). Packets of one " +
       "flow stay together and in order.",
   ],
-  bytes: () => ["inner 10.244.1.2:40000 > 10.244.2.2:80 ── hash ──▶ outer source port 49152 to 65535"],
+  bytes: () => ["10.244.1.2:40000 > 10.244.2.2:80 ── hash ──▶ outer source port 49152 to 65535"],
   plain,
   real,
   moral:

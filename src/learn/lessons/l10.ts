@@ -5,6 +5,7 @@ import { hexLines } from "../../teach/hex-lines.ts";
 import { hexdump } from "../../teach/hexdump.ts";
 import { painter } from "../../teach/paint.ts";
 import { repairChecksums } from "../../teach/repair.ts";
+import { hex } from "../../wire/index.ts";
 import { type Arrived, bytesExercises, valueIn, whatHappened } from "../exercises/bytes.ts";
 import { MAC_A, NODE_B, PING } from "../exercises/ping.ts";
 import type { Lesson, Seen } from "../lesson.ts";
@@ -35,7 +36,8 @@ function look(arrived: Arrived): Seen {
       says: "Only the two bytes of the UDP checksum are yours; another one has changed.",
     };
   if (!linux.in || !poplin.in) {
-    const says = "The checksum does not fit what it covers: all of the inner frame, too.";
+    const sum = hex(bytes, CHECKSUM_AT, 2, " ");
+    const says = `${sum} does not fit what the checksum covers: all of the inner frame, too.`;
     return { done: false, says: `${whatHappened(arrived)} ${says}` };
   }
   if (valueIn(arrived, "outer.udp.checksum") !== 0) {
@@ -68,9 +70,9 @@ export const L10: Lesson = {
     look,
     wrong: {
       typed: [{ where: "here", shell: "sed -i 's/^38 9d/12 34/' packet.hex" }],
-      says: /UDP_CSUM.* The checksum does not fit what it covers/,
+      says: /UDP_CSUM.* 12 34 does not fit what the checksum covers/,
     },
-    solution: [{ where: "here", shell: "sed -i 's/^38 9d/00 00/' packet.hex" }],
+    solution: [{ where: "here", shell: "sed -Ei 's/^(38 9d|12 34)( +# checksum)/00 00\\2/' packet.hex" }],
   }),
   moral:
     "0 says that nobody has summed: cheap, allowed over IPv4, and what flannel's VTEPs send is no less safe for TCP, which sums itself.",

@@ -53,7 +53,7 @@ export const L12: Lesson = {
       typed: [{ where: "here", shell: "sed -i 's/^08 00 /08 00 81 00 00 64 /' frame.hex" }],
       says: /at byte 14\. It stands where the EtherType was/,
     },
-    solution: [{ where: "here", shell: "sed -i 's/^08 00 /81 00 00 64 08 00 /' frame.hex" }],
+    solution: [{ where: "here", shell: "sed -Ei 's/^08 00 (81 00 00 64 )?/81 00 00 64 08 00 /' frame.hex" }],
   }),
   moral: "Tags go through both; where they must not, a bridge's VLAN filter or `vlan: rfc` takes care of it.",
 };
