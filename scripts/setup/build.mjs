@@ -109,6 +109,7 @@ function fingerprint() {
     hash.update(`${path} ${size} ${mtimeMs}\n`);
   };
   for (const file of ["tsconfig.json", "package.json", "scripts/setup/build.mjs"]) add(file);
-  for (const file of sourceFiles().sort()) add(join("src", file));
+  const page = readdirSync(join(SRC, "web")).map((name) => `web/${name}`);
+  for (const file of [...sourceFiles(), ...page].sort()) add(join("src", file));
   return hash.digest("hex");
 }
