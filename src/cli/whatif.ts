@@ -14,9 +14,10 @@ import { EXAMPLES, type ExampleName } from "../teach/examples.ts";
 import { type Explanation, explain, fieldsOf } from "../teach/explanation.ts";
 import { addresseeOf, JUDGES, type Judge, type Judgements, judge } from "../teach/judge/judge.ts";
 import type { Judgement, Receiver } from "../teach/judge/judgement.ts";
+import { resize } from "../teach/resize.ts";
 import { ValueError } from "../teach/value.ts";
 import { bitsOf, FATE_WORDS, receiverLine } from "../teach/verdict-text.ts";
-import { hex } from "../wire/index.ts";
+import { ETHERNET_LENGTH, hex } from "../wire/index.ts";
 import { stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { hang, paint, type Style, table, wrap } from "./output.ts";
@@ -39,7 +40,12 @@ export function whatifCommand(): Command {
       "Say what becomes of a packet if some of its fields had other values, then send it for real: to the kernel's VXLAN and " +
         "to poplin, on throw-away hosts. Needs root, but for --predict.",
     )
-    .addArgument(new Argument("<field=value...>", "such as vni=2, flags.i=0, outer.ttl=1"))
+    .addArgument(
+      new Argument(
+        "<field=value...>",
+        "such as vni=2, flags.i=0, outer.ttl=1; mtu=1500: as long a packet as an overlay of that MTU lets through",
+      ),
+    )
     .addOption(new Option("--example <name>", "the packet").choices(Object.keys(EXAMPLES)).default("ping"))
     .option("--no-repair", "leave checksums as the change makes them: wrong")
     .option("--learning", "the VTEPs learn")
@@ -51,6 +57,7 @@ export function whatifCommand(): Command {
       "\nExamples:\n" +
         "  sudo poplin whatif vni=2\n" +
         "  sudo poplin whatif flags.i=0\n" +
+        "  sudo poplin whatif mtu=1500\n" +
         "  sudo poplin whatif vxlan.reserved3=1\n" +
         "  sudo poplin whatif --example ipv6 outer.udp.checksum=0\n" +
         "  poplin explain --example ping       says which fields there are\n",
@@ -90,7 +97,15 @@ function caseOf(
 
 function changed(bytes: Uint8Array, texts: readonly string[], repair: boolean): Uint8Array {
   try {
-    return assign(bytes, texts.map(parseAssignment), { repair });
+    const all = texts.map(parseAssignment);
+    // Not a field: how long the packet is.
+    const mtu = all.findLast(({ path }) => path === "mtu");
+    const first = mtu === undefined ? bytes : resize(explain(bytes), Number(mtu.value));
+    return assign(
+      first,
+      all.filter(({ path }) => path !== "mtu"),
+      { repair },
+    );
   } catch (error) {
     if (error instanceof ValueError) throw new CliError(EXIT.usage, error.message);
     throw error;
@@ -125,10 +140,24 @@ function changeLines({ before, after }: Case, style: Style): string[] {
   const found = differences(before, after);
   if (found.length === 0) return ["nothing is different: the packet has these values already"];
   const width = Math.max(...found.map(({ field }) => field.id.length));
-  return found.map(({ field, before: was, after: is }) => {
+  const lines = found.map(({ field, before: was, after: is }) => {
     const bits = paint(style, "dim", bitsOf(field));
     return `${field.id.padEnd(width)}  ${was ?? "not there"} → ${is ?? "not there"}  ${bits}`;
   });
+  const ipBytes = after.bytes.length - ETHERNET_LENGTH;
+  if (ipBytes <= USUAL_MTU) return lines;
+  return [...lines, "", ...wrap(tooLong(ipBytes), style.width)];
+}
+
+/** What networks mostly take. */
+const USUAL_MTU = 1500;
+
+function tooLong(ipBytes: number): string {
+  return (
+    `The outer IP packet has ${ipBytes} bytes, and most networks take ${USUAL_MTU}: it arrives whole only where the underlay's MTU is ` +
+    "larger. Elsewhere it is cut into fragments, which a VTEP must not do and the other one may drop (RFC 7348 section 4.3), or " +
+    "dropped. What follows is of the whole packet."
+  );
 }
 
 function verdictLines(

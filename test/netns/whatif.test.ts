@@ -45,6 +45,9 @@ describeWith([lab(), dropTrace()], "poplin whatif", () => {
     ["--example vlan vlanId=7", "in", "in"],
     ["--example gbp --gbp group=7", "in", "in"],
     ["outer.ttl=1", "in", "in"],
+    ["mtu=1450", "in", "in"],
+    ["mtu=1500", "in", "PKT_TOO_BIG"],
+    ["mtu=100 vni=2", "VXLAN_VNI_NOT_FOUND", "VXLAN_VNI_NOT_FOUND"],
   ])("%s: Linux %s, poplin %s", (words, linux, poplin) => {
     const { outcomes, isAsSaid, changes } = whatif(words);
     expect([came(outcomes.Linux), came(outcomes.poplin)]).toEqual([linux, poplin]);
