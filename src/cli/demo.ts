@@ -9,9 +9,10 @@ import { MemoryStage } from "../lab/demo/memory-stage.ts";
 import { NamespaceStage, namespacesMissing } from "../lab/demo/namespace-stage.ts";
 import type { DemoView, Place, Stage } from "../lab/demo/stage.ts";
 import { PoplinNode } from "../lab/poplin-node.ts";
-import { demolish, type LabRecord, records, sweep } from "../lab/registry.ts";
+import { demolish } from "../lab/registry.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
+import { keptLab } from "./kept-lab.ts";
 import { paint } from "./output.ts";
 import { ownCommand } from "./own-command.ts";
 import {
@@ -121,26 +122,7 @@ async function play(stage: Stage): Promise<void> {
 }
 
 function takeDown(which: string | true): void {
-  sweep();
-  const labs = records();
-  const lab = which === true ? onlyKept(labs) : labs.find(({ id }) => id === which);
-  if (lab === undefined) {
-    const there = labs.map(({ id, kept }) => (kept ? id : `${id} (in use)`)).join(", ");
-    throw new CliError(
-      EXIT.failed,
-      `there is no lab ${which === true ? "to take down" : which}`,
-      there && `there is: ${there}`,
-    );
-  }
+  const lab = keptLab(which);
   demolish(lab.id);
   print([`lab ${lab.id} is taken down`]);
-}
-
-/** @throws CliError when there are several */
-function onlyKept(labs: readonly LabRecord[]): LabRecord | undefined {
-  // One with a name is `poplin lab`'s.
-  const kept = labs.filter((lab) => lab.kept && lab.name === null);
-  if (kept.length < 2) return kept[0];
-  const ids = kept.map(({ id }) => id).join(", ");
-  throw new CliError(EXIT.usage, `several labs are up: ${ids}`, "say which: poplin demo --down ID");
 }

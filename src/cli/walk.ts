@@ -1,20 +1,25 @@
 /**
- * `poplin walk`: one ping followed from pod to pod through a throw-away lab, and beside it the kernel's datagram of the same
- * frame. What it shows has happened: the bytes are from the interfaces, the reasons from the tables.
+ * `poplin walk`: one ping followed from pod to pod through a throw-away lab, or one that was left up, and beside it the kernel's
+ * datagram of the same frame. What it shows has happened: the bytes are from the interfaces, the reasons from the tables.
  */
 import { Command, Option } from "commander";
 import { Cluster } from "../lab/cluster.ts";
+import { Lab } from "../lab/lab.ts";
 import { recordWalk } from "../lab/walk/record.ts";
 import { kernelTwin } from "../lab/walk/twin.ts";
+import { type Walker, walkersOf } from "../lab/walk/walker.ts";
 import { type Hop, twinDifferences } from "../teach/walk.ts";
 import { walkToJson } from "../teach/walk-json.ts";
 import { twinLines, walkLines } from "../teach/walk-text.ts";
-import { stdoutStyle } from "./client.ts";
+import { print, stdoutStyle } from "./client.ts";
+import { CliError, EXIT } from "./errors.ts";
+import { keptLab } from "./kept-lab.ts";
 import { wholeOption } from "./whole-option.ts";
 
 interface WalkOptions {
-  readonly from: "poplin" | "kernel";
+  readonly from: Walker["kind"];
   readonly size: number;
+  readonly lab?: string | true;
   readonly json?: boolean;
 }
 
@@ -31,28 +36,45 @@ export function walkCommand(): Command {
       new Option("--from <kind>", "whose node sends it").choices(["poplin", "kernel"]).default("poplin"),
     )
     .option("--size <bytes>", "of data", wholeOption(6, MOST_DATA), 56)
-    .option("-j, --json", "as JSON")
+    .option("--lab [id]", "through the lab that `poplin demo --keep` left up")
+    .option("-j, --json", "as JSON, which the page of `poplin learn --web` takes")
     .action(walk);
 }
 
-async function walk({ from, size, json }: WalkOptions): Promise<void> {
+async function walk(options: WalkOptions): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new CliError(EXIT.permission, "to follow a packet needs root", "run it with sudo");
+  const cluster = options.lab === undefined ? await throwAway(options.from) : null;
+  // Of its own: the kernel's twin has a host, also where a lab that was left up is walked through.
+  const lab = Lab.create();
+  try {
+    const walkers = walkersOf(cluster?.lab.id ?? keptLab(options.lab!).id);
+    await show(walkers, lab, options);
+  } finally {
+    cluster?.destroy();
+    lab.destroy();
+  }
+}
+
+function throwAway(from: Walker["kind"]): Promise<Cluster> {
   const nodes = [
     { name: "node-a", kind: from },
     { name: "node-b", kind: "poplin" },
   ] as const;
-  const cluster = await Cluster.start({ nodes });
-  try {
-    const [a, b] = ["node-a", "node-b"].map((name) => cluster.node(name));
-    const hops = await recordWalk(a!, b!, size);
-    const datagram = hops.find(
-      ({ direction, device, host }) => host === "node-a" && device === "eth0" && direction === "out",
-    )!;
-    const twin = from === "poplin" ? await kernelTwin(cluster.lab, datagram.bytes, a!.options.mtu) : null;
-    if (json) print([JSON.stringify(walkToJson({ hops, twin }), null, 2)]);
-    else print(textOf(hops, datagram, twin));
-  } finally {
-    cluster.destroy();
-  }
+  return Cluster.start({ nodes });
+}
+
+async function show(walkers: readonly Walker[], lab: Lab, { from, size, json }: WalkOptions): Promise<void> {
+  const a = walkers.find(({ kind }) => kind === from);
+  const b = walkers.find((one) => one !== a && one.kind === "poplin");
+  if (a === undefined || b === undefined)
+    throw new CliError(EXIT.failed, `that lab has no two nodes of which one is ${from}'s`);
+  const hops = await recordWalk(a, b, size);
+  const datagram = hops.find(
+    ({ direction, device, host }) => host === a.host.name && device === "eth0" && direction === "out",
+  )!;
+  const twin = from === "poplin" ? await kernelTwin(lab, datagram.bytes, a.mtu) : null;
+  print(json ? [JSON.stringify(walkToJson({ hops, twin }), null, 2)] : textOf(hops, datagram, twin));
 }
 
 function textOf(hops: readonly Hop[], datagram: Hop, twin: Uint8Array | null): string[] {
@@ -64,8 +86,4 @@ function textOf(hops: readonly Hop[], datagram: Hop, twin: Uint8Array | null): s
     "The kernel's VXLAN, given the same frame:",
     ...twinLines(twinDifferences(twin, datagram.bytes)),
   ];
-}
-
-function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join("\n")}\n`);
 }

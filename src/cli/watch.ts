@@ -64,6 +64,7 @@ Examples:
 
 /** Where packets go. */
 interface Sink {
+  readonly isScreen?: boolean;
   packet(watched: Watched): void;
   missed(passed: number, dropped: number): void;
   end(): void;
@@ -85,6 +86,7 @@ async function watch(options: WatchOptions): Promise<void> {
   const packets = await client.packets(ended.signal);
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const sink = sinkFor(options, pid, stop);
+  if (!sink.isScreen) process.stderr.write(`watching the packets of agent ${pid}, Ctrl-C ends it\n`);
   try {
     await follow(packets, filter, options.count ?? Number.POSITIVE_INFINITY, sink);
   } finally {
@@ -207,6 +209,7 @@ function screenSink(pid: number, stop: () => void): Sink {
   draw();
   const timer = setInterval(draw, DRAW_EVERY);
   return {
+    isScreen: true,
     packet: (watched) => view.add(watched, performance.now() / 1000, timeOf(watched.event.at)),
     missed: (passed, dropped) => view.miss(passed, dropped),
     end() {

@@ -1,11 +1,14 @@
 /** Several nodes on one underlay, each knowing all the others. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { LabError } from "./errors.ts";
 import { KernelNode } from "./kernel-node.ts";
 import { Lab } from "./lab.ts";
 import { type Network, routerNetwork, switchNetwork } from "./network.ts";
 import { type LabNode, overhead } from "./node.ts";
-import { IPV6, type PlanOptions, planNode } from "./plan.ts";
+import { IPV6, type NodePlan, type PlanOptions, planNode } from "./plan.ts";
 import { PoplinNode, type PoplinNodeOptions } from "./poplin-node.ts";
+import { folderOf } from "./registry.ts";
 
 export interface NodeSpec extends PlanOptions {
   readonly name: string;
@@ -32,6 +35,23 @@ export interface ClusterOptions {
   readonly family?: 4 | 6;
   /** Whether the overlay carries IPv6 beside IPv4; not when left out. */
   readonly ipv6?: boolean;
+}
+
+/** A node as it is written down, for whoever finds the lab left up. */
+export interface WrittenNode {
+  readonly kind: "poplin" | "kernel";
+  readonly plan: NodePlan;
+  /** Of its tunnel endpoint. */
+  readonly address: string;
+  /** The overlay's MTU. */
+  readonly mtu: number;
+  /** Of the agent; "" where the kernel's VXLAN is. */
+  readonly socket: string;
+}
+
+/** Where a cluster's nodes are written down: a JSON array of `WrittenNode`. @param id of the lab */
+export function clusterFileOf(id: string): string {
+  return join(folderOf(id), "cluster.json");
 }
 
 export class Cluster {
@@ -72,6 +92,7 @@ export class Cluster {
         ? new KernelNode(lab, this.network, plan, options)
         : new PoplinNode(lab, this.network, plan, options);
     });
+    writeFileSync(clusterFileOf(lab.id), JSON.stringify(this.nodes.map(written)));
   }
 
   async startAll(): Promise<void> {
@@ -100,4 +121,11 @@ export class Cluster {
   destroy(): void {
     this.lab.destroy();
   }
+}
+
+function written(node: LabNode): WrittenNode {
+  const { plan, options } = node;
+  const socket = node instanceof PoplinNode ? node.socket : "";
+  const kind = node instanceof PoplinNode ? "poplin" : "kernel";
+  return { kind, plan, address: node.vtepAddress(), mtu: options.mtu, socket };
 }

@@ -1,28 +1,45 @@
 /** `poplin walk`: the way of one ping, as it was. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { POPLIN } from "../../src/lab/agent-process.ts";
+import { Cluster } from "../../src/lab/cluster.ts";
+import { listNamespaces } from "../../src/lab/netns.ts";
 import { explain, fieldsOf } from "../../src/teach/explanation.ts";
-import { type Hop, innerFrame, steps, twinDifferences } from "../../src/teach/walk.ts";
-import { fromHex, hex } from "../../src/wire/index.ts";
+import { innerFrame, steps, twinDifferences } from "../../src/teach/walk.ts";
+import { readWalk, type Walk } from "../../src/teach/walk-json.ts";
+import { hex } from "../../src/wire/index.ts";
 import { describeWith, lab, tool } from "../helpers/needs.ts";
 
-interface Answer {
-  readonly hops: readonly (Omit<Hop, "bytes"> & { readonly bytes: string })[];
-  readonly twin: string | null;
-}
-
-function walk(...words: string[]): { hops: Hop[]; twin: Uint8Array | null } {
+function walk(...words: string[]): Walk {
   const { stdout, stderr, status } = spawnSync(process.execPath, [POPLIN, "walk", "-j", ...words], {
     encoding: "utf8",
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  const { hops, twin } = JSON.parse(stdout) as Answer;
-  return {
-    hops: hops.map((hop) => ({ ...hop, bytes: fromHex(hop.bytes) })),
-    twin: twin === null ? null : fromHex(twin),
-  };
+  return readWalk(stdout)!;
 }
+
+const RECORDED = readWalk(
+  readFileSync(new URL("../../src/web/recorded-walk.json", import.meta.url), "utf8"),
+)!;
+
+/** What is the same in each walk: the way, and what happens on it. */
+const shape = ({ hops }: Walk) =>
+  steps(hops).map(({ hop, grown, changes, ipBytes }) => {
+    const { host, device, direction, what, mtu, because } = hop;
+    const tables = because.map((row) => row.split(" ")[0]);
+    return {
+      host,
+      device,
+      direction,
+      what,
+      mtu,
+      tables,
+      grown,
+      ipBytes,
+      changes: changes.map((c) => c.field.id),
+    };
+  });
 
 const text = (bytes: Uint8Array, id: string) =>
   fieldsOf(explain(bytes)).find((field) => field.id === id)?.text;
@@ -72,5 +89,35 @@ describeWith([lab(), tool("tcpdump"), tool("ping"), tool("bridge")], "poplin wal
     const { hops, twin } = walk("--from", "kernel");
     expect(twin).toBeNull();
     expect(hops[3]!.because.join()).toMatch(/^FDB 0a:58:0a:f4:02:00 dst 172\.19\.0\.3/);
+  });
+
+  it("is as the page shows it", () => {
+    const now = walk();
+    expect(shape(now)).toEqual(shape(RECORDED));
+    const ids = ({ hops, twin }: Walk) => twinDifferences(twin!, hops[4]!.bytes).map(({ field }) => field.id);
+    expect(ids(RECORDED)).toEqual(ids(now));
+  });
+
+  it("goes through a lab that was left up, and leaves it as it was", async () => {
+    const cluster = await Cluster.start({
+      nodes: [
+        { name: "node-a", kind: "poplin", pods: 7 },
+        { name: "node-k", kind: "kernel" },
+        { name: "node-b", kind: "poplin" },
+      ],
+    });
+    try {
+      const { id } = cluster.lab;
+      const hosts = () => listNamespaces().filter((name) => name.startsWith(`poplin-${id}-`));
+      const before = hosts();
+      const { hops } = walk("--lab", id);
+      expect(hops.map(({ host }) => host)).toEqual([
+        ..."pod-a node-a node-a node-a node-a node-b node-b node-b node-b pod-b".split(" "),
+      ]);
+      expect(hops[2]!.because.join()).toContain("from 10.244.7.2 via 10.244.3.0");
+      expect(hosts()).toEqual(before);
+    } finally {
+      cluster.destroy();
+    }
   });
 });

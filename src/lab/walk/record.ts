@@ -12,11 +12,11 @@ import type { Hop } from "../../teach/walk.ts";
 import { hex } from "../../wire/index.ts";
 import { LabError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { DEVICE, type LabNode, VXLAN_PORT } from "../node.ts";
+import { DEVICE, VXLAN_PORT } from "../node.ts";
 import { ping as pingOnce } from "../ping.ts";
 import { podAddress } from "../plan.ts";
-import { PoplinNode } from "../poplin-node.ts";
 import { Sniffer } from "./sniffer.ts";
+import { rowsOf, type Walker } from "./walker.ts";
 
 /** "poplin", again and again: what the ping carries, by which it is known. */
 const PATTERN = "706f706c696e";
@@ -39,7 +39,7 @@ interface Place {
  * Sends a ping of `size` bytes of data, after one that has found all neighbours.
  * @throws LabError where it does not arrive
  */
-export async function recordWalk(from: LabNode, to: LabNode, size = 56): Promise<Hop[]> {
+export async function recordWalk(from: Walker, to: Walker, size = 56): Promise<Hop[]> {
   const target = podAddress(to.plan, 2).v4;
   await ping(from.pod, target, size);
   const places = placesOf(from, to, target);
@@ -72,11 +72,11 @@ async function ping(from: Host, target: string, size: number): Promise<void> {
 }
 
 /** The interfaces in the order of the way there. */
-function placesOf(from: LabNode, to: LabNode, target: string): Place[] {
+function placesOf(from: Walker, to: Walker, target: string): Place[] {
   const source = podAddress(from.plan, 2).v4;
   const [a, b] = [from.host, to.host];
   const via = to.plan.overlay;
-  const row = rowAsker(from, to.plan.vtepMac);
+  const row = () => rowsOf(from, to.plan.vtepMac);
   const nothing = async (): Promise<string[]> => [];
   return [
     {
@@ -116,13 +116,13 @@ function placesOf(from: LabNode, to: LabNode, target: string): Place[] {
     },
     {
       ...{ host: a, device: "eth0", direction: "out", filter: TUNNEL, what: "encapsulated, on the underlay" },
-      because: () => asked(a, `route get ${to.vtepAddress()}`, `neigh show ${to.vtepAddress()}`),
+      because: () => asked(a, `route get ${to.address}`, `neigh show ${to.address}`),
     },
     {
       ...{ host: b, device: "eth0", direction: "in", filter: TUNNEL, what: "it arrives at the other node" },
       because: async () => [
         `UDP port ${VXLAN_PORT} is ${to.kind}'s`,
-        ...(await rowAsker(to, from.plan.vtepMac)()),
+        ...(await rowsOf(to, from.plan.vtepMac)),
       ],
     },
     {
@@ -161,21 +161,6 @@ async function asked(host: Host, ...questions: readonly string[]): Promise<strin
     }),
   );
   return lines.flat();
-}
-
-/** The row of the forwarding table for a MAC: poplin's own, or the kernel's. */
-function rowAsker(node: LabNode, mac: string): () => Promise<string[]> {
-  return async () => {
-    if (node instanceof PoplinNode) {
-      const rows = (await node.client.fdb()).filter((one) => one.mac === mac);
-      return rows.map(({ dst, port, state }) => `FDB ${mac} dst ${dst} port ${port} ${state}`);
-    }
-    const { stdout } = await node.host.exec("bridge", ["fdb", "show", "dev", DEVICE], { check: false });
-    return stdout
-      .split("\n")
-      .filter((line) => line.startsWith(mac))
-      .map((line) => `FDB ${line.trim()}`);
-  };
 }
 
 async function bridged(host: Host): Promise<string[]> {
