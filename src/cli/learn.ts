@@ -2,11 +2,15 @@
  * `poplin learn`: lessons, each a story, some bytes and something to do in an ordinary shell. It looks at what is there by
  * itself, says what went wrong, and ends when it is right.
  */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { Command } from "commander";
+import { findLab } from "../lab/study/find.ts";
 import { LESSONS } from "../learn/index.ts";
 import type { Exercise, Lesson, Stage } from "../learn/lesson.ts";
 import { Progress } from "../learn/progress.ts";
 import { exerciseOf, type LessonView, runLesson } from "../learn/run.ts";
+import { LAB_NAME } from "../learn/stages.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { paint, type Style, wrap } from "./output.ts";
@@ -18,7 +22,11 @@ interface LearnOptions {
   readonly reset?: boolean;
   readonly solution?: boolean;
   readonly plain?: boolean;
+  readonly web?: boolean;
 }
+
+/** The page, one file that needs nothing else. */
+const PAGE = new URL("../web/index.html", import.meta.url);
 
 export function learnCommand(): Command {
   return new Command("learn")
@@ -30,11 +38,16 @@ export function learnCommand(): Command {
     .option("--reset", "begin it anew: its files as they were, and not done")
     .option("--solution", "print what would do it")
     .option("--plain", "without a lab, also as root")
+    .option(
+      "--web",
+      "open the page instead, on which a packet can be pointed at and changed, or say where it is",
+    )
     .option("--folder <path>", "where its files are (default: poplin-learn in your home)")
     .action(learn);
 }
 
 async function learn(number: number | undefined, options: LearnOptions): Promise<void> {
+  if (options.web) return openPage();
   const progress = new Progress(options.folder ?? null);
   const style = stdoutStyle();
   if (number === undefined) return print(listLines(progress, style));
@@ -42,11 +55,31 @@ async function learn(number: number | undefined, options: LearnOptions): Promise
   if (options.reset) progress.reset(number);
   const exercise = exerciseOf(lesson, process.getuid?.() === 0 && options.plain !== true);
   if (options.solution) return print(exercise.solution.map(({ where, shell }) => `${where}: ${shell}`));
+  if (exercise === lesson.real) refuseSecond();
   const ended = new AbortController();
   process.once("SIGINT", () => ended.abort()).once("SIGTERM", () => ended.abort());
   const isDone = await runLesson(lesson, exercise, progress, viewOf(style), ended.signal);
   if (!isDone)
     throw new CliError(EXIT.failed, `L${number} is not done yet`, `go on: ${command(`learn ${number}`)}`);
+}
+
+/** @throws CliError where another lesson has hosts already: both would be called the same */
+function refuseSecond(): void {
+  const other = findLab(LAB_NAME);
+  if (other === null) return;
+  const message = `another lesson has its hosts up, in process ${other.record.owner.pid}`;
+  throw new CliError(EXIT.failed, message, "end that first");
+}
+
+/** Opens it where there is a desktop; a browser does not want to be root's. */
+function openPage(): void {
+  const { DISPLAY, WAYLAND_DISPLAY } = process.env;
+  const hasDesktop = (DISPLAY ?? WAYLAND_DISPLAY ?? "") !== "" && process.getuid?.() !== 0;
+  if (hasDesktop) {
+    const opener = spawn("xdg-open", [PAGE.href], { detached: true, stdio: "ignore" });
+    opener.on("error", () => {}).unref();
+  }
+  print([`${hasDesktop ? "the page" : "open this in a browser"}: ${PAGE.href}`]);
 }
 
 function command(words: string): string {
@@ -93,11 +126,24 @@ function beginLines(lesson: Lesson, exercise: Exercise, stage: Stage, style: Sty
     "",
     paint(style, "bold", "To do"),
     ...exercise.todo.flatMap((text) => (text.startsWith("    ") ? [text] : wrap(text, style.width))),
+    ...placeLines(exercise, stage, style),
     "",
-    `files: ${stage.folder}`,
-    ...Object.entries(stage.hosts).map(
-      ([host, what]) => `${host}: ${what}; a shell there: ${command(`lab shell --name learn ${host}`)}`,
-    ),
-    "this looks at what is there by itself; Ctrl-C ends it",
+    paint(style, "dim", "What you do is seen by itself; Ctrl-C ends the lesson, and keeps the files."),
+  ];
+}
+
+/** Where the files are, and the hosts, and how to get there. */
+function placeLines(exercise: Exercise, stage: Stage, style: Style): string[] {
+  const files = Object.keys(exercise.files).map((name) => ["file", join(stage.folder, name)]);
+  const hosts = Object.entries(stage.hosts);
+  const rows = [...files, ...hosts.map(([host, what]) => [host, what])];
+  const width = Math.max(...rows.map(([name]) => name!.length));
+  const shell = command(`lab shell --name ${LAB_NAME} ${hosts[0]?.[0]}`);
+  return [
+    "",
+    ...rows.map(([name, what]) => `${paint(style, "bold", name!.padEnd(width))}  ${what}`),
+    ...(hosts.length === 0
+      ? []
+      : ["", "A shell there, or a command behind --, in another terminal:", `    ${shell}`]),
   ];
 }
