@@ -9,7 +9,7 @@ import { Decap, HEADER_SLAB_BYTES, READY_ROWS } from "../../dist/dataplane/decap
 import { DropTeller } from "../../dist/dataplane/drop-teller.js";
 import { Encap } from "../../dist/dataplane/encap.js";
 import { portsBetween } from "../../dist/dataplane/entropy.js";
-import { DROPPED, EventRing } from "../../dist/dataplane/event-ring.js";
+import { DROPPED, EventRing, PACKETS } from "../../dist/dataplane/event-ring.js";
 import { Learner } from "../../dist/dataplane/learn.js";
 import { NO_LEARNING } from "../../dist/dataplane/options.js";
 import { PathMtus } from "../../dist/dataplane/path-mtus.js";
@@ -31,6 +31,8 @@ export const cases = [
   { name: "decap, and learn from it", prepare: () => decap({ learning: true }) },
   { name: "datagram dropped", prepare: () => dropped(0) },
   { name: "datagram dropped, and told", prepare: () => dropped(DROPPED) },
+  { name: "sent while nobody watches", prepare: () => passing(0) },
+  { name: "sent while somebody watches", prepare: () => passing(PACKETS) },
   { name: "flood to 10 VTEPs, per copy", prepare: () => flood(10) },
   { name: "segment, per segment", prepare: segment },
   { name: "coalesce, per segment", prepare: coalesce },
@@ -235,6 +237,27 @@ function dropped(topics) {
     }
     filled.publish(1, 0);
     return drops.values[counter];
+  };
+}
+
+/** Datagrams that are ready to be sent, as the loop shows them to whoever watches. @param topics what somebody listens to */
+function passing(topics) {
+  const packet = Uint8Array.from(vxlan(frame()));
+  const { vteps, filled, drops, events } = setUp(VXLAN_AT, packet);
+  const { packets } = drops;
+  filled.prepare(BATCH, VXLAN_AT);
+  for (let i = 0; i < BATCH; i++) filled.words[filled.row(filled.head + i) + LENGTH] = packet.length;
+  filled.publish(BATCH, BATCH);
+  events.open(0, topics);
+  events.packets.open();
+  let told = 0;
+  return (n) => {
+    for (let done = 0; done < n; done += BATCH) {
+      // The agent looks twenty times a second; in that time a busy node sends some 10,000.
+      if (done % 10_240 === 0) events.packets.drain(() => told++);
+      if (packets.watched) packets.sent(filled, filled.tail, filled.head, vteps.slab);
+    }
+    return told;
   };
 }
 

@@ -48,6 +48,16 @@ export async function runLesson(
   }
 }
 
+/** What cannot be looked at (an agent that was ended, a host that is gone) is said like any other mistake. */
+async function look(exercise: Exercise, stage: Stage): Promise<Seen> {
+  try {
+    return await exercise.check(stage);
+  } catch (error) {
+    const says = `That cannot be looked at: ${(error as Error).message}. To begin anew, end the lesson and start it with --reset.`;
+    return { done: false, says };
+  }
+}
+
 /** @returns null where it was ended before */
 async function lookUntilDone(
   exercise: Exercise,
@@ -57,7 +67,7 @@ async function lookUntilDone(
 ): Promise<Seen | null> {
   let told: string | null = null;
   while (!ended.aborted) {
-    const seen = await exercise.check(stage);
+    const seen = await look(exercise, stage);
     if (seen.done) return seen;
     // What is there at first is no attempt.
     if (told !== null && seen.says !== told) view.hint(seen.says);
