@@ -4,6 +4,7 @@ import { LINKTYPE_ETHERNET, nowNanoseconds, PcapngWriter } from "../io/pcapng.ts
 import { dissect } from "../teach/dissect.ts";
 import { summarize } from "../teach/summary.ts";
 import type { PacketOptions } from "../wire/index.ts";
+import { timeOfDay } from "./output.ts";
 import type { SyncOutput } from "./sync-output.ts";
 
 export interface PacketSink {
@@ -44,13 +45,6 @@ export class TextSink implements PacketSink {
     if (this.#verbose) lines.push(...dissect(packet, { ...this.#options, color: this.#color }), "");
     return this.#output.write(Buffer.from(`${lines.join("\n")}\n`));
   }
-}
-
-/** "15:04:05.678", local time. */
-function timeOfDay(date: Date): string {
-  const two = (n: number): string => String(n).padStart(2, "0");
-  const seconds = `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${seconds}`;
 }
 
 /** pcapng, block by block: a reader at the other end of a pipe sees each packet as it comes. */

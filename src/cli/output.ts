@@ -61,6 +61,13 @@ export function count(n: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** The time of day on this machine, to the millisecond: "15:04:05.678". */
+export function timeOfDay(date: Date): string {
+  const two = (n: number): string => String(n).padStart(2, "0");
+  const seconds = `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${seconds}`;
+}
+
 /** 1 → "1 peer", 2 → "2 peers". */
 export function plural(n: number, one: string, many: string = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;

@@ -4,7 +4,7 @@ import type { Direction } from "../dataplane/counters.ts";
 import { DROP_REASONS, DROPS, type DropReason } from "../dataplane/drops.ts";
 import { etherTypeName, protocolName } from "../wire/numbers.ts";
 import { eventLine, isDropped } from "./events.ts";
-import { count, paint, plural, type Style, widthOf } from "./output.ts";
+import { count, paint, plural, type Style, timeOfDay, widthOf } from "./output.ts";
 import { explained, type Row } from "./render-stats.ts";
 
 type Drop = Extract<AgentEvent, { type: "drop" }>;
@@ -33,7 +33,7 @@ export function monitorLines(event: AgentEvent, style: Style, isTerminal: boolea
 
 /** What stays together on a line. */
 function partsOf(event: AgentEvent, style: Style): string[] {
-  const time = paint(style, "dim", timeOf(event.at));
+  const time = paint(style, "dim", timeOfDay(new Date(event.at)));
   switch (event.type) {
     case "drop":
       return [time, why(event, style), ...about(event)];
@@ -47,12 +47,6 @@ function partsOf(event: AgentEvent, style: Style): string[] {
     default:
       return [time, eventLine(event)];
   }
-}
-
-/** The time of day on this machine, to the millisecond. */
-function timeOf(at: string): string {
-  const date = new Date(at);
-  return `${date.toTimeString().slice(0, 8)}.${date.getMilliseconds().toString().padStart(3, "0")}`;
 }
 
 function why({ direction, reason }: { direction: Direction; reason: DropReason }, style: Style): string {

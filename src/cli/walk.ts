@@ -5,6 +5,7 @@
 import { Command, Option } from "commander";
 import { Cluster } from "../lab/cluster.ts";
 import { Lab } from "../lab/lab.ts";
+import { VXLAN_PORT } from "../lab/node.ts";
 import { recordWalk } from "../lab/walk/record.ts";
 import { kernelTwin } from "../lab/walk/twin.ts";
 import { type Walker, walkersOf } from "../lab/walk/walker.ts";
@@ -14,6 +15,8 @@ import { twinLines, walkLines } from "../teach/walk-text.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { keptLab } from "./kept-lab.ts";
+import { wiresharkCommand } from "./two-sides.ts";
+import { writeWalk } from "./walk-pcapng.ts";
 import { wholeOption } from "./whole-option.ts";
 
 interface WalkOptions {
@@ -21,6 +24,7 @@ interface WalkOptions {
   readonly size: number;
   readonly lab?: string | true;
   readonly json?: boolean;
+  readonly write?: string;
 }
 
 /** Bytes of data that fit into the overlay's MTU of 1450, behind IPv4 and ICMP. */
@@ -37,6 +41,7 @@ export function walkCommand(): Command {
     )
     .option("--size <bytes>", "of data", wholeOption(6, MOST_DATA), 56)
     .option("--lab [id]", "through the lab that `poplin demo --keep` left up")
+    .option("-w, --write <file>", "also write pcapng: each interface, with what happened there as a comment")
     .option("-j, --json", "as JSON, which the page of `poplin learn --web` takes")
     .action(walk);
 }
@@ -64,7 +69,11 @@ function throwAway(from: Walker["kind"]): Promise<Cluster> {
   return Cluster.start({ nodes });
 }
 
-async function show(walkers: readonly Walker[], lab: Lab, { from, size, json }: WalkOptions): Promise<void> {
+async function show(
+  walkers: readonly Walker[],
+  lab: Lab,
+  { from, size, json, write }: WalkOptions,
+): Promise<void> {
   const a = walkers.find(({ kind }) => kind === from);
   const b = walkers.find((one) => one !== a && one.kind === "poplin");
   if (a === undefined || b === undefined)
@@ -73,8 +82,10 @@ async function show(walkers: readonly Walker[], lab: Lab, { from, size, json }: 
   const datagram = hops.find(
     ({ direction, device, host }) => host === a.host.name && device === "eth0" && direction === "out",
   )!;
+  if (write !== undefined) writeWalk(write, hops);
   const twin = from === "poplin" ? await kernelTwin(lab, datagram.bytes, a.mtu) : null;
   print(json ? [JSON.stringify(walkToJson({ hops, twin }), null, 2)] : textOf(hops, datagram, twin));
+  if (write !== undefined) process.stderr.write(`written; ${wiresharkCommand(write, VXLAN_PORT)}\n`);
 }
 
 function textOf(hops: readonly Hop[], datagram: Hop, twin: Uint8Array | null): string[] {

@@ -10,7 +10,7 @@ import { nowNanoseconds } from "../io/pcapng.ts";
 import { type ClientOptions, clientFor, print, stdoutStyle, withJson, withSocket } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { macOption, reasonOption } from "./monitor.ts";
-import { paint, plural } from "./output.ts";
+import { paint, plural, timeOfDay } from "./output.ts";
 import { canBeScreen, Screen } from "./screen.ts";
 import { clock } from "./show-again.ts";
 import { SyncOutput } from "./sync-output.ts";
@@ -151,7 +151,7 @@ function lineSink(): Sink {
       totals.shown++;
       const { at, direction, drop } = watched.event;
       const why = drop === null ? "" : `${paint(style, "red", drop.reason)} `;
-      print([`${paint(style, "dim", timeOf(at))} ${direction} ${why}${watched.summary}`]);
+      print([`${paint(style, "dim", timeOfDay(new Date(at)))} ${direction} ${why}${watched.summary}`]);
     },
     missed: (passed, dropped) => totals.missed(passed, dropped),
     end: () => totals.say(),
@@ -210,17 +210,11 @@ function screenSink(pid: number, stop: () => void): Sink {
   const timer = setInterval(draw, DRAW_EVERY);
   return {
     isScreen: true,
-    packet: (watched) => view.add(watched, performance.now() / 1000, timeOf(watched.event.at)),
+    packet: (watched) => view.add(watched, performance.now() / 1000, timeOfDay(new Date(watched.event.at))),
     missed: (passed, dropped) => view.miss(passed, dropped),
     end() {
       clearInterval(timer);
       screen.close();
     },
   };
-}
-
-/** "15:04:05.678", the time of day on this machine. */
-function timeOf(at: string): string {
-  const date = new Date(at);
-  return `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }

@@ -16,18 +16,29 @@ export function walkLines(hops: readonly Hop[], color = false): string[] {
 }
 
 function stepLines(step: Step, i: number, paint: Paint): string[] {
-  const { hop, took, ipBytes, changes } = step;
+  const { hop, took } = step;
   const place = `${String(i + 1).padStart(2)}  ${hop.host} ${hop.device} ${hop.direction}`;
   const time = i === 0 ? "" : `+${microseconds(took)}`.padStart(Math.max(1, WIDTH - place.length));
-  const room = hop.mtu - ipBytes;
-  const budget = room >= 0 ? `${room} free` : `${-room} too many`;
   const isTunnelled = step.explanation.parts.some(({ tone }) => tone === "tunnel");
   return [
     paint(isTunnelled ? "tunnel" : "inner", place) + time,
     ...wrap(MARGIN, hop.what.split(" ")),
-    ...wrap(MARGIN, `${sizeWords(step)}; IP packet ${ipBytes} of MTU ${hop.mtu}, ${budget}`.split(" ")),
-    ...changes.flatMap((change) => wrap(`${MARGIN}changed: `, changeWords(change).split(" "))),
-    ...hop.because.flatMap((row) => wrap(`${MARGIN}because: `, row.split(" "))),
+    ...stepWords(step).flatMap((line) => {
+      const [, first = "", rest = line] = /^(\w+: )(.*)$/.exec(line) ?? [];
+      return wrap(`${MARGIN}${first}`, rest.split(" "));
+    }),
+  ];
+}
+
+/** What there is to say of a hop beside what it is: a line each. */
+export function stepWords(step: Step): string[] {
+  const { hop, ipBytes, changes } = step;
+  const room = hop.mtu - ipBytes;
+  const budget = room >= 0 ? `${room} free` : `${-room} too many`;
+  return [
+    `${sizeWords(step)}; IP packet ${ipBytes} of MTU ${hop.mtu}, ${budget}`,
+    ...changes.map((change) => `changed: ${changeWords(change)}`),
+    ...hop.because.map((row) => `because: ${row}`),
   ];
 }
 

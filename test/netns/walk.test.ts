@@ -1,6 +1,8 @@
 /** `poplin walk`: the way of one ping, as it was. */
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { POPLIN } from "../../src/lab/agent-process.ts";
 import { Cluster } from "../../src/lab/cluster.ts";
@@ -44,7 +46,7 @@ const shape = ({ hops }: Walk) =>
 const text = (bytes: Uint8Array, id: string) =>
   fieldsOf(explain(bytes)).find((field) => field.id === id)?.text;
 
-describeWith([lab(), tool("tcpdump"), tool("ping"), tool("bridge")], "poplin walk", () => {
+describeWith([lab(), tool("tcpdump"), tool("ping"), tool("bridge"), tool("tshark")], "poplin walk", () => {
   it("passes ten interfaces from pod to pod, in order, with the rows that sent it on", () => {
     const { hops } = walk();
     expect(hops.map(({ host, device, direction }) => `${host} ${device} ${direction}`)).toEqual([
@@ -83,6 +85,31 @@ describeWith([lab(), tool("tcpdump"), tool("ping"), tool("bridge")], "poplin wal
     expect(found.map(({ field }) => field.id)).toContain("outer.udp.sourcePort");
     for (const { field, reason } of found) expect(reason, field.id).not.toBe("");
     expect(text(twin!, "vxlan.vni")).toBe("1");
+  });
+
+  it("is written as pcapng, an interface for each hop and what happened there as a comment, which tshark reads", () => {
+    const file = join(tmpdir(), `poplin-walk-${process.pid}.pcapng`);
+    try {
+      const words = [POPLIN, "walk", "-j", "-w", file];
+      const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
+      expect(stderr).toBe(`written; wireshark -d udp.port==8472,vxlan ${file}\n`);
+      const { hops } = readWalk(stdout)!;
+      const fields = ["frame.interface_name", "frame.len", "frame.comment"].flatMap((name) => ["-e", name]);
+      const asked = ["-r", file, "-d", "udp.port==8472,vxlan", "-T", "fields", ...fields];
+      const rows = execFileSync("tshark", asked, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split("\t"));
+      expect(rows.map(([name, length]) => [name, Number(length)])).toEqual(
+        hops.map(({ host, device, bytes }) => [`${host} ${device}`, bytes.length]),
+      );
+      for (const [i, row] of rows.entries()) {
+        expect(row[2]).toContain(hops[i]!.what);
+        for (const because of hops[i]!.because) expect(row[2]).toContain(because);
+      }
+    } finally {
+      rmSync(file, { force: true });
+    }
   });
 
   it("also goes by a kernel's node", () => {
