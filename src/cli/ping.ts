@@ -17,9 +17,10 @@ import {
 import { CliError, EXIT } from "./errors.ts";
 import { numberOf } from "./number-of.ts";
 import { renderPing } from "./render-ping.ts";
+import { wholeOption } from "./whole-option.ts";
 
 interface PingFlags extends ClientOptions {
-  readonly count: string;
+  readonly count: number;
   readonly interval: string;
   readonly timeout: string;
   readonly mtu: boolean;
@@ -32,7 +33,7 @@ export function pingCommand(): Command {
       "Ping a peer layer by layer, beside the running agent: its host on the underlay, its VXLAN port, VXLAN itself, an " +
         "address inside; and measure the path MTU. Exits with 1 when a layer fails, and says which, why, and what to type.",
     )
-    .option("-c, --count <N>", "echo requests of each layer", "3")
+    .option("-c, --count <N>", "echo requests of each layer", wholeOption(1, 1000), 3)
     .option("-i, --interval <SECONDS>", "between two of them", "0.2")
     .option("-W, --timeout <SECONDS>", "how long an answer is waited for", "1")
     .option("--no-mtu", "do not measure the path MTU");
@@ -70,7 +71,7 @@ async function ping(word: string, flags: PingFlags): Promise<void> {
 /** What a person gives in seconds. @throws CliError */
 function optionsOf({ count, interval, timeout, mtu }: PingFlags): PingOptions {
   return {
-    count: Math.trunc(numberOf("--count", count, 1, 1000)),
+    count,
     interval: numberOf("--interval", interval, 0, 60) * 1000,
     timeout: numberOf("--timeout", timeout, 0.01, 60) * 1000,
     mtu,
