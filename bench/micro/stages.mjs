@@ -233,7 +233,7 @@ function dropped(topics) {
     for (let done = 0; done < n; done++) {
       source.setUint16(4, done); // another MAC each time: none is like the one before
       if (done % BATCH === 0) events.drain(++clock, () => {});
-      drops.datagram(counter, filled.addresses, 0, at, packet.length);
+      drops.datagram(counter, filled.addresses, 0, at, packet.length, 0);
     }
     filled.publish(1, 0);
     return drops.values[counter];

@@ -4,7 +4,16 @@ import { DROPS, type DropReason } from "../dataplane/drops.ts";
 import { type Explanation, explain, fieldsOf } from "../teach/explanation.ts";
 import { summarize } from "../teach/summary.ts";
 import { parseValue } from "../teach/value.ts";
-import { encodePacket, type FieldValue, fromHex, IPV4, IPV6, type PacketLayer, UDP } from "../wire/index.ts";
+import {
+  encodePacket,
+  type FieldValue,
+  fromHex,
+  IPV4,
+  IPV6,
+  type PacketLayer,
+  type PacketOptions,
+  UDP,
+} from "../wire/index.ts";
 
 /** A TTL for the outer header: which one it had, nobody has told the agent. */
 const TTL = 64;
@@ -25,7 +34,7 @@ export class Watched {
   readonly event: PacketEvent;
   /** From the outer IP header on, as far as the agent knows that; of what was never on the underlay, the frame. */
   readonly bytes: Uint8Array;
-  readonly layer: "ip" | "ethernet";
+  readonly layer: "ip" | "udp-payload" | "ethernet";
   readonly #ports: readonly number[];
   #explanation: Explanation | null = null;
 
@@ -33,14 +42,16 @@ export class Watched {
     this.event = event;
     const payload = fromHex(event.bytes);
     const outer = outerLayers(event);
-    this.layer = outer === null ? "ethernet" : "ip";
+    // One whose VTEP has gone meanwhile has no outer header that anybody knows.
+    this.layer = outer === null ? event.layer : "ip";
     this.bytes = outer === null ? payload : encodePacket(outer, payload);
-    this.#ports =
-      event.local === null ? [] : [event.direction === "rx" ? event.local.port : event.remote!.port];
+    const port = event.direction === "rx" ? event.local?.port : event.remote?.port;
+    this.#ports = port === undefined ? [] : [port];
   }
 
-  get options() {
-    return this.layer === "ip" ? { layer: this.layer, vxlanPorts: this.#ports } : { layer: this.layer };
+  get options(): PacketOptions {
+    const { layer } = this;
+    return this.#ports.length === 0 ? { layer } : { layer, vxlanPorts: this.#ports };
   }
 
   get explanation(): Explanation {

@@ -32,6 +32,7 @@ import {
   BAD_CSUM,
   hasPartialChecksum,
   hasPartialIpv4Checksum,
+  isOnePacket,
   NOT_SUPER,
   writePartialHeader,
   writeSuperHeader,
@@ -178,7 +179,7 @@ export class Decap {
   /** Whether the oldest datagram of `filled` holds one packet, whatever UDP_GRO says. */
   isWhole(filled: Ring): boolean {
     const row = filled.row(filled.tail);
-    return this.#spans(filled.words[row + OFFSET]!, filled.words[row + LENGTH]!);
+    return isOnePacket(this.#bytes, filled.words[row + OFFSET]!, filled.words[row + LENGTH]!, this.#where);
   }
 
   /** Takes a part of the oldest datagram of `filled`, `length` bytes from `at` on; its slot stays with the caller. */
@@ -306,8 +307,8 @@ export class Decap {
     const segment = reported < length ? reported : 0;
     const before = ready.head;
     if ((outer & TRUNCATED) !== 0) {
-      this.#drops.datagram(PKT_TOO_BIG, filled.addresses, from, offset, length);
-    } else if (segment === 0 || this.#spans(offset, length)) {
+      this.#drops.datagram(PKT_TOO_BIG, filled.addresses, from, offset, length, outer & 0xff);
+    } else if (segment === 0 || isOnePacket(this.#bytes, offset, length, this.#where)) {
       this.#packet(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
     } else {
       this.#train(filled.addresses, from, offset, length, outer & 0xff, segment, ready);
@@ -346,13 +347,6 @@ export class Decap {
     }
     // No kernel joins more than MAX_SEGMENTS; what would be more is a train of nonsense.
     if (at < length) this.#values[PKT_TOO_BIG]! += Math.ceil((length - at) / segment);
-  }
-
-  /** Whether one inner IP packet fills the whole datagram: then it is one super-frame, whatever UDP_GRO says. */
-  #spans(at: number, length: number): boolean {
-    const where = this.#where;
-    locate(this.#bytes, at + VXLAN_LENGTH, length - VXLAN_LENGTH, where);
-    return where.version !== 0 && where.l3At + where.totalLength === at + length;
   }
 
   /** One VXLAN packet: pushes its frame, or counts why not. */
@@ -409,7 +403,7 @@ export class Decap {
         return;
       }
     }
-    this.#drops.datagram(dropped, addresses, from, at, length);
+    this.#drops.datagram(dropped, addresses, from, at, length, tos);
     // What comes next may be of the same sender and train: nothing that was let in before speaks for it.
     this.#coalescer.end();
   }

@@ -69,10 +69,18 @@ export class DropTeller {
    * @param addresses whose bytes at `from` are the sender's sockaddr
    * @param at where its VXLAN header starts
    * @param length of it and the frame, in bytes
+   * @param tos of the outer header
    */
-  datagram(counter: number, addresses: Uint8Array, from: number, at: number, length: number): void {
+  datagram(
+    counter: number,
+    addresses: Uint8Array,
+    from: number,
+    at: number,
+    length: number,
+    tos: number,
+  ): void {
     if (this.#events.listensTo(DROPPED)) this.#tell(counter, 0, addresses, from, at, length);
-    if (this.packets.watched) this.packets.dropped(counter, addresses, from, at, length);
+    if (this.packets.watched) this.packets.dropped(counter, tos, addresses, from, at, length);
     this.values[counter]! += 1;
   }
 
@@ -91,6 +99,7 @@ export class DropTeller {
    * The underlay has refused a datagram of ours.
    * @param addresses whose bytes at `to` are its VTEP's sockaddr
    * @param at where its VXLAN header starts
+   * @param outer as in its row: TOS and source port
    */
   refused(
     counter: number,
@@ -99,9 +108,12 @@ export class DropTeller {
     to: number,
     at: number,
     length: number,
+    outer: number,
   ): void {
     if (this.#events.listensTo(DROPPED)) this.#tell(counter, errno, addresses, to, at, length);
-    if (this.packets.watched) this.packets.refused(counter, errno, addresses, to, at, length);
+    if (this.packets.watched) {
+      this.packets.refused(counter | (errno << 16), outer, addresses, to, at, length);
+    }
     this.values[counter]! += 1;
   }
 

@@ -19,7 +19,7 @@ import type { DropTeller } from "./drop-teller.ts";
 import type { Encap } from "./encap.ts";
 import { type PortFailure, PortFailures } from "./port-failures.ts";
 import type { BlockedTaps, Tap, Underlay } from "./ports.ts";
-import { LENGTH, OFFSET, PEER, type Ring, VTEP_MASK } from "./ring.ts";
+import { LENGTH, OFFSET, OUTER, PEER, type Ring, VTEP_MASK } from "./ring.ts";
 import { TurnTimes } from "./turn-times.ts";
 
 /** Frames read from the TAP in one turn, at most. */
@@ -358,7 +358,16 @@ export class Loop {
     const to = (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES;
     const drops = this.dropsOf(ring);
     const counter = this.#underlayRefused;
-    drops.refused(counter, errno, this.#addresses.slab, to, words[row + OFFSET]!, words[row + LENGTH]!);
+    const outer = words[row + OUTER]!;
+    drops.refused(
+      counter,
+      errno,
+      this.#addresses.slab,
+      to,
+      words[row + OFFSET]!,
+      words[row + LENGTH]!,
+      outer,
+    );
     this.#skip(ring, "tx", drops.values, counter, errno);
   }
 

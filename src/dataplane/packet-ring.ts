@@ -9,7 +9,7 @@
  * is spread over the time between two looks. Drops are all kept, as long as there is room, of which a part is theirs
  * alone. What is not kept is counted.
  */
-import { ROW } from "./packet-row.ts";
+import { ROW, WHY } from "./packet-row.ts";
 
 const HEAD = 0;
 const TAIL = 1;
@@ -46,6 +46,8 @@ export class PacketRing {
   readonly pendingAt = new Int32Array(ROWS);
   /** The producer's: what is pending waits for somebody to look at it. */
   isHolding = false;
+  /** The producer's: packets beside the pending ones that have gone their way. */
+  unkept = 0;
   /** The producer's: packets until the next that is kept. */
   left = 1;
 
@@ -61,14 +63,15 @@ export class PacketRing {
 
   /**
    * The producer's: makes room for a row, which is told by `publish`.
-   * @returns its first word, −1 where there is no room; then it is counted
+   * @returns its first word, −1 where there is no room: then it is counted
    */
   push(isDrop: boolean): number {
     const { words } = this;
     const head = (words[HEAD]! + this.pending) | 0;
     const used = (head - Atomics.load(words, TAIL)) | 0;
     if (used >= (isDrop ? ROWS : ROWS - FOR_DROPS)) {
-      this.skip(isDrop, 1);
+      if (isDrop) Atomics.add(words, DROPPED, 1);
+      else this.unkept++;
       return -1;
     }
     this.pending++;
@@ -80,16 +83,13 @@ export class PacketRing {
     return ROWS_AT + ((this.words[HEAD]! + i) & (ROWS - 1)) * ROW;
   }
 
-  /** The producer's: so many are not kept. */
-  skip(isDrop: boolean, count: number): void {
-    Atomics.add(this.words, isDrop ? DROPPED : PASSED, count);
-  }
-
-  /** The producer's: tells what is pending. */
+  /** The producer's: tells what is pending, and how many were not kept beside it. */
   publish(): void {
     const { words } = this;
     Atomics.store(words, HEAD, (words[HEAD]! + this.pending) | 0);
     this.pending = 0;
+    if (this.unkept > 0) Atomics.add(words, PASSED, this.unkept);
+    this.unkept = 0;
   }
 
   /** The consumer's: nothing of before is told. */
@@ -106,11 +106,15 @@ export class PacketRing {
     const { words } = this;
     const head = Atomics.load(words, HEAD);
     const from = words[TAIL]!;
-    for (let i = from; i !== head; i = (i + 1) | 0) read(words, ROWS_AT + (i & (ROWS - 1)) * ROW);
-    Atomics.store(words, TAIL, head);
     const passed = Atomics.exchange(words, PASSED, 0);
-    const seen = passed + ((head - from) | 0);
-    Atomics.store(words, STRIDE, Math.max(1, Math.ceil(seen / WANTED)));
+    let all = passed;
+    for (let i = from; i !== head; i = (i + 1) | 0) {
+      const at = ROWS_AT + (i & (ROWS - 1)) * ROW;
+      if (words[at + WHY] === 0) all++;
+      read(words, at);
+    }
+    Atomics.store(words, TAIL, head);
+    Atomics.store(words, STRIDE, Math.max(1, Math.ceil(all / WANTED)));
     return { passed, dropped: Atomics.exchange(words, DROPPED, 0) };
   }
 }

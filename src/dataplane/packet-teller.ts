@@ -5,6 +5,8 @@
  * Nothing is allocated here.
  */
 import { ADDRESS_BYTES } from "../fdb/sockaddr.ts";
+import { Location } from "../wire/flow.ts";
+import { readVni } from "../wire/vxlan.ts";
 import { dropAt } from "./counters.ts";
 import { type EventRing, PACKETS } from "./event-ring.ts";
 import type { PacketRing } from "./packet-ring.ts";
@@ -22,6 +24,7 @@ import {
   VNI,
   WHY,
 } from "./packet-row.ts";
+import { isOnePacket } from "./partial.ts";
 import {
   HEAD_LENGTH,
   HEAD_OFFSET,
@@ -44,6 +47,7 @@ export class PacketTeller {
   readonly #ring: PacketRing;
   readonly #bytes: Uint8Array;
   readonly #vni: number;
+  readonly #where = new Location();
   /** First word of the row that is being written. */
   #row = 0;
 
@@ -71,13 +75,14 @@ export class PacketTeller {
     for (let i = from; i !== to; i = (i + 1) | 0) {
       const row = ring.row(i);
       const length = words[row + ROW_LENGTH]!;
+      const at = words[row + ROW_OFFSET]!;
       const segment = words[row + SEGMENT]! & 0xffff;
-      const train = segment === 0 ? 1 : Math.ceil(length / segment);
+      const isTrain = segment > 0 && segment < length && !isOnePacket(this.#bytes, at, length, this.#where);
+      const train = isTrain ? Math.ceil(length / segment) : 1;
       if (!this.#isKept(train)) continue;
-      const first = segment === 0 ? length : Math.min(segment, length);
+      const first = isTrain ? segment : length;
       if (!this.#begin(UNKNOWN, IS_DATAGRAM | IS_RECEIVED, 0, first, words[row + ROW_OUTER]!, train))
         continue;
-      const at = words[row + ROW_OFFSET]!;
       this.#ring.pendingAt[this.#ring.pending - 1] = at;
       this.#remote(addresses, (i & mask) * ADDRESS_BYTES);
       this.#copy(at, first, 0);
@@ -90,7 +95,10 @@ export class PacketTeller {
     this.#ring.publish();
   }
 
-  /** Datagrams are ready to be sent: the rows `from` to `to` of a ring. @param addresses by the VTEPs' indexes */
+  /**
+   * Datagrams are ready to be sent: the rows `from` to `to` of a ring. One that the underlay then refuses is told again, as that.
+   * @param addresses by the VTEPs' indexes
+   */
   sent(ring: Ring, from: number, to: number, addresses: Uint8Array): void {
     const { words } = ring;
     for (let i = from; i !== to; i = (i + 1) | 0) {
@@ -100,7 +108,10 @@ export class PacketTeller {
       // Of a super-frame that leaves uncut the head is the port's own.
       const head = (outer & SUPER) === 0 ? words[row + HEAD_LENGTH]! : 0;
       const body = words[row + ROW_LENGTH]!;
-      if (!this.#begin(this.#vni, IS_DATAGRAM, 0, head + body, outer, 1)) continue;
+      const start = head > 0 ? words[row + HEAD_OFFSET]! : words[row + ROW_OFFSET]!;
+      // Of whatever overlay: what did not fit before is sent while another one has its turn.
+      const vni = readVni(this.#bytes, start);
+      if (!this.#begin(vni, IS_DATAGRAM, 0, head + body, outer, 1)) continue;
       this.#remote(addresses, (words[row + PEER]! & VTEP_MASK) * ADDRESS_BYTES);
       this.#copy(words[row + HEAD_OFFSET]!, head, 0);
       this.#copy(words[row + ROW_OFFSET]!, body, head);
@@ -111,33 +122,44 @@ export class PacketTeller {
   /**
    * A datagram that was received is dropped.
    * @param counter of the reason
+   * @param outer as in a ring's row: the outer TOS
    * @param addresses whose bytes at `from` are the sender's sockaddr
    */
-  dropped(counter: number, addresses: Uint8Array, from: number, at: number, length: number): void {
-    if (this.#mark(counter, at)) return;
-    this.#drop(IS_DATAGRAM | IS_RECEIVED, counter, at, length, addresses, from);
-  }
-
-  /** The underlay has refused a datagram of ours. */
-  refused(
+  dropped(
     counter: number,
-    errno: number,
+    outer: number,
     addresses: Uint8Array,
-    to: number,
+    from: number,
     at: number,
     length: number,
   ): void {
-    this.#drop(IS_DATAGRAM, counter | (errno << 16), at, length, addresses, to);
+    if (this.#mark(counter, at)) return;
+    // It was counted as one that goes its way.
+    if (this.#ring.isHolding) this.#ring.unkept--;
+    this.#drop(IS_DATAGRAM | IS_RECEIVED, counter, outer, at, length, addresses, from);
+  }
+
+  /** The underlay has refused a datagram of ours. @param why its counter, and in the high half the errno */
+  refused(why: number, outer: number, addresses: Uint8Array, to: number, at: number, length: number): void {
+    this.#drop(IS_DATAGRAM, why, outer, at, length, addresses, to);
   }
 
   /** A frame is dropped, which came from the TAP or was for it. */
   droppedFrame(counter: number, errno: number, at: number, length: number): void {
     const kind = dropAt(counter).direction === "rx" ? IS_RECEIVED : 0;
-    this.#drop(kind, counter | (errno << 16), at, length, NOBODY, 0);
+    this.#drop(kind, counter | (errno << 16), 0, at, length, NOBODY, 0);
   }
 
-  #drop(kind: number, why: number, at: number, length: number, addresses: Uint8Array, from: number): void {
-    if (this.#begin(this.#vni, kind, why + 1, length, 0, 1)) {
+  #drop(
+    kind: number,
+    why: number,
+    outer: number,
+    at: number,
+    length: number,
+    addresses: Uint8Array,
+    from: number,
+  ): void {
+    if (this.#begin(this.#vni, kind, why + 1, length, outer, 1)) {
       this.#remote(addresses, from);
       this.#copy(at, length, 0);
     }
@@ -163,13 +185,10 @@ export class PacketTeller {
     const { stride } = ring;
     // Fewer come than before: on with the next.
     ring.left = Math.min(ring.left, stride) - train;
-    if (ring.left > 0) {
-      ring.skip(false, train);
-      return false;
-    }
-    ring.left = stride;
-    if (train > 1) ring.skip(false, train - 1);
-    return true;
+    const isKept = ring.left <= 0;
+    if (isKept) ring.left = stride;
+    ring.unkept += isKept ? train - 1 : train;
+    return isKept;
   }
 
   /** Begins a row. @returns false where there is no room */

@@ -10,7 +10,7 @@
  */
 import { putU16, u16 } from "../wire/bytes.ts";
 import { fold, pseudoSumV4, pseudoSumV6, sum } from "../wire/checksum.ts";
-import type { Location } from "../wire/flow.ts";
+import { type Location, locate } from "../wire/flow.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/numbers.ts";
 import {
   TCP_CHECKSUM_AT,
@@ -21,6 +21,7 @@ import {
   UDP_CHECKSUM_AT,
   UDP_LENGTH,
 } from "../wire/views.ts";
+import { VXLAN_LENGTH } from "../wire/vxlan.ts";
 import {
   GSO_ECN,
   GSO_NONE,
@@ -39,6 +40,12 @@ import {
 export const NOT_SUPER = 1;
 /** From `writeSuperHeader`: its L4 checksum is finished, and wrong. */
 export const BAD_CSUM = 2;
+
+/** Whether one inner IP packet fills a whole datagram: then it is one super-frame, whatever UDP_GRO says. */
+export function isOnePacket(bytes: Uint8Array, at: number, length: number, where: Location): boolean {
+  locate(bytes, at + VXLAN_LENGTH, length - VXLAN_LENGTH, where);
+  return where.version !== 0 && where.l3At + where.totalLength === at + length;
+}
 
 /** Where the checksum field of a TCP or UDP header lies; −1 for other protocols, which nobody leaves unfinished. */
 function checksumOffset(protocol: number): number {

@@ -152,7 +152,7 @@ it("whatever is dropped is counted, is told, and can be read", () => {
       writeSockaddr(address, 0, new Uint8Array(v6 ? 16 : 4).fill(7), 8472);
       // Another second each time: nothing is a repetition.
       events.open(counters.values[counter]! * 1000, DROPPED);
-      drops.refused(counter, errno, address, 0, 100, datagram.length);
+      drops.refused(counter, errno, address, 0, 100, datagram.length, 0);
       const [told, ...more] = droppedOf(events);
       expect(more).toEqual([]);
       expect(told).toMatchObject({ direction: "tx", reason: "UNDERLAY_REFUSED", errno });

@@ -154,9 +154,7 @@ export class ApiClient {
   }
 
   /** The packets that pass from now on, as `events`. @throws ApiClientError */
-  async packets(
-    signal?: AbortSignal,
-  ): Promise<AsyncIterable<PacketNews | Extract<AgentEvent, { type: "lost" }>>> {
+  async packets(signal?: AbortSignal): Promise<AsyncIterable<PacketNews>> {
     return this.#events(["packets"], signal);
   }
 

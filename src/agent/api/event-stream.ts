@@ -43,27 +43,56 @@ export class EventStreams {
   }
 }
 
-/** @returns what writes an event as a line, where there is room for it */
+/** What a client was not told of. */
+interface Skipped {
+  events: number;
+  passed: number;
+  dropped: number;
+}
+
+/**
+ * @returns what writes an event as a line. What comes at once is written at once: whether there is room is asked before all of
+ * it, as the first few lines would fill what Node calls full.
+ */
 function writerOf(response: ServerResponse): (event: ToldEvent) => void {
-  let skipped = 0;
-  return (event) => {
+  let waiting: ToldEvent[] = [];
+  let skipped: Skipped = { events: 0, passed: 0, dropped: 0 };
+  const write = (): void => {
+    const events = waiting;
+    waiting = [];
     if (response.destroyed || response.writableEnded) return;
     if (response.writableNeedDrain) {
-      skipped += howMany(event);
+      for (const event of events) skip(skipped, event);
       return;
     }
-    if (skipped > 0) {
-      response.write(line({ type: "lost", count: skipped, at: event.at }));
-      skipped = 0;
-    }
-    response.write(line(event));
+    const lines = [...skippedEvents(skipped, events[0]!.at), ...events].map(line);
+    skipped = { events: 0, passed: 0, dropped: 0 };
+    response.write(lines.join(""));
+  };
+  return (event) => {
+    if (waiting.push(event) === 1) queueMicrotask(write);
   };
 }
 
-/** Of how many an event tells. */
-function howMany(event: ToldEvent): number {
-  if (event.type === "unseen") return event.passed + event.dropped;
-  return "count" in event ? event.count : 1;
+function skip(skipped: Skipped, event: ToldEvent): void {
+  switch (event.type) {
+    case "packet":
+      skipped[event.drop === null ? "passed" : "dropped"] += 1;
+      return;
+    case "unseen":
+      skipped.passed += event.passed;
+      skipped.dropped += event.dropped;
+      return;
+    default:
+      skipped.events += "count" in event ? event.count : 1;
+  }
+}
+
+function skippedEvents({ events, passed, dropped }: Skipped, at: string): ToldEvent[] {
+  return [
+    ...(events === 0 ? [] : [{ type: "lost" as const, count: events, at }]),
+    ...(passed + dropped === 0 ? [] : [{ type: "unseen" as const, passed, dropped, at }]),
+  ];
 }
 
 function line(event: ToldEvent): string {
