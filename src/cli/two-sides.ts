@@ -41,7 +41,10 @@ export class TwoSides {
     this.#writer.packet(this.#underlay(name, side), time, bytes, { ...notes, comment });
     if (inner === undefined) return;
     const frame = bytes.subarray(inner.at, innerEnd(explanation));
-    this.#writer.packet(this.#overlay(), time, frame, { comment: layers(explanation, 1).join("\n") });
+    const inside: PacketNotes = { ...notes, comment: layers(explanation, 1).join("\n") };
+    const whole =
+      notes.originalLength === undefined ? {} : { originalLength: notes.originalLength - inner.at };
+    this.#writer.packet(this.#overlay(), time, frame, { ...inside, ...whole });
   }
 
   /** The frame in a UDP payload, whose outer headers nobody knows. */

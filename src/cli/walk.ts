@@ -27,6 +27,8 @@ interface WalkOptions {
   readonly write?: string;
 }
 
+/** Bytes of data in which what the ping is known by stands whole, behind the 16 of ping's own time. */
+const LEAST_DATA = 24;
 /** Bytes of data that fit into the overlay's MTU of 1450, behind IPv4 and ICMP. */
 const MOST_DATA = 1422;
 
@@ -39,7 +41,7 @@ export function walkCommand(): Command {
     .addOption(
       new Option("--from <kind>", "whose node sends it").choices(["poplin", "kernel"]).default("poplin"),
     )
-    .option("--size <bytes>", "of data", wholeOption(6, MOST_DATA), 56)
+    .option("--size <bytes>", "of data", wholeOption(LEAST_DATA, MOST_DATA), 56)
     .option("--lab [id]", "through the lab that `poplin demo --keep` left up")
     .option("-w, --write <file>", "also write pcapng: each interface, with what happened there as a comment")
     .option("-j, --json", "as JSON, which the page of `poplin learn --web` takes")
@@ -49,6 +51,8 @@ export function walkCommand(): Command {
 async function walk(options: WalkOptions): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new CliError(EXIT.permission, "to follow a packet needs root", "run it with sudo");
+  if (options.write === "-")
+    throw new CliError(EXIT.usage, "the text and pcapng are two", "give -w the name of a file");
   const cluster = options.lab === undefined ? await throwAway(options.from) : null;
   // Of its own: the kernel's twin has a host, also where a lab that was left up is walked through.
   const lab = Lab.create();

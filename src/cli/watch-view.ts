@@ -57,12 +57,17 @@ export class WatchView {
     if (watched.event.drop === null) this.#countFlow(item);
   }
 
+  /** The flows stand in the order of their last packets: those that are over come first. */
   #countFlow(item: Item): void {
     const { watched, at } = item;
-    const key = `${watched.event.direction} ${watched.flow}`;
-    const flow = this.#flows.get(key) ?? { last: item, packets: 0, bytes: 0 };
-    this.#flows.set(key, { last: item, packets: flow.packets + 1, bytes: flow.bytes + watched.event.length });
-    for (const [name, { last }] of this.#flows) if (at - last.at > FLOW_SECONDS) this.#flows.delete(name);
+    const key = flowKey(watched);
+    const { packets, bytes } = this.#flows.get(key) ?? { packets: 0, bytes: 0 };
+    this.#flows.delete(key);
+    this.#flows.set(key, { last: item, packets: packets + 1, bytes: bytes + watched.event.length });
+    for (const [name, { last }] of this.#flows) {
+      if (at - last.at <= FLOW_SECONDS && this.#flows.size <= REMEMBERED) break;
+      this.#flows.delete(name);
+    }
   }
 
   /** So many have passed, or were dropped, that nobody was told of. */
@@ -74,10 +79,18 @@ export class WatchView {
   /** A key was pressed. */
   key(key: string): void {
     if (this.#scrolled !== null) this.#readingKey(key);
-    else if (key === " ") this.#frozen = this.#frozen === null ? this.#items() : null;
-    else if (key === "f") this.#byFlow = !this.#byFlow;
-    else if (ENTER.includes(key)) this.#open();
+    else if (key === " ") this.#freeze(this.#frozen === null ? this.#items() : null);
+    else if (key === "f") {
+      this.#byFlow = !this.#byFlow;
+      this.#freeze(null);
+    } else if (ENTER.includes(key)) this.#open();
     else this.#select(moveOf(key, this.#page));
+  }
+
+  /** @param items what stays on the screen; null: it goes on, with the first selected */
+  #freeze(items: readonly Item[] | null): void {
+    this.#frozen = items;
+    if (items === null) this.#selected = 0;
   }
 
   #readingKey(key: string): void {
@@ -100,10 +113,9 @@ export class WatchView {
 
   /** Drops, and then the others, newest first. */
   #items(): readonly Item[] {
-    return [
-      ...this.#drops,
-      ...(this.#byFlow ? [...this.#flows.values()].map(({ last }) => last) : this.#packets),
-    ];
+    // The flow of the latest packet first.
+    const flows = () => [...this.#flows.values()].map(({ last }) => last).reverse();
+    return [...this.#drops, ...(this.#byFlow ? flows() : this.#packets)];
   }
 
   /** @param rows that there are on the screen */
@@ -150,8 +162,7 @@ export class WatchView {
     const { event } = watched;
     const mark = isSelected ? "▶" : " ";
     const why = event.drop === null ? "" : `${paint(style, "red", event.drop.reason)} `;
-    const flow =
-      this.#byFlow && event.drop === null ? this.#flows.get(`${event.direction} ${watched.flow}`) : undefined;
+    const flow = this.#byFlow && event.drop === null ? this.#flows.get(flowKey(watched)) : undefined;
     const words = flow === undefined ? watched.short : `${plural(flow.packets, "packet")}, ${watched.flow}`;
     const line = `${mark}${time} ${event.direction} ${why}${words}`;
     const spare = widthOf(line) - style.width;
@@ -171,6 +182,11 @@ export class WatchView {
     const shown = lines.slice(this.#scrolled, this.#scrolled + room);
     return [...shown, "", paint(style, "dim", "↑↓ read  Enter back  q end")];
   }
+}
+
+/** By which a flow is known: who talks to whom, and which way. */
+function flowKey({ event, flow }: Watched): string {
+  return `${event.direction} ${flow}`;
 }
 
 /** The first of the drops and of the others, as many as there is room for. */

@@ -29,8 +29,6 @@ interface WatchOptions extends Omit<ClientOptions, "vni"> {
   readonly write?: string;
 }
 
-type News = PacketNews | { readonly type: "lost"; readonly count: number };
-
 export function watchCommand(): Command {
   const command = new Command("watch")
     .description(
@@ -83,40 +81,42 @@ async function watch(options: WatchOptions): Promise<void> {
   const { pid } = await client.status();
   const ended = new AbortController();
   const stop = (): void => ended.abort();
-  const packets = await client.packets(ended.signal);
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const sink = sinkFor(options, pid, stop);
-  if (!sink.isScreen) process.stderr.write(`watching the packets of agent ${pid}, Ctrl-C ends it\n`);
   try {
-    await follow(packets, filter, options.count ?? Number.POSITIVE_INFINITY, sink);
+    const packets = await client.packets(ended.signal);
+    if (!sink.isScreen) process.stderr.write(`watching the packets of agent ${pid}, Ctrl-C ends it\n`);
+    const isEnough = await follow(packets, filter, options.count ?? Number.POSITIVE_INFINITY, sink);
+    if (!isEnough && !ended.signal.aborted)
+      throw new CliError(EXIT.notReachable, "the agent has ended", "start it again, and this command");
   } finally {
     stop();
     sink.end();
   }
 }
 
-/** Until it has seen enough, somebody ends it, or the agent does. */
+/** Until somebody ends it, or the agent does. @returns true where it has seen enough before */
 async function follow(
-  packets: AsyncIterable<News>,
+  packets: AsyncIterable<PacketNews>,
   filter: WatchFilter,
   most: number,
   sink: Sink,
-): Promise<void> {
+): Promise<boolean> {
   let left = most;
   for await (const news of packets) {
     if (news.type === "unseen") sink.missed(news.passed, news.dropped);
-    else if (news.type === "lost") sink.missed(news.count, 0);
     else {
       const watched = new Watched(news);
       if (!watched.isMeant(filter)) continue;
       sink.packet(watched);
-      if (--left === 0) return;
+      if (--left === 0) return true;
     }
   }
+  return false;
 }
 
 function sinkFor(options: WatchOptions, pid: number, stop: () => void): Sink {
-  if (options.write !== undefined) return pcapngSink(options.write);
+  if (options.write !== undefined) return pcapngSink(options.write, stop);
   if (options.json === true) return jsonSink();
   return canBeScreen(process.stdout, process.env) && options.count === undefined
     ? screenSink(pid, stop)
@@ -166,11 +166,15 @@ function jsonSink(): Sink {
   };
 }
 
-function pcapngSink(file: string): Sink {
+/** @param gone called when nobody reads it any more */
+function pcapngSink(file: string, gone: () => void): Sink {
   const output = new SyncOutput(file);
   const totals = new Totals();
   let port = 8472;
-  const sides = new TwoSides((chunk) => void output.write(chunk), "poplin watch");
+  const write = (chunk: Uint8Array): void => {
+    if (!output.write(chunk)) gone();
+  };
+  const sides = new TwoSides(write, "poplin watch");
   return {
     packet(watched) {
       totals.shown++;
@@ -182,8 +186,10 @@ function pcapngSink(file: string): Sink {
         originalLength: outer + event.length,
       } as const;
       port = (event.direction === "tx" ? event.remote : event.local)?.port ?? port;
-      if (layer === "ip") sides.packet(nowNanoseconds(), explanation, layer, fate, notes);
-      else sides.frame(nowNanoseconds(), explanation, fate, notes);
+      const time = nowNanoseconds();
+      if (layer === "ip") sides.packet(time, explanation, layer, fate, notes);
+      else if (layer === "ethernet") sides.frame(time, explanation, fate, notes);
+      else sides.payload(time, explanation, fate);
     },
     missed: (passed, dropped) => totals.missed(passed, dropped),
     end() {

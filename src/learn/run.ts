@@ -2,6 +2,8 @@
  * A lesson as it is had: what it plays in is built, the story told, and then it is looked again and again at what is there until
  * the check is content.
  */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Exercise, Lesson, Seen, Stage } from "./lesson.ts";
 import type { Progress } from "./progress.ts";
@@ -48,6 +50,14 @@ export async function runLesson(
   }
 }
 
+/** Whether the files are as they were first written. */
+function isFresh({ files }: Exercise, { folder }: Stage): boolean {
+  return Object.entries(files).every(([name, text]) => {
+    const path = join(folder, name);
+    return existsSync(path) && readFileSync(path, "utf8") === text;
+  });
+}
+
 /** What cannot be looked at (an agent that was ended, a host that is gone) is said like any other mistake. */
 async function look(exercise: Exercise, stage: Stage): Promise<Seen> {
   try {
@@ -65,11 +75,11 @@ async function lookUntilDone(
   view: LessonView,
   ended: AbortSignal,
 ): Promise<Seen | null> {
-  let told: string | null = null;
+  // What is there at first is no attempt; what is left of one is.
+  let told = isFresh(exercise, stage) ? null : "";
   while (!ended.aborted) {
     const seen = await look(exercise, stage);
     if (seen.done) return seen;
-    // What is there at first is no attempt.
     if (told !== null && seen.says !== told) view.hint(seen.says);
     told = seen.says;
     await sleep(LOOK_EVERY, undefined, { signal: ended }).catch(() => {});

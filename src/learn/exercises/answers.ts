@@ -53,20 +53,21 @@ export function answersExercise({ heading, questions, todo, says, mistake }: Ans
 function firstMistake(text: string, questions: readonly Question[]): string | null {
   const answers = answersIn(text);
   for (const { name, answer, mistakes, hint } of questions) {
-    const given = answers.get(name) ?? "";
+    const given = (answers.get(name) ?? "").replace(/ *bytes?$/, "");
     if (given === "") return `"${name}" is not answered yet: ${hint}`;
     const number = Number(given);
+    if (!Number.isFinite(number)) return `"${name}" is "${given}": write a number alone.`;
     if (number !== answer) return `"${name}" is not ${given}: ${mistakes[number] ?? hint}`;
   }
   return null;
 }
 
-/** What stands behind each name; "" where nothing does. Lines that begin with # are for people. */
+/** What stands behind each name; "" where nothing does. What follows a # is for people. */
 function answersIn(text: string): ReadonlyMap<string, string> {
   const answers = new Map<string, string>();
   for (const line of text.split("\n")) {
-    const [name, value] = line.split("=");
-    if (!line.trimStart().startsWith("#") && value !== undefined) answers.set(name!.trim(), value.trim());
+    const [name, value] = line.replace(/#.*/, "").split("=");
+    if (value !== undefined) answers.set(name!.trim(), value.trim());
   }
   return answers;
 }

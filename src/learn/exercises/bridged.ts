@@ -100,6 +100,8 @@ function addStation(lab: Lab, name: Name, place: Name): void {
   const [host, station] = [lab.host(`host-${place}`), lab.addHost(`station-${name}`)];
   lab.cable({ host, name: `to-${name}` }, { host: station, name: "eth0" }, MTU);
   host.ip(`link set to-${name} master br0`);
+  // It speaks when somebody has it speak, and not for IPv6's sake.
+  station.sysctl6({ "conf/all/disable_ipv6": 1, "conf/default/disable_ipv6": 1 });
   station.ip(
     "link set eth0 down",
     `link set eth0 address ${macOf(name)}`,

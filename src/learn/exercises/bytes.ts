@@ -8,8 +8,12 @@ import { type Explanation, explain, fieldsOf } from "../../teach/explanation.ts"
 import { readHexText } from "../../teach/hex-text.ts";
 import { judge } from "../../teach/judge/judge.ts";
 import type { Receiver } from "../../teach/judge/judgement.ts";
+import { ETHERNET_LENGTH } from "../../wire/index.ts";
 import type { Exercise, Seen, Typed, WrongAttempt } from "../lesson.ts";
 import { FolderStage, LAB_NAME } from "../stages.ts";
+
+/** What a card takes at most, jumbo frames included. */
+const MOST_BYTES = 9216;
 
 /** What became of a packet at one VTEP. */
 export interface Result {
@@ -101,6 +105,10 @@ export class BytesStage extends FolderStage {
     if (!reading.ok) return { done: false, says: `${file}: ${reading.problem}.` };
     const bytes = packet(reading.bytes);
     if (typeof bytes === "string") return { done: false, says: bytes };
+    if (bytes.length < ETHERNET_LENGTH || bytes.length > MOST_BYTES) {
+      const says = `${file}: a packet has ${ETHERNET_LENGTH} to ${MOST_BYTES} bytes; with these it would have ${bytes.length}.`;
+      return { done: false, says };
+    }
     const explanation = explain(bytes);
     return look({ bytes: reading.bytes, explanation, ...(await this.#vteps.receive(explanation)) });
   }

@@ -1,6 +1,6 @@
 /**
  * A node whose VXLAN is the learner's: a TAP, a UDP socket, and between them his `encode` and `decode`. It ends when one of
- * them throws, and says so.
+ * them throws, and its last words are on standard error.
  *
  *   node codec-carry.js codec.mjs PEER
  */
@@ -26,7 +26,7 @@ socket.on("message", (datagram) => {
   const decoded = codec.decode(new Uint8Array(datagram));
   if (decoded?.vni === VNI) tap.write(decoded.frame);
 });
-socket.bind(VXLAN_PORT_LINUX, () => process.stdout.write("ready\n"));
+socket.bind(VXLAN_PORT_LINUX, () => process.send!("ready"));
 setInterval(() => {
   for (const frame of tap.read()) socket.send(codec.encode(VNI, frame), VXLAN_PORT_LINUX, peer);
 }, POLL);

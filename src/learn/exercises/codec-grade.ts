@@ -1,6 +1,6 @@
 /**
- * The process in which a learner's codec is looked at, as it may do anything: its one argument is the module. It prints a
- * line of JSON: what is wrong first, in words, or null.
+ * The process in which a learner's codec is looked at, as it may do anything: its one argument is the module. It sends what is
+ * wrong first, in words, or null; what the learner prints is his own.
  */
 import { pathToFileURL } from "node:url";
 import { firstFault } from "./codec-vectors.ts";
@@ -15,5 +15,4 @@ async function fault(path: string): Promise<string | null> {
   }
 }
 
-const path = process.argv[2]!;
-process.stdout.write(`${JSON.stringify(await fault(path))}\n`, () => process.exit(0));
+process.send!({ fault: await fault(process.argv[2]!) }, () => process.exit(0));

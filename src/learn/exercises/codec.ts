@@ -1,33 +1,33 @@
 /** Exercises of code: the learner's own codec, which has to pass the vectors, and then to carry a ping. */
-import { type ChildProcess, execFile } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { outputOf } from "../../host/output.ts";
 import { Lab } from "../../lab/lab.ts";
 import { switchNetwork } from "../../lab/network.ts";
 import { planNode } from "../../lab/plan.ts";
 import type { Seen } from "../lesson.ts";
 import { FolderStage, LAB_NAME, LabStage } from "../stages.ts";
 
-const run = promisify(execFile);
 export const FILE = "codec.mjs";
 /** Compiled: Node runs no TypeScript before version 22. */
 const compiled = (name: string): string =>
   fileURLToPath(new URL(`../../../dist/learn/exercises/${name}`, import.meta.url));
-/** Milliseconds in which vectors are done, if nothing loops for ever; and a carrier is there. */
+/** Milliseconds in which vectors are done, if nothing loops for ever. */
 const PATIENCE = 5000;
 
 /** @returns what is wrong with the file, in words; null where nothing is */
 async function grade(stage: FolderStage): Promise<string | null> {
-  const words = [compiled("codec-grade.js"), join(stage.folder, FILE)];
-  try {
-    const { stdout } = await run(process.execPath, words, { timeout: PATIENCE });
-    return JSON.parse(stdout.trim().split("\n").at(-1)!) as string | null;
-  } catch {
-    return `${FILE} has not come to an end within ${PATIENCE / 1000} seconds.`;
-  }
+  const words = [join(stage.folder, FILE)];
+  const child = fork(compiled("codec-grade.js"), words, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+  const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+  let fault: string | null = `${FILE} has not come to an end within ${PATIENCE / 1000} seconds.`;
+  child.on("message", (message) => {
+    fault = (message as { fault: string | null }).fault;
+  });
+  await once(child, "close");
+  clearTimeout(late);
+  return fault;
 }
 
 /** Looks again only where the file is another. */
@@ -58,7 +58,7 @@ const inner = (i: number): string => `10.14.0.${i + 1}`;
 /** Two hosts, and on each the learner's code between a TAP and a socket. */
 export class CarryStage extends LabStage {
   readonly #graded = new Graded();
-  #carriers: ChildProcess[] = [];
+  #carriers: Carrier[] = [];
   /** The text that is carried with. */
   #carried = "";
 
@@ -87,10 +87,13 @@ export class CarryStage extends LabStage {
     if (fault !== null) return { done: false, says: fault };
     const problem = await this.#carry();
     if (problem !== null) return { done: false, says: problem };
-    const { status } = await this.lab
-      .host("node-a")
-      .exec("ping", ["-n", "-c", "1", "-w", "1", inner(1)], { check: false });
-    if (status !== 0) return { done: false, says: "All vectors pass, but no ping is answered yet." };
+    const words = ["-n", "-c", "1", "-w", "1", inner(1)];
+    const { status } = await this.lab.host("node-a").exec("ping", words, { check: false });
+    if (status !== 0) {
+      const last = this.#carriers.map(({ lastWords }) => lastWords).find((one) => one !== null);
+      const why = last === undefined ? "no ping is answered yet." : `carrying a ping it has ended: ${last}`;
+      return { done: false, says: `All vectors pass, but ${why}` };
+    }
     return { done: true, says: "All vectors pass, and your code has carried a ping from host to host." };
   }
 
@@ -98,12 +101,9 @@ export class CarryStage extends LabStage {
   async #carry(): Promise<string | null> {
     const text = this.read(FILE);
     if (text === this.#carried) return null;
-    for (const carrier of this.#carriers) {
-      const ended = once(carrier, "close");
-      if (carrier.kill("SIGKILL")) await ended;
-    }
+    for (const carrier of this.#carriers) await carrier.end();
     this.#carriers = NAMES.map((name, i) => this.#spawn(name, planNode(NAMES[1 - i]!, 1 - i).address));
-    const problems = await Promise.all(this.#carriers.map(readiness));
+    const problems = await Promise.all(this.#carriers.map((carrier) => carrier.ready()));
     for (const [i, name] of NAMES.entries())
       if (problems[i] === null)
         this.lab.host(name).ip(`addr add ${inner(i)}/24 dev vxlan0`, "link set vxlan0 mtu 1450");
@@ -112,17 +112,45 @@ export class CarryStage extends LabStage {
     return problem;
   }
 
-  #spawn(name: string, peer: string): ChildProcess {
+  #spawn(name: string, peer: string): Carrier {
     const words = [compiled("codec-carry.js"), join(this.folder, FILE), peer];
-    return this.lab.host(name).spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
+    const stdio = ["ignore", "ignore", "pipe", "ipc"] as ["ignore", "ignore", "pipe", "ipc"];
+    return new Carrier(this.lab.host(name).spawn(process.execPath, words, { stdio }));
   }
 }
 
-/** @returns null when it carries; what it says where it ends */
-async function readiness(child: ChildProcess): Promise<string | null> {
-  const output = outputOf(child);
-  return new Promise((resolve) => {
-    child.stdout!.once("data", () => resolve(null));
-    child.once("close", () => resolve(output.stderr.trim().split("\n").at(-1) ?? "it has ended"));
-  });
+/** A host's process that carries. */
+class Carrier {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #said = "";
+  #hasEnded = false;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.#said = (this.#said + text).slice(-4096);
+    });
+    this.#ended = once(child, "close").then(() => {
+      this.#hasEnded = true;
+    });
+  }
+
+  /** What it said when it ended; null while it runs. */
+  get lastWords(): string | null {
+    if (!this.#hasEnded) return null;
+    return /^(\w*Error.*)$/m.exec(this.#said)?.[1] ?? this.#said.trim().split("\n").at(-1) ?? "";
+  }
+
+  /** @returns null when it carries; why not, where it ends */
+  async ready(): Promise<string | null> {
+    await Promise.race([once(this.#child, "message"), this.#ended]);
+    const last = this.lastWords;
+    return last === null ? null : `${FILE} has ended: ${last}`;
+  }
+
+  async end(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
 }

@@ -17,6 +17,8 @@ export interface ConfigExercise {
   /** The file, and what is in it at first. */
   readonly file: string;
   readonly text: string;
+  /** The setting that the lesson is about, and what it can be. */
+  readonly setting: { readonly name: string; readonly least: number; readonly most: number };
   /** The nodes whose agents it is for. */
   readonly nodes: readonly ("node-a" | "node-b")[];
   /** More of what all agents are told. */
@@ -49,28 +51,39 @@ export function configExercises(one: ConfigExercise): { plain: Exercise; real: E
       todo: one.todo,
       stage: async (folder) => new FolderStage(folder),
       check: async (stage) => {
-        const reading = readSettings((stage as FolderStage).read(file), file);
+        const reading = readSettings((stage as FolderStage).read(file), one);
         return "problem" in reading ? { done: false, says: reading.problem } : lookAt(reading.settings);
       },
     },
     real: {
       ...common,
-      todo: [...one.todo, `Whenever you save it, ${agents} again with it.`],
+      todo: [
+        ...one.todo,
+        `Whenever you save it, ${agents} again with it. To see what comes of it, the lesson pings pod-b from pod-a itself, about once a second.`,
+      ],
       stage: (folder) => ConfigStage.start(folder, one),
       check: (stage) => stage.look(),
     },
   };
 }
 
-/** What stands in a file of settings; a text where it is none. */
-function readSettings(text: string, file: string): { settings: Settings } | { problem: string } {
+/** What stands in a file of settings, among it that which the lesson is about; or why it does not. */
+function readSettings(
+  text: string,
+  { file, setting: { name, least, most } }: ConfigExercise,
+): { settings: Settings } | { problem: string } {
+  let settings: unknown;
   try {
-    const settings: unknown = parse(text) ?? {};
-    if (typeof settings === "object" && !Array.isArray(settings)) return { settings: settings as Settings };
-    return { problem: `${file} has no settings: each is a line as "vni: 1".` };
+    settings = parse(text);
   } catch (error) {
     return { problem: `${file} is no YAML: ${(error as Error).message.split("\n")[0]}` };
   }
+  const value = (settings as Settings | null | undefined)?.[name];
+  if (value === undefined || value === null)
+    return { problem: `${file} has no ${name}: it is a line such as "${name}: ${least}".` };
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
+    return { problem: `${name} is a number from ${least} to ${most}, not ${JSON.stringify(value)}.` };
+  return { settings: settings as Settings };
 }
 
 export class ConfigStage extends LabStage {
@@ -113,8 +126,10 @@ export class ConfigStage extends LabStage {
   async look(): Promise<Seen> {
     const problem = await this.#tell();
     if (problem !== null) return { done: false, says: problem };
-    const reading = readSettings(this.#told!.text, this.#one.file);
-    return this.#one.look(this, "settings" in reading ? reading.settings : {});
+    const reading = readSettings(this.#told!.text, this.#one);
+    return "problem" in reading
+      ? { done: false, says: reading.problem }
+      : this.#one.look(this, reading.settings);
   }
 
   /** Whether a pod's ping to the other is answered. */
@@ -130,7 +145,7 @@ export class ConfigStage extends LabStage {
     const { file, nodes } = this.#one;
     const text = this.read(file);
     if (text === this.#told?.text) return this.#told.problem;
-    const reading = readSettings(text, file);
+    const reading = readSettings(text, this.#one);
     const problem = "problem" in reading ? reading.problem : await this.#restart(nodes, reading.settings);
     this.#told = { text, problem };
     return problem;
@@ -144,6 +159,8 @@ export class ConfigStage extends LabStage {
         node.writeConfig();
         await node.startAgent();
       }
+      // What pods have heard of path MTUs was about the agents before.
+      for (const { pod } of this.nodes) pod.ip("route flush cache");
       return null;
     } catch (error) {
       if (error instanceof LabError) return lastLine(error.message);

@@ -1,8 +1,10 @@
 /** Which outer source ports there are between two nodes: seen on the wire, or said by the dataplane's own hash. */
+import { createInterface } from "node:readline";
 import { portsBetween, sourcePort } from "../../dataplane/entropy.ts";
 import { Cluster } from "../../lab/cluster.ts";
-import { Sniffer } from "../../lab/walk/sniffer.ts";
-import { ETHERNET, encodePacket, IPV4, Location, locate, TCP, UDP, u16 } from "../../wire/index.ts";
+import { LabError } from "../../lab/errors.ts";
+import type { Host } from "../../lab/host.ts";
+import { ETHERNET, encodePacket, IPV4, Location, locate, TCP, UDP } from "../../wire/index.ts";
 import { LAB_NAME, LabStage } from "../stages.ts";
 
 const HOSTS = {
@@ -10,35 +12,45 @@ const HOSTS = {
   "pod-b": "10.244.2.2, on node-b",
   "node-a": "poplin runs here, 172.19.0.2",
 };
-/** Where UDP's source port is in a packet over IPv4. */
-const SOURCE_PORT_AT = 34;
+/** What tcpdump says of a datagram: "IP 172.19.0.2.50300 > 172.19.0.3.8472: …". */
+const SAID = /^IP [\d.]+\.(\d+) > /;
 
 /** Two nodes, and whoever listens between them. */
 export class FlowsStage extends LabStage {
-  readonly #sniffer: Sniffer;
+  /** Outer source ports of node-a's, in the order in which they were first seen. */
+  readonly ports = new Set<number>();
 
   static async start(folder: string): Promise<FlowsStage> {
     const nodes = ["node-a", "node-b"].map((name) => ({ name, kind: "poplin" }) as const);
     const cluster = await Cluster.start({ name: LAB_NAME, nodes });
     try {
-      // What node-a sends comes in at the switch's port that is called like it.
-      const filter = "udp dst port 8472";
-      const sniffer = await Sniffer.start(cluster.network.middle, "node-a", "in", filter);
-      return new FlowsStage(folder, cluster, sniffer);
+      const stage = new FlowsStage(folder, cluster.lab, HOSTS);
+      await stage.#listen(cluster.network.middle);
+      return stage;
     } catch (error) {
       cluster.destroy();
       throw error;
     }
   }
 
-  private constructor(folder: string, cluster: Cluster, sniffer: Sniffer) {
-    super(folder, cluster.lab, HOSTS);
-    this.#sniffer = sniffer;
-  }
-
-  /** Of each packet so far. */
-  ports(): number[] {
-    return this.#sniffer.packets().map(({ bytes }) => u16(bytes, SOURCE_PORT_AT));
+  /** What node-a sends comes in at the switch's port that is called like it. It ends with the lab. */
+  async #listen(middle: Host): Promise<void> {
+    const words = ["-i", "node-a", "-Q", "in", "-l", "-nn", "-q", "-t", "-s", "96", "udp dst port 8472"];
+    const tcpdump = middle.spawn("tcpdump", words, { stdio: ["ignore", "pipe", "pipe"] });
+    createInterface({ input: tcpdump.stdout! }).on("line", (line) => {
+      const port = SAID.exec(line)?.[1];
+      if (port !== undefined) this.ports.add(Number(port));
+    });
+    let said = "";
+    await new Promise<void>((resolve, reject) => {
+      tcpdump.stderr!.setEncoding("utf8").on("data", (text: string) => {
+        said += text;
+        if (said.includes("listening on")) resolve();
+      });
+      const failed = () =>
+        reject(new LabError("LAB_COMMAND", `tcpdump: ${said.trim()}`, "apt install tcpdump"));
+      tcpdump.once("close", failed).once("error", failed);
+    });
   }
 }
 

@@ -10,7 +10,7 @@
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import { MemoryNetwork } from "../../io/memory/network.ts";
 import { MemoryTap } from "../../io/memory/tap.ts";
-import { ETHERNET, encodePacket, VXLAN_PORT_LINUX } from "../../wire/index.ts";
+import { ETHERNET, encodePacket, formatIpv4, VXLAN_PORT_LINUX } from "../../wire/index.ts";
 
 const VTEPS = ["A", "B", "C"] as const;
 type Vtep = (typeof VTEPS)[number];
@@ -44,17 +44,30 @@ interface Node {
   readonly dataplane: Dataplane;
 }
 
-/** @returns what became of each frame; a text where a line says nothing, and why */
-export function play(text: string): readonly Sent[] | string {
+export interface Played {
+  readonly sent: readonly Sent[];
+  /** What A knows of a station in the end; undefined: nothing. */
+  readonly rowOf: (station: Station) => { readonly vtep: Vtep; readonly isLearned: boolean } | undefined;
+  /** Where a station is in the end. */
+  readonly placeOf: (station: Station) => Vtep;
+}
+
+/** What a line can be. */
+type Step = "frame" | "move" | "static" | "del";
+const ALL: readonly Step[] = ["frame", "move", "static", "del"];
+
+/** @returns what became of it all; a text where a line is none of the steps that there may be, and why */
+export function play(text: string, steps = ALL): Played | string {
   const stage = new Stations();
   for (const [i, line] of text.split("\n").entries()) {
     const words = line.replace(/#.*/, "").trim();
-    if (words !== "" && !stage.step(words)) return `line ${i + 1}, "${words}": that is none of the steps.`;
+    if (words !== "" && !stage.step(words, steps))
+      return `line ${i + 1}, "${words}": that is none of the steps there are here.`;
   }
-  return stage.sent;
+  return stage;
 }
 
-class Stations {
+class Stations implements Played {
   readonly sent: Sent[] = [];
   readonly #nodes: Readonly<Record<Vtep, Node>>;
   readonly #places: Record<Station, Vtep> = { a: "A", b: "B", c: "C" };
@@ -77,17 +90,25 @@ class Stations {
   }
 
   /** @returns whether it was one of the steps */
-  step(words: string): boolean {
-    const frame = /^([abc]) *-> *([abc])$/.exec(words);
-    const move = /^move ([abc]) ([ABC])$/.exec(words);
-    const row = /^static ([abc]) ([ABC])$/.exec(words);
-    const del = /^del ([abc])$/.exec(words);
-    if (frame !== null) this.#send(frame[1] as Station, frame[2] as Station);
-    else if (move !== null) this.#places[move[1] as Station] = move[2] as Vtep;
-    else if (row !== null) this.#tellA("replace", row[1] as Station, row[2] as Vtep);
-    else if (del !== null) this.#tellA("del", del[1] as Station, "A");
-    return (frame ?? move ?? row ?? del) !== null;
+  step(words: string, steps: readonly Step[]): boolean {
+    const [kind, first, second] = stepIn(words) ?? [];
+    if (kind === undefined || !steps.includes(kind)) return false;
+    if (kind === "frame") this.#send(first as Station, second as Station);
+    else if (kind === "move") this.#places[first as Station] = second as Vtep;
+    else if (kind === "static") this.#tellA("replace", first as Station, second as Vtep);
+    else this.#tellA("del", first as Station, "A");
+    return true;
   }
+
+  placeOf = (station: Station): Vtep => this.#places[station];
+
+  rowOf = (station: Station): ReturnType<Played["rowOf"]> => {
+    const rows = this.#nodes.A.dataplane.overlays[0]!.rows();
+    const row = rows.find(({ mac }) => mac === macOf(station));
+    if (row === undefined) return undefined;
+    const vtep = VTEPS.find((one) => formatIpv4(addressOf(one), 0) === row.dst)!;
+    return { vtep, isLearned: row.state === "learned" };
+  };
 
   #tellA(op: "replace" | "del", station: Station, vtep: Vtep): void {
     const address = op === "del" ? new Uint8Array(0) : addressOf(vtep);
@@ -123,4 +144,20 @@ const LET_IN = "rxFrames";
 
 function total(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+const STEPS: readonly (readonly [Step, RegExp])[] = [
+  ["frame", /^([abc]) *-> *([abc])$/],
+  ["move", /^move ([abc]) ([ABC])$/],
+  ["static", /^static ([abc]) ([ABC])$/],
+  ["del", /^del ([abc])$/],
+];
+
+/** @returns the kind of a step, and what it is about; null where it is none */
+function stepIn(words: string): [Step, string, string?] | null {
+  for (const [kind, form] of STEPS) {
+    const found = form.exec(words);
+    if (found !== null) return [kind, found[1]!, found[2]];
+  }
+  return null;
 }

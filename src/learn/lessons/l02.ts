@@ -25,11 +25,11 @@ function look(arrived: Arrived): Seen {
 
 export const L02: Lesson = {
   number: 2,
-  title: "the I flag clear: who drops it, and which counter says so",
+  title: "the I flag clear: who drops it, and what says so",
   story: [
     "One flag of the VXLAN header is always set: I, the VNI is valid. What comes without it is dropped by the VTEP, which is the " +
       "only one that reads this header: cable, switch and IP carry it like any other datagram. So nothing answers, and the sender " +
-      "never knows. What there is to see is a counter at the receiver.",
+      "never knows. What there is to see is at the receiver: a counter, or a trace.",
   ],
   bytes: () => asciiDiagram(tableFields(VXLAN)),
   ...bytesExercises({
@@ -47,5 +47,6 @@ export const L02: Lesson = {
     solution: [{ where: "here", shell: "echo 00 00 00 00 00 00 01 00 > header.hex" }],
   }),
   moral:
-    "Both drop it as VXLAN_INVALID_HDR: poplin in `poplin stats`, the kernel in rx_errors of `ip -s link` and at its tracepoint of drops.",
+    "Both drop it as VXLAN_INVALID_HDR. poplin counts it by that name (`poplin stats`); the kernel at no device, as it has not looked " +
+    "for one yet: only its tracepoint of drops (skb:kfree_skb) says so.",
 };

@@ -1,6 +1,7 @@
 /** L3: the wrong VNI. */
 import { explain } from "../../teach/explanation.ts";
 import { judge } from "../../teach/judge/judge.ts";
+import { VNI_MAX } from "../../wire/index.ts";
 import { configExercises, type Settings } from "../exercises/config.ts";
 import { NODE_B, PING } from "../exercises/ping.ts";
 import type { Lesson, Seen } from "../lesson.ts";
@@ -33,6 +34,7 @@ export const L03: Lesson = {
   ...configExercises({
     file: "node-b.yaml",
     text: "# What node-b's agent is told, beside its addresses and peers.\nvni: 2\n",
+    setting: { name: "vni", least: 0, most: VNI_MAX },
     nodes: ["node-b"],
     todo: [
       "Ping pod-b from pod-a; ask node-b what it has dropped, with `poplin stats` there; put node-b.yaml right.",
@@ -44,9 +46,7 @@ export const L03: Lesson = {
       return hint(settings, `node-b has counted VXLAN_VNI_NOT_FOUND ${count === 0 ? "not yet" : "again"}`);
     },
     lookAt: (settings) => {
-      const { vni } = settings;
-      if (!Number.isInteger(vni)) return { done: false, says: `A VNI is a number, not ${vni}.` };
-      const { fate, reason } = judge(explain(PING), { ...NODE_B, vni: vni as number }).poplin;
+      const { fate, reason } = judge(explain(PING), { ...NODE_B, vni: settings.vni as number }).poplin;
       return fate === "in" ? DONE : hint(settings, `node-b's dataplane says ${reason}`);
     },
     wrong: {

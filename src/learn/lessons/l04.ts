@@ -42,5 +42,7 @@ export const L04: Lesson = {
     },
     solution: [{ where: "here", shell: "echo 08 00 00 00 00 00 01 01 > header.hex" }],
   }),
-  moral: "`reservedBits: linux` makes poplin as strict as the kernel; `rfc` is what the standard says.",
+  moral:
+    "The kernel counts it in rx_errors of its device (`ip -s link`). `reservedBits: linux` makes poplin as strict; `rfc` is what the " +
+    "standard says.",
 };

@@ -7,6 +7,8 @@ const UNDERLAY = 1500;
 /** Inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20. */
 const AROUND = 50;
 const BEST = UNDERLAY - AROUND;
+/** What every network has to take (RFC 791). */
+const LEAST = 576;
 /** The IP and ICMP headers of a ping. */
 const PING_HEADERS = 28;
 
@@ -65,6 +67,7 @@ export const L05: Lesson = {
   ...configExercises({
     file: "overlay.yaml",
     text: "# What both agents are told, beside addresses and peers.\nmtu: 1500\n",
+    setting: { name: "mtu", least: LEAST, most: 9000 },
     nodes: ["node-a", "node-b"],
     config: { pmtu: "off", pmtuProbe: "off" },
     todo: [
@@ -74,7 +77,6 @@ export const L05: Lesson = {
     prepare,
     look,
     lookAt: ({ mtu }) => {
-      if (!Number.isInteger(mtu)) return { done: false, says: `An MTU is a number of bytes, not ${mtu}.` };
       const bytes = mtu as number;
       if (bytes > BEST) return tooBig(bytes, "A small ping fits, a copy does not.");
       return bytes === BEST ? DONE : tooSmall(bytes);

@@ -15,8 +15,8 @@ const plain: Exercise = {
       "Add frames until one from a to b goes to B alone.",
   ],
   check: async (stage) => {
-    const sent = play((stage as FolderStage).read("frames.txt"));
-    return typeof sent === "string" ? { done: false, says: sent } : judgePlay(sent);
+    const played = play((stage as FolderStage).read("frames.txt"), ["frame"]);
+    return typeof played === "string" ? { done: false, says: played } : judgePlay(played.sent);
   },
   wrong: {
     typed: [{ where: "here", shell: "echo 'a -> b' >> frames.txt" }],
@@ -32,26 +32,34 @@ function judgePlay(sent: readonly Sent[]): Seen {
   return { done, says: `${story} A knows where a MAC is when it has heard a frame from it.` };
 }
 
-/** The row has been there, in some look before. */
-const learned = new WeakSet<BridgedStage>();
+/** For how many seconds the row had been idle when it was last there. */
+const lastIdle = new WeakMap<BridgedStage, number>();
 
 async function look(stage: BridgedStage): Promise<Seen> {
+  const mac = macOf("b");
   const row = await stage.rowOf("b");
   if (row?.state === "permanent") {
-    const says = `host-a has a row for ${macOf("b")} that somebody gave it: it is not learned, and never ages. Take it out again, and let the stations talk.`;
+    lastIdle.delete(stage);
+    const says = `host-a has a row for ${mac} that somebody gave it: it is not learned, and never ages. Take it out again, and let the stations talk.`;
     return { done: false, says };
   }
   if (row !== undefined) {
-    learned.add(stage);
-    const says = `Learned: host-a has heard ${macOf("b")} from ${row.dst}. Now leave it alone for ${AGEING} seconds, and watch it go.`;
+    lastIdle.set(stage, row.learned!.idle);
+    const says = `Learned: host-a has heard ${mac} from ${row.dst}. Now leave it alone for ${AGEING} seconds, and watch it go.`;
     return { done: false, says };
   }
-  if (!learned.has(stage))
+  const idle = lastIdle.get(stage);
+  if (idle === undefined)
+    return { done: false, says: `host-a has no row for ${mac}: what is for it goes to both other hosts.` };
+  // Of the last second nothing is known.
+  if (idle < AGEING - 2) {
+    lastIdle.delete(stage);
     return {
       done: false,
-      says: `host-a has no row for ${macOf("b")}: what is for it goes to both other hosts.`,
+      says: "The row was taken out before it was old. Have it learned again, and leave it alone.",
     };
-  const says = `The row is gone: nothing came from ${macOf("b")} for ${AGEING} seconds. The next frame for it is flooded again.`;
+  }
+  const says = `The row is gone: nothing came from ${mac} for ${AGEING} seconds. The next frame for it is flooded again.`;
   return { done: true, says };
 }
 

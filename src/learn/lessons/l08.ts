@@ -19,22 +19,30 @@ const plain: Exercise = {
   ],
   check: async (stage) => {
     const text = (stage as FolderStage).read("steps.txt");
-    const sent = play(text);
-    if (typeof sent === "string") return { done: false, says: sent };
-    if (!/^move b C$/m.test(text))
-      return { done: false, says: "b has to move to C: that happens, whatever you do." };
-    if (/^static b C/m.test(text))
+    const played = play(text);
+    if (typeof played === "string") return { done: false, says: played };
+    const { sent, rowOf, placeOf } = played;
+    const isMoved = /^move b C$/m.test(text) && placeOf("b") === "C" && placeOf("a") === "A";
+    if (!isMoved)
+      return { done: false, says: "b moves to C, and a stays behind A: that happens, whatever you do." };
+    const row = rowOf("b");
+    if (row?.isLearned === false && row.vtep === "C")
       return {
         done: false,
         says: "That reaches b until it moves again: a static row says what somebody once knew.",
       };
     const last = sent.findLast(({ from, to }) => from === "a" && to === "b");
-    if (last?.arrived === true) return { done: true, says: DONE };
+    if (last?.arrived === true && row?.isLearned) return { done: true, says: DONE };
     const reasons = sent.flatMap((one) => one.reasons);
-    if (reasons.includes("VXLAN_ENTRY_EXISTS"))
+    if (reasons.includes("VXLAN_ENTRY_EXISTS")) {
+      const says =
+        "A has heard b from C and dropped the frame, VXLAN_ENTRY_EXISTS: learning never changes a static row.";
+      return { done: false, says };
+    }
+    if (row === undefined)
       return {
         done: false,
-        says: "A has heard b from C and dropped the frame, VXLAN_ENTRY_EXISTS: learning never changes a static row.",
+        says: "The static row is gone, and A has heard nothing of b since: let b send something.",
       };
     return { done: false, says: "a's frame goes to B, where b is no more." };
   },

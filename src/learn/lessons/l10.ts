@@ -75,5 +75,6 @@ export const L10: Lesson = {
     solution: [{ where: "here", shell: "sed -Ei 's/^(38 9d|12 34)( +# checksum)/00 00\\2/' packet.hex" }],
   }),
   moral:
-    "0 says that nobody has summed: cheap, allowed over IPv4, and what flannel's VTEPs send is no less safe for TCP, which sums itself.",
+    "0 says that nobody has summed. RFC 7348 recommends it over IPv4; Linux, flannel and poplin compute the sum unless they are told " +
+    "otherwise (`noudpcsum`, `udpChecksum: zero`). TCP inside sums for itself.",
 };

@@ -39,6 +39,7 @@ export const L11: Lesson = {
   ...configExercises({
     file: "node-b.yaml",
     text: "# What node-b's agent is told, beside its addresses and peers.\nport: 4789\n",
+    setting: { name: "port", least: 1, most: 65_535 },
     nodes: ["node-b"],
     todo: [
       "Find out who answers what: on node-b `ss -ulnp`, on node-a `tcpdump -ni eth0 'udp or icmp'` while you ping. Then put node-b.yaml right.",
