@@ -68,6 +68,19 @@ describe("a packet", () => {
   });
 });
 
+describe("a datagram whose VTEP has gone", () => {
+  it("is shown from its VXLAN header on", () => {
+    const gone = new Watched({ ...DROPPED, direction: "tx", remote: null });
+    expect(gone.layer).toBe("udp-payload");
+    expect(gone.summary).toContain("VXLAN vni 1 | 10.244.1.2");
+    expect(
+      view({ ...DROPPED, direction: "tx", remote: null })
+        .lines("", STYLE, 20)
+        .join(""),
+    ).toContain("UNKNOWN_VTEP");
+  });
+});
+
 describe("the screen", () => {
   const lines = (one: WatchView, rows = 20): string[] => one.lines("agent 7", STYLE, rows);
 
@@ -113,6 +126,26 @@ describe("the screen", () => {
     expect(lines(one)[0]).toContain("paused");
     one.key(" ");
     expect(lines(one).join("\n")).toContain("12:00:09");
+  });
+
+  it("selects something that is there, whatever was selected before", () => {
+    const one = view(...Array.from({ length: 9 }, () => PING));
+    for (let i = 0; i < 8; i++) one.key("\u001b[B");
+    for (const key of [" ", "f", "\r"]) one.key(key);
+    expect(lines(one, 200).join("\n")).toContain("inner ICMP");
+    expect(() => new WatchView().key("\r")).not.toThrow();
+  });
+
+  it("remembers no more flows than it can show", () => {
+    const one = new WatchView();
+    const bytes = EXAMPLES.ping.bytes.slice();
+    for (let i = 0; i < 2000; i++) {
+      bytes[80] = i >> 8;
+      bytes[81] = i;
+      one.add(new Watched(event(bytes)), 1, "12:00:00.000");
+    }
+    one.key("f");
+    expect(one.lines("", STYLE, 10_000).filter((line) => line.includes("1 packet,")).length).toBe(500);
   });
 
   it("shows flows with how many packets each has", () => {

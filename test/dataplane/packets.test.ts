@@ -157,6 +157,7 @@ describe("somebody who watches", () => {
 
 describe("more than there is room for", () => {
   const MANY = Array.from({ length: 200 }, () => OUT);
+  const MANY_IN = Array.from({ length: 150 }, () => IN);
 
   it("is counted, and the next sample is spread over all that comes", () => {
     const n = node();
@@ -175,6 +176,21 @@ describe("more than there is room for", () => {
     n.seen();
     n.send(...MANY.slice(0, 20));
     expect(n.seen().packets).toHaveLength(20);
+  });
+
+  it("counts each datagram once, dropped or not", () => {
+    const n = node();
+    n.watch();
+    n.receive(STRANGER, ...MANY_IN);
+    n.receive(PEER, ...MANY_IN);
+    n.receive(STRANGER, ...MANY_IN);
+    const { packets, passed, dropped } = n.seen();
+    const drops = packets.filter(({ drop }) => drop !== null).length;
+    expect(drops + dropped).toBe(2 * MANY_IN.length);
+    expect(packets.length - drops + passed).toBe(MANY_IN.length);
+    // Drops do not thin out the sample of the others.
+    n.receive(PEER, IN);
+    expect(n.seen().packets).toHaveLength(1);
   });
 
   it("leaves room for drops", () => {

@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AgentEvent } from "../../../src/agent/api/agent-view.ts";
+import type { AgentEvent, PacketEvent } from "../../../src/agent/api/agent-view.ts";
 import { ApiClient } from "../../../src/agent/api/client.ts";
 import type { ApiServer } from "../../../src/agent/api/server.ts";
 import { until } from "../../helpers/until.ts";
@@ -108,6 +108,20 @@ describe("GET /v1/events", () => {
     const told = text.match(/"l3miss"/g)!.length;
     expect(told + Number(count)).toBe(total + 1);
     lazy.destroy();
+  });
+
+  it("tells all that comes at once, however much it is", async () => {
+    const packet = (n: number): PacketEvent => ({
+      ...{ type: "packet", direction: "rx", vni: 1, dev: "flannel.1", layer: "udp-payload", length: 1664 },
+      ...{ drop: null, bytes: "00".repeat(1664), tos: 0, train: 1, at: `${n}` },
+      local: { address: "192.0.2.1", port: 8472 },
+      remote: { address: "192.0.2.2", port: 50_000 },
+    });
+    const heard: string[] = [];
+    const packets = await client.packets(ends.signal);
+    for (let n = 0; n < 256; n++) agent.tell(packet(n));
+    for await (const { at } of packets) if (heard.push(at) === 256) break;
+    expect(heard).toEqual(Array.from({ length: 256 }, (_, n) => `${n}`));
   });
 
   it("takes GET only", async () => {

@@ -1,10 +1,10 @@
 /** An AgentView with a real table behind it, and statuses that tests can bend. */
 import type {
-  AgentEvent,
   AgentView,
   DeviceFdbReason,
   OfDevice,
   OverlayChoice,
+  ToldEvent,
   Topic,
 } from "../../../src/agent/api/agent-view.ts";
 import type { StatsAnswer } from "../../../src/agent/api/answers.ts";
@@ -128,7 +128,7 @@ export class FakeAgent implements AgentView {
   steps: string[] = [];
   /** What the last request chose. */
   choice: OverlayChoice | undefined;
-  readonly listeners = new Set<(event: AgentEvent) => void>();
+  readonly listeners = new Set<(event: ToldEvent) => void>();
   /** What the last one who began to listen wants to hear of. */
   topics: readonly Topic[] = [];
   /** What `status` answers; replace it to bend it. */
@@ -219,14 +219,14 @@ export class FakeAgent implements AgentView {
     return this.steps.splice(0).length;
   }
 
-  listen(heard: (event: AgentEvent) => void, topics: readonly Topic[]): () => void {
+  listen(heard: (event: ToldEvent) => void, topics: readonly Topic[]): () => void {
     this.topics = topics;
     this.listeners.add(heard);
     return () => void this.listeners.delete(heard);
   }
 
   /** Tells everybody who listens. */
-  tell(event: AgentEvent): void {
+  tell(event: ToldEvent): void {
     for (const listener of this.listeners) listener(event);
   }
 
