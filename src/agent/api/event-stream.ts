@@ -11,7 +11,7 @@ const MOST = 16;
 
 export class EventStreams {
   readonly #view: AgentView;
-  readonly #open = new Set<ServerResponse>();
+  readonly #open = new Map<ServerResponse, EventWriter>();
 
   constructor(view: AgentView) {
     this.#view = view;
@@ -27,8 +27,9 @@ export class EventStreams {
         "end one of them: `ps` shows `poplin events` and `poplin monitor`",
       );
     }
-    const end = this.#view.listen(writerOf(response), topics);
-    this.#open.add(response);
+    const writer = new EventWriter(response);
+    const end = this.#view.listen((event) => writer.tell(event), topics);
+    this.#open.set(response, writer);
     response.once("close", () => {
       this.#open.delete(response);
       end();
@@ -39,7 +40,10 @@ export class EventStreams {
 
   /** Ends them all. */
   close(): void {
-    for (const response of this.#open) response.end();
+    for (const [response, writer] of this.#open) {
+      writer.write();
+      response.end();
+    }
   }
 }
 
@@ -51,27 +55,36 @@ interface Skipped {
 }
 
 /**
- * @returns what writes an event as a line. What comes at once is written at once: whether there is room is asked before all of
- * it, as the first few lines would fill what Node calls full.
+ * Writes events as lines. What comes at once is written at once: whether there is room is asked before all of it, as the first
+ * few lines would fill what Node calls full.
  */
-function writerOf(response: ServerResponse): (event: ToldEvent) => void {
-  let waiting: ToldEvent[] = [];
-  let skipped: Skipped = { events: 0, passed: 0, dropped: 0 };
-  const write = (): void => {
-    const events = waiting;
-    waiting = [];
-    if (response.destroyed || response.writableEnded) return;
+class EventWriter {
+  readonly #response: ServerResponse;
+  #waiting: ToldEvent[] = [];
+  #skipped: Skipped = { events: 0, passed: 0, dropped: 0 };
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  tell(event: ToldEvent): void {
+    if (this.#waiting.push(event) === 1) queueMicrotask(() => this.write());
+  }
+
+  /** What waits, now. */
+  write(): void {
+    const response = this.#response;
+    const events = this.#waiting;
+    this.#waiting = [];
+    if (events.length === 0 || response.destroyed || response.writableEnded) return;
     if (response.writableNeedDrain) {
-      for (const event of events) skip(skipped, event);
+      for (const event of events) skip(this.#skipped, event);
       return;
     }
-    const lines = [...skippedEvents(skipped, events[0]!.at), ...events].map(line);
-    skipped = { events: 0, passed: 0, dropped: 0 };
+    const lines = [...skippedEvents(this.#skipped, events[0]!.at), ...events].map(line);
+    this.#skipped = { events: 0, passed: 0, dropped: 0 };
     response.write(lines.join(""));
-  };
-  return (event) => {
-    if (waiting.push(event) === 1) queueMicrotask(write);
-  };
+  }
 }
 
 function skip(skipped: Skipped, event: ToldEvent): void {
