@@ -56,6 +56,14 @@ export async function rolldown({ cwd, input }) {
   return { write, close: async () => {} };
 }
 `;
+const VITE = `
+import { appendFileSync, existsSync } from "node:fs";
+export async function build({ configFile }) {
+  const root = configFile.replace("/src/web/vite.config.ts", "");
+  appendFileSync(root + "/calls", "vite\\n");
+  if (existsSync(root + "/vite-fails")) throw new Error("app.tsx: Unexpected end of file");
+}
+`;
 
 let root: string;
 
@@ -104,19 +112,22 @@ beforeEach(() => {
   write("package-lock.json", "{}");
   write("tsconfig.json", "{}");
   write("src/cli/main.ts", "");
+  write("src/web/app.tsx", "");
   write("native-shims/binding.gyp", "{}");
   write("native-shims/src/shim.c", "");
   write("modules/node-gyp/bin/node-gyp.js", NODE_GYP);
   write("modules/typescript/bin/tsc", TSC);
   write("modules/rolldown/package.json", '{"name":"rolldown","type":"module","exports":"./index.js"}');
   write("modules/rolldown/index.js", ROLLDOWN);
+  write("modules/vite/package.json", '{"name":"vite","type":"module","exports":"./index.js"}');
+  write("modules/vite/index.js", VITE);
   write("modules/cap/build/Release/cap.node", "");
   write("bin/npm", NPM);
   chmodSync(join(root, "bin/npm"), 0o755);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const EVERYTHING = ["npm ci", "node-gyp", "tsc", "rolldown"];
+const EVERYTHING = ["npm ci", "node-gyp", "tsc", "rolldown", "vite"];
 
 describe.runIf(process.platform === "linux")("set-up", () => {
   it("installs and builds everything once, says so, and is silent then", async () => {
@@ -136,8 +147,10 @@ describe.runIf(process.platform === "linux")("set-up", () => {
     expect(await setup()).toMatchObject({ code: 0, calls: ["npm ci"] });
     write("native-shims/src/shim.c", "int a;");
     expect(await setup()).toMatchObject({ code: 0, calls: ["node-gyp"] });
-    write("src/cli/more.ts", "");
-    expect(await setup()).toMatchObject({ code: 0, calls: ["tsc", "rolldown"] });
+    for (const source of ["src/cli/more.ts", "src/web/more.tsx"]) {
+      write(source, "");
+      expect(await setup()).toMatchObject({ code: 0, calls: ["tsc", "rolldown", "vite"] });
+    }
     expect(await setup()).toMatchObject({ calls: [] });
   });
 
@@ -199,6 +212,10 @@ describe.runIf(process.platform === "linux")("set-up", () => {
     remove("tsc-fails");
     write("rolldown-fails", "");
     expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("Unexpected token") });
+    expect(existsSync(join(root, "dist"))).toBe(false);
+    remove("rolldown-fails");
+    write("vite-fails", "");
+    expect(await setup()).toMatchObject({ code: 1, text: expect.stringContaining("Unexpected end of file") });
     expect(existsSync(join(root, "dist"))).toBe(false);
   });
 
