@@ -1,7 +1,7 @@
 /**
  * `poplin watch`: the packets of a running agent as they pass. On a terminal a screen with the latest, drops first, of
- * which any can be explained; elsewhere a line each, JSON, or pcapng. What is told is a sample: the agent's threads
- * tell what there is room for, and how many more there were.
+ * which any can be explained; elsewhere a line each, JSON, or pcapng. Of many the agent tells a sample, and how many
+ * more there were.
  */
 import { Command } from "commander";
 import type { PacketNews } from "../agent/api/agent-view.ts";
@@ -33,7 +33,7 @@ export function watchCommand(): Command {
   const command = new Command("watch")
     .description(
       "Watch the packets of the running agent: a screen with the latest, drops first, and Enter explains the selected one; " +
-        "elsewhere a line each. It is a sample of what passes, which costs the packets nothing, and it says how many there were more.",
+        "elsewhere a line each. Where more than some 1,900 pass in a second it is a sample, which no packet waits for, and it says how many there were more.",
     )
     .option("--drops", "dropped ones only")
     .option(

@@ -5,8 +5,8 @@
  *
  *   head │ tail │ stride │ passed │ dropped │ rows …
  *
- * Packets are a sample: one in `stride` is kept, and the consumer sets that by how many there were, so that what is kept
- * is spread over the time between two looks. Drops are all kept, as long as there is room, of which a part is theirs
+ * Packets are a sample where there are many: one in `stride` is kept, and the consumer sets that by how many there were, so
+ * that what is kept is spread over the time between two looks. Drops are all kept, as long as there is room, of which a part is theirs
  * alone. What is not kept is counted.
  */
 import { ROW, WHY } from "./packet-row.ts";
@@ -22,8 +22,10 @@ const ROWS_AT = 8;
 const ROWS = 256;
 /** Rows that only drops may have. */
 const FOR_DROPS = 64;
-/** Packets that went their way, which the consumer would like to find at each look. */
-const WANTED = (ROWS - FOR_DROPS) / 2;
+/** Packets between two looks that are all kept, from what was there at the look before. */
+const WHOLE = (ROWS - FOR_DROPS) / 2;
+/** Of more, so many are kept: nobody reads more, and writing each out takes time that the dataplane may need. */
+const SAMPLE = 8;
 
 export const PACKET_RING_BYTES = (ROWS_AT + ROWS * ROW) * 4;
 
@@ -114,7 +116,7 @@ export class PacketRing {
       read(words, at);
     }
     Atomics.store(words, TAIL, head);
-    Atomics.store(words, STRIDE, Math.max(1, Math.ceil(all / WANTED)));
+    Atomics.store(words, STRIDE, all <= WHOLE ? 1 : Math.ceil(all / SAMPLE));
     return { passed, dropped: Atomics.exchange(words, DROPPED, 0) };
   }
 }

@@ -96,8 +96,8 @@ export type AgentEvent =
   | { readonly type: "lost"; readonly count: number; readonly at: string };
 
 /**
- * A packet that passed the dataplane: GET /v1/events?about=packets. It is one of a sample, a few thousand in a second at
- * most, but for those that are dropped: of them all are told that there is room for.
+ * A packet that passed the dataplane: GET /v1/events?about=packets. Where more than some 1,900 pass in a second it is
+ * one of a sample, but for those that are dropped: of them all are told that there is room for.
  */
 export interface PacketEvent {
   readonly type: "packet";
