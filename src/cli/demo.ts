@@ -61,6 +61,7 @@ async function demo(options: DemoOptions): Promise<void> {
     throw new CliError(EXIT.usage, `in memory there is nothing to keep, and namespaces are out: ${why}`);
   }
   await (why === null ? onNamespaces(options) : inMemory(why));
+  print(["", `next: ${ownCommand()} learn 0, a lesson: name each byte of such a packet`]);
 }
 
 async function inMemory(why: string): Promise<void> {

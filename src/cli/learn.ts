@@ -3,6 +3,7 @@
  * itself, says what went wrong, and ends when it is right.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { Command } from "commander";
 import { findLab } from "../lab/study/find.ts";
@@ -56,11 +57,17 @@ async function learn(number: number | undefined, options: LearnOptions): Promise
   const exercise = exerciseOf(lesson, process.getuid?.() === 0 && options.plain !== true);
   if (options.solution) return print(exercise.solution.map(({ where, shell }) => `${where}: ${shell}`));
   if (exercise === lesson.real) refuseSecond();
+  const again = command(`learn ${number}`);
   const ended = new AbortController();
-  process.once("SIGINT", () => ended.abort()).once("SIGTERM", () => ended.abort());
+  // First in line: the hosts' own handlers end the process when they are gone.
+  const interrupted = (): void => {
+    if (exercise === lesson.real)
+      process.stderr.write(`\nits hosts are gone, its files are kept; again: ${again}\n`);
+    ended.abort();
+  };
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   const isDone = await runLesson(lesson, exercise, progress, viewOf(style), ended.signal);
-  if (!isDone)
-    throw new CliError(EXIT.failed, `L${number} is not done yet`, `go on: ${command(`learn ${number}`)}`);
+  if (!isDone) throw new CliError(EXIT.failed, `L${number} is not done yet`, `go on: ${again}`);
 }
 
 /** @throws CliError where another lesson has hosts already: both would be called the same */
@@ -82,8 +89,8 @@ function openPage(): void {
   print([`${hasDesktop ? "the page" : "open this in a browser"}: ${PAGE.href}`]);
 }
 
-function command(words: string): string {
-  return `${ownCommand()} ${words}`;
+function command(words: string, where: "here" | "anywhere" = "here"): string {
+  return `${ownCommand(where)} ${words}`;
 }
 
 function listLines(progress: Progress, style: Style): string[] {
@@ -108,10 +115,16 @@ function viewOf(style: Style): LessonView {
         ...wrap(`${paint(style, "green", "done:")} ${says}`, style.width),
         ...shows,
         ...wrap(lesson.moral, style.width),
-        ...(next === undefined
-          ? []
-          : ["", `next: ${command(`learn ${next.number}`)}   L${next.number} ${next.title}`]),
+        ...(next === undefined ? [] : ["", `next: ${command(`learn ${next.number}`)}`]),
       ]);
+    },
+    // Who has a shell on a host, or a ping that runs there, sees it answered before it is gone.
+    leave: async (ended) => {
+      if (!process.stdin.isTTY || ended.aborted) return;
+      print(["", "The hosts are still there, to look around; Enter takes them down."]);
+      const { stdin } = process;
+      await Promise.race([once(stdin, "data"), once(stdin, "end"), once(ended, "abort")]);
+      process.stdin.destroy();
     },
   };
 }
@@ -125,11 +138,18 @@ function beginLines(lesson: Lesson, exercise: Exercise, stage: Stage, style: Sty
     ...bytes(),
     "",
     paint(style, "bold", "To do"),
-    ...exercise.todo.flatMap((text) => (text.startsWith("    ") ? [text] : wrap(text, style.width))),
+    ...exercise.todo.flatMap((text) =>
+      text.startsWith("    ") ? [text] : wrap(callable(text, stage), style.width),
+    ),
     ...placeLines(exercise, stage, style),
     "",
     paint(style, "dim", "What you do is seen by itself; Ctrl-C ends the lesson, and keeps the files."),
   ];
+}
+
+/** On the lesson's hosts there is a `poplin`; in a shell of one's own it may have another name. */
+function callable(text: string, { hosts }: Stage): string {
+  return Object.keys(hosts).length > 0 ? text : text.replaceAll("`poplin ", `\`${command("", "anywhere")}`);
 }
 
 /** Where the files are, and the hosts, and how to get there. */
@@ -138,12 +158,17 @@ function placeLines(exercise: Exercise, stage: Stage, style: Style): string[] {
   const hosts = Object.entries(stage.hosts);
   const rows = [...files, ...hosts.map(([host, what]) => [host, what])];
   const width = Math.max(...rows.map(([name]) => name!.length));
-  const shell = command(`lab shell --name ${LAB_NAME} ${hosts[0]?.[0]}`);
+  const first = hosts[0]?.[0];
+  const shell = command(`lab shell --name ${LAB_NAME} ${first}`, "anywhere");
   return [
     "",
     ...rows.map(([name, what]) => `${paint(style, "bold", name!.padEnd(width))}  ${what}`),
     ...(hosts.length === 0
       ? []
-      : ["", "A shell there, or a command behind --, in another terminal:", `    ${shell}`]),
+      : [
+          "",
+          `In another terminal, a shell on ${first} or another; a command goes behind --:`,
+          `    ${shell}`,
+        ]),
   ];
 }

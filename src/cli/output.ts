@@ -122,9 +122,14 @@ export function ago(at: string, now: number): string {
 
 /** Breaks `text` at spaces into lines of at most `width`; a longer word stays whole. */
 export function wrap(text: string, width: number): string[] {
+  return fill(text.split(/\s+/), width);
+}
+
+/** Puts words, each of which stays on one line, into lines of at most `width`. */
+export function fill(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(/\s+/).filter((w) => w !== "")) {
+  for (const word of words.filter((w) => w !== "")) {
     if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
       lines.push(line);
       line = word;

@@ -1,7 +1,7 @@
 /** `poplin demo` as text, piece by piece as it happens. Pure: every function gives lines. */
 import type { FirstPacket, Measured, NodeReport, Place, Scene, Traffic } from "../lab/demo/stage.ts";
 import { dissect } from "../teach/dissect.ts";
-import { bytes, count, hang, paint, plural, type Style, table, wrap } from "./output.ts";
+import { bytes, count, fill, hang, paint, plural, type Style, table, wrap } from "./output.ts";
 
 /** Columns of "from pod-a", and of each pod after it. */
 const FROM = 12;
@@ -91,6 +91,10 @@ export function renderNode(report: NodeReport, style: Style): string[] {
     paint(style, peer.state === "ok" ? "green" : "red", peer.state),
   ]);
   const dropped = Object.entries(drops).map(([reason, n]) => `${count(n)} ${reason}`);
+  const drop = dropped.length === 0 ? "nothing" : dropped.join(", ");
+  const sums = [`sent ${traffic(report.sent)};`, `received ${traffic(report.received)};`];
+  // A number stays beside what it counts.
+  const pieces = [...sums, ...`dropped ${drop}`.split(/(?<=,) /)];
   const facts = [`${place.node}: ${place.runs}, ${device}`, ...(memory === null ? [] : [bytes(memory)])];
   const [first, ...rest] = wrap(facts.join(", "), style.width - 2);
   return [
@@ -99,12 +103,7 @@ export function renderNode(report: NodeReport, style: Style): string[] {
     ...rest.map((line) => `  ${line}`),
     ...table(columns, rows, inner).map((line) => `  ${line}`),
     ...routes.flatMap((route) => hang("  route ", route, style.width)),
-    ...hang(
-      "  ",
-      `sent ${traffic(report.sent)}; received ${traffic(report.received)}; ` +
-        `dropped ${dropped.length === 0 ? "nothing" : dropped.join(", ")}`,
-      style.width,
-    ),
+    ...fill(pieces, style.width - 2).map((line) => `  ${line}`),
   ];
 }
 
@@ -141,6 +140,10 @@ export function renderKept(
     [`${space(first.node)} ip route`, "what flannel would have set"],
     [`${space(first.node)} bash`, "a shell on a node"],
     ...[...sockets].map(([node, socket]) => [`${poplin} status --socket ${socket}`, `the agent of ${node}`]),
+    ...[...sockets.values()]
+      .slice(0, 1)
+      .map((socket) => [`${poplin} watch --socket ${socket}`, "its packets as they pass"]),
+    [`${poplin} walk --lab ${lab}`, "one ping, from interface to interface"],
     [`${poplin} demo --down ${lab}`, "take it down"],
   ];
   return [

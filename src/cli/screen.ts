@@ -98,7 +98,8 @@ export class Screen {
   readonly #draw = (): void => {
     if (!this.#open) return;
     const lines = this.#lines().slice(0, this.rows);
-    this.#out.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}\r\n`).join("") + CLEAR_BELOW);
+    // A line is cleared before it is written: after one that fills the row the cursor stands on its last character.
+    this.#out.write(HOME + lines.map((line) => `${CLEAR_LINE}${line}\r\n`).join("") + CLEAR_BELOW);
   };
 }
 

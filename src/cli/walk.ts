@@ -15,6 +15,7 @@ import { twinLines, walkLines } from "../teach/walk-text.ts";
 import { print, stdoutStyle } from "./client.ts";
 import { CliError, EXIT } from "./errors.ts";
 import { keptLab } from "./kept-lab.ts";
+import { wrap } from "./output.ts";
 import { wiresharkCommand } from "./two-sides.ts";
 import { writeWalk } from "./walk-pcapng.ts";
 import { wholeOption } from "./whole-option.ts";
@@ -73,11 +74,8 @@ function throwAway(from: Walker["kind"]): Promise<Cluster> {
   return Cluster.start({ nodes });
 }
 
-async function show(
-  walkers: readonly Walker[],
-  lab: Lab,
-  { from, size, json, write }: WalkOptions,
-): Promise<void> {
+async function show(walkers: readonly Walker[], lab: Lab, options: WalkOptions): Promise<void> {
+  const { from, size, json, write } = options;
   const a = walkers.find(({ kind }) => kind === from);
   const b = walkers.find((one) => one !== a && one.kind === "poplin");
   if (a === undefined || b === undefined)
@@ -88,8 +86,17 @@ async function show(
   )!;
   if (write !== undefined) writeWalk(write, hops);
   const twin = from === "poplin" ? await kernelTwin(lab, datagram.bytes, a.mtu) : null;
-  print(json ? [JSON.stringify(walkToJson({ hops, twin }), null, 2)] : textOf(hops, datagram, twin));
+  print(
+    json
+      ? [JSON.stringify(walkToJson({ hops, twin }), null, 2)]
+      : [...wrap(title(hops, options.lab), stdoutStyle().width), "", ...textOf(hops, datagram, twin)],
+  );
   if (write !== undefined) process.stderr.write(`written; ${wiresharkCommand(write, VXLAN_PORT)}\n`);
+}
+
+function title(hops: readonly Hop[], lab: WalkOptions["lab"]): string {
+  const through = lab === undefined ? "a throw-away lab, which is gone now" : "the lab that was left up";
+  return `One ping from ${hops[0]!.host} to ${hops.at(-1)!.host}, through ${through}; where its bytes change they are shown`;
 }
 
 function textOf(hops: readonly Hop[], datagram: Hop, twin: Uint8Array | null): string[] {

@@ -2,7 +2,7 @@
  * A lesson as it is had: what it plays in is built, the story told, and then it is looked again and again at what is there until
  * the check is content.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Exercise, Lesson, Seen, Stage } from "./lesson.ts";
@@ -15,9 +15,11 @@ const LOOK_EVERY = 500;
 export interface LessonView {
   /** Everything is there: what there is to do. */
   begin(lesson: Lesson, exercise: Exercise, stage: Stage): void;
-  /** What was done is not it yet; told once, until it is another. */
+  /** What was done is not it yet; told once for each attempt. */
   hint(says: string): void;
   done(lesson: Lesson, seen: Seen): void;
+  /** It is done, and its hosts are still there: returns when nobody needs them any more, or when `ended` says so. */
+  leave?(ended: AbortSignal): Promise<void>;
 }
 
 /** @returns the exercise with a lab where there may be one */
@@ -44,10 +46,19 @@ export async function runLesson(
     if (seen === null) return false;
     progress.finish(lesson.number);
     view.done(lesson, seen);
+    if (Object.keys(stage.hosts).length > 0) await view.leave?.(ended);
     return true;
   } finally {
     stage.destroy();
   }
+}
+
+/** When the files were saved: another text each time that one is. */
+function savedAt({ files }: Exercise, { folder }: Stage): string {
+  const times = Object.keys(files).map(
+    (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs,
+  );
+  return times.join();
 }
 
 /** Whether the files are as they were first written. */
@@ -76,12 +87,19 @@ async function lookUntilDone(
   ended: AbortSignal,
 ): Promise<Seen | null> {
   // What is there at first is no attempt; what is left of one is.
-  let told = isFresh(exercise, stage) ? null : "";
+  let last = isFresh(exercise, stage) ? null : { says: "", saved: "" };
   while (!ended.aborted) {
+    const saved = savedAt(exercise, stage);
     const seen = await look(exercise, stage);
     if (seen.done) return seen;
-    if (told !== null && seen.says !== told) view.hint(seen.says);
-    told = seen.says;
+    if (saved !== savedAt(exercise, stage)) {
+      // What was saved meanwhile may have been looked at or not: it is looked at again.
+      last ??= { says: "", saved: "" };
+    } else {
+      // The same mistake again is told again, so that nobody wonders whether it was seen.
+      if (last !== null && (seen.says !== last.says || saved !== last.saved)) view.hint(seen.says);
+      last = { says: seen.says, saved };
+    }
     await sleep(LOOK_EVERY, undefined, { signal: ended }).catch(() => {});
   }
   return null;

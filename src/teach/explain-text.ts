@@ -11,7 +11,7 @@ import { hexdump } from "./hexdump.ts";
 import { type Paint, painter, WIDTH, wrap } from "./paint.ts";
 import { fieldPieces } from "./rows.ts";
 import { sizeSteps } from "./sizes.ts";
-import { bitsOf } from "./verdict-text.ts";
+import { bitsOf, bytesOf } from "./verdict-text.ts";
 
 export interface TextOptions {
   /** ANSI colours. Default false. */
@@ -67,7 +67,7 @@ function fieldLines(bytes: Uint8Array, part: ExplainedPart, field: ExplainedFiel
   return [
     "",
     `  ${paint(part.tone, title)}  ${where}${value}`,
-    ...[`${bitsOf(field)}; ${source}`].flatMap((line) =>
+    ...[`${bytesOf(field)}, ${bitsOf(field)}; ${source}`].flatMap((line) =>
       wrap(MARGIN, line.split(" ")).map((one) => paint("dim", one)),
     ),
     ...wrap(MARGIN, meaning.split(" ")),

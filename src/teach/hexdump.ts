@@ -29,17 +29,34 @@ interface Run {
 
 /** @returns lines of at most 80 columns */
 export function hexdump(explanation: Explanation, paint: Paint): string[] {
-  const { bytes } = explanation;
-  const width = Math.max(4, String(bytes.length).length);
+  const margin = " ".repeat(offsetWidth(explanation));
+  return rowsOf(explanation).flatMap((row) => [
+    byteRow(explanation, row, paint),
+    `${margin}  ${row.map((run) => paint(run.tone, ruler(run))).join("|")}`.trimEnd(),
+  ]);
+}
+
+/** The same without the names below. @returns lines of at most 60 columns */
+export function byteRows(explanation: Explanation, paint: Paint): string[] {
+  return rowsOf(explanation).map((row) => byteRow(explanation, row, paint));
+}
+
+function rowsOf(explanation: Explanation): Run[][] {
+  const { length } = explanation.bytes;
   const groups = groupsOf(explanation);
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += ROW) {
-    const runs = runsIn(groups, at, Math.min(at + ROW, bytes.length));
-    const digits = runs.map((run) => paint(run.tone, hex(bytes, run.at, run.length, " "))).join(" ");
-    lines.push(`${paint("dim", String(at).padStart(width))}  ${digits}`);
-    lines.push(`${" ".repeat(width)}  ${runs.map((run) => paint(run.tone, ruler(run))).join("|")}`.trimEnd());
-  }
-  return lines;
+  const rows: Run[][] = [];
+  for (let at = 0; at < length; at += ROW) rows.push(runsIn(groups, at, Math.min(at + ROW, length)));
+  return rows;
+}
+
+function offsetWidth({ bytes }: Explanation): number {
+  return Math.max(4, String(bytes.length).length);
+}
+
+function byteRow(explanation: Explanation, row: readonly Run[], paint: Paint): string {
+  const offset = String(row[0]!.at).padStart(offsetWidth(explanation));
+  const digits = row.map((run) => paint(run.tone, hex(explanation.bytes, run.at, run.length, " ")));
+  return `${paint("dim", offset)}  ${digits.join(" ")}`;
 }
 
 /** Parts, each with the options behind it. */

@@ -50,6 +50,12 @@ function headline(explanation: Explanation, { fate, reason, field }: Judgement, 
   return fate === "in" ? [words] : [paint("wrong", words), ...where];
 }
 
+/** "byte 42", "bytes 46 to 48": those that it has bits of. */
+export function bytesOf({ bit, width }: Pick<ExplainedField, "bit" | "width">): string {
+  const [first, last] = [bit >> 3, (bit + width - 1) >> 3];
+  return first === last ? `byte ${first}` : `bytes ${first} to ${last}`;
+}
+
 /** "bit 340", "bits 368 to 391" */
 export function bitsOf({ bit, width }: Pick<ExplainedField, "bit" | "width">): string {
   return width === 1 ? `bit ${bit}` : `bits ${bit} to ${bit + width - 1}`;

@@ -1,5 +1,6 @@
 /** A walk on a terminal: hop by hop in lines of at most 80 columns. */
 import type { Difference } from "./compare.ts";
+import { byteRows } from "./hexdump.ts";
 import { type Paint, painter, WIDTH, wrap } from "./paint.ts";
 import { type Hop, type Step, steps, type TwinDifference } from "./walk.ts";
 
@@ -23,6 +24,7 @@ function stepLines(step: Step, i: number, paint: Paint): string[] {
   return [
     paint(isTunnelled ? "tunnel" : "inner", place) + time,
     ...wrap(MARGIN, hop.what.split(" ")),
+    ...(step.isChanged ? byteRows(step.explanation, paint).map((row) => MARGIN + row) : []),
     ...stepWords(step).flatMap((line) => {
       const [, first = "", rest = line] = /^(\w+: )(.*)$/.exec(line) ?? [];
       return wrap(`${MARGIN}${first}`, rest.split(" "));
@@ -34,7 +36,7 @@ function stepLines(step: Step, i: number, paint: Paint): string[] {
 export function stepWords(step: Step): string[] {
   const { hop, ipBytes, changes } = step;
   const room = hop.mtu - ipBytes;
-  const budget = room >= 0 ? `${room} free` : `${-room} too many`;
+  const budget = room >= 0 ? `${room} bytes free` : `${-room} bytes too many`;
   return [
     `${sizeWords(step)}; IP packet ${ipBytes} of MTU ${hop.mtu}, ${budget}`,
     ...changes.map((change) => `changed: ${changeWords(change)}`),
@@ -42,9 +44,9 @@ export function stepWords(step: Step): string[] {
   ];
 }
 
-function sizeWords({ hop, grown }: Step): string {
+function sizeWords({ hop, grown, isChanged }: Step): string {
   const { length } = hop.bytes;
-  if (grown === 0) return `${length} bytes`;
+  if (grown === 0) return isChanged ? `${length} bytes` : `the same ${length} bytes`;
   return `${length} bytes, ${Math.abs(grown)} ${grown > 0 ? "put around it" : "taken off"}`;
 }
 

@@ -26,6 +26,8 @@ export interface Hop {
 export interface Step {
   readonly hop: Hop;
   readonly explanation: Explanation;
+  /** Whether it is another than at the hop before; the first is. */
+  readonly isChanged: boolean;
   /** What has been put around the packet, or taken off it, since: bytes, 0 for neither. */
   readonly grown: number;
   /** Fields with other values; of the packet inside, where a tunnel began or ended. */
@@ -41,9 +43,10 @@ export function steps(hops: readonly Hop[]): Step[] {
     const before = hops[i - 1];
     const explanation = explain(hop.bytes);
     const grown = before === undefined ? 0 : hop.bytes.length - before.bytes.length;
+    const changes = before === undefined ? [] : changesBetween(before.bytes, hop.bytes);
+    const isChanged = before === undefined || grown !== 0 || changes.length > 0;
     return {
-      ...{ hop, explanation, grown },
-      changes: before === undefined ? [] : changesBetween(before.bytes, hop.bytes),
+      ...{ hop, explanation, isChanged, grown, changes },
       took: before === undefined ? 0 : hop.time - before.time,
       ipBytes: hop.bytes.length - ETHERNET_BYTES,
     };

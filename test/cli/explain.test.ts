@@ -44,7 +44,7 @@ describe("poplin explain", () => {
       "  + VXLAN 8               =  106  UDP payload",
       "  + Ethernet 14           =  148  on the wire",
       "  VNI  00 00 01  1",
-      "      bits 368 to 391; RFC 7348 section 5",
+      "      bytes 46 to 48, bits 368 to 391; RFC 7348 section 5",
       "At a VTEP that has VNI 1 and listens to UDP port 8472:",
       "  Linux     let in",
     ]) {

@@ -51,6 +51,11 @@ async function run(lesson: Lesson, ended = new AbortController()) {
   return { done: await runLesson(lesson, lesson.plain, progress, view, ended.signal), said, progress };
 }
 
+/** As the learner does. */
+function save(text: string): void {
+  writeFileSync(join(folder, "L3", "a.txt"), text);
+}
+
 const no = (says: string): Seen => ({ done: false, says });
 
 describe("a lesson", () => {
@@ -64,6 +69,37 @@ describe("a lesson", () => {
     expect(said).toEqual(["wrong", "other", "done: right"]);
     expect([...progress.done()]).toEqual([3]);
     expect(lesson).toMatchObject({ stages: 1, destroyed: 1 });
+  });
+
+  it("says the same again when the same is saved again", async () => {
+    const lesson = lessonOf(no("empty"));
+    const looks = [no("wrong"), no("wrong"), no("wrong"), no("wrong")];
+    const check = async () => {
+      const seen = looks.pop();
+      // Before the second look at it, and before the last.
+      if (looks.length === 3 || looks.length === 1) save(`attempt ${looks.length}\n`);
+      return seen ?? { done: true, says: "right" };
+    };
+    const { said } = await run({ ...lesson, plain: { ...lesson.plain, check } });
+    expect(said).toEqual(["wrong", "wrong", "done: right"]);
+  });
+
+  it("keeps its hosts, where it has some, until whoever learns leaves them", async () => {
+    const lesson = lessonOf({ done: true, says: "right" });
+    const happened: string[] = [];
+    const had = async (hosts: Readonly<Record<string, string>>) => {
+      const stage = async (at: string) =>
+        Object.assign(new FolderStage(at, hosts), { destroy: () => void happened.push("destroyed") });
+      const view = {
+        ...{ begin: () => {}, hint: () => {}, done: () => void happened.push("done") },
+        leave: async () => void happened.push("left"),
+      };
+      const plain = { ...lesson.plain, stage };
+      await runLesson(lesson, plain, new Progress(folder, {}), view, new AbortController().signal);
+      return happened.splice(0);
+    };
+    expect(await had({ "node-a": "poplin runs here" })).toEqual(["done", "left", "destroyed"]);
+    expect(await had({})).toEqual(["done", "destroyed"]);
   });
 
   it("that is ended is not done, and takes its hosts down", async () => {

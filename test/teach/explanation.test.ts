@@ -67,11 +67,11 @@ function said(explanation: Explanation): Shown[] {
   }));
 }
 
-/** Read back from the lines of the terminal: "  TTL  40  64 hops", and below "bits 176 to 183; RFC 791 section 3.1". */
+/** Read back from the lines of the terminal: "  TTL  40  64 hops", and below "byte 22, bits 176 to 183; RFC 791 …". */
 function shownInText(explanation: Explanation): Shown[] {
   const lines = explainText(explanation);
   return lines.flatMap((line, i) => {
-    const bits = /^ {6}(bits? \d+(?: to \d+)?);/.exec(line)?.[1];
+    const bits = /^ {6}bytes? \d+(?: to \d+)?, (bits? \d+(?: to \d+)?);/.exec(line)?.[1];
     if (bits === undefined) return [];
     const words = lines[i - 1]!.trim().split(/ {2,}/);
     return [{ bits, title: words[0]!, text: words.at(-1)! }];

@@ -80,8 +80,8 @@ export function bytesExercises(one: BytesExercise): { plain: Exercise; real: Exe
 }
 
 const HOSTS = {
-  kernel: "its VTEP is the kernel's, vxlan1",
-  poplin: "its VTEP is poplin's",
+  kernel: "its VTEP is the kernel's; what it counts: ip -s link show vxlan1",
+  poplin: "its VTEP is poplin's; what it counts: poplin stats",
 };
 
 export class BytesStage extends FolderStage {

@@ -60,9 +60,11 @@ export const L00: Lesson = {
   number: 0,
   title: "one ping, 148 bytes",
   story: [
-    "A pod on node A pings a pod on node B. Between the nodes is an ordinary network, which knows nothing of pods. So node A " +
+    "A pod (containers that share an address) on node A pings a pod on node B. Between the nodes is an ordinary network, which knows nothing of pods. So node A " +
       "puts the whole Ethernet frame, with the pods' addresses, into a UDP datagram from node to node: packets over packets.",
-    "Below is what is on the wire. Blue is the datagram's own (outer), magenta the tunnel's header, green what the pods have sent.",
+    "Below is what is on the wire, and under each row whose bytes they are; > goes on in the next row. Blue are the outer headers, " +
+      "magenta the tunnel's, which is VXLAN's, and green is the inner frame: what the pod has sent, from its Ethernet header on. What " +
+      "UDP carries, its payload, is magenta and green together.",
   ],
   bytes: () => hexdump(explain(EXAMPLES.ping.bytes), painter(process.stdout.isTTY)),
   plain: answersExercise({

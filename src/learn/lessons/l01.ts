@@ -51,8 +51,9 @@ export const L01: Lesson = {
   title: "the VNI: three bytes, the first the most significant, shifted by eight",
   story: [
     "Many overlays share one network. Which of them a frame belongs to is a number of 24 bits in the tunnel's header: the VXLAN " +
-      "network identifier. It stands in bytes 4, 5 and 6 of eight; byte 7 is reserved. So as a 32-bit number the second word is " +
+      "network identifier. Counted from 0 it stands in bytes 4, 5 and 6 of eight; byte 7 is reserved. So as a 32-bit number the second word is " +
       "the VNI shifted left by eight: who forgets that is in another network.",
+    "Byte 0 has the flags. One of them is always set: I, of value 8, which says that the VNI is valid. All the rest is 0.",
   ],
   bytes: () => asciiDiagram(tableFields(VXLAN)),
   plain: {
@@ -60,7 +61,7 @@ export const L01: Lesson = {
     files: { "header.hex": "# Eight bytes in hexadecimal: the header of a frame of VNI 4711\n" },
     todo: [
       "Write the header of a frame of VNI 4711 into header.hex, eight bytes in hexadecimal. It is put in front of a frame and given to " +
-        "poplin's own decap, which has that VNI and no other.",
+        "poplin's own decap, which takes headers off; it has that VNI and no other.",
     ],
     check: async (stage) => seen((stage as FolderStage).read("header.hex")),
     wrong: {

@@ -27,8 +27,8 @@ export const L02: Lesson = {
   number: 2,
   title: "the I flag clear: who drops it, and what says so",
   story: [
-    "One flag of the VXLAN header is always set: I, the VNI is valid. What comes without it is dropped by the VTEP, which is the " +
-      "only one that reads this header: cable, switch and IP carry it like any other datagram. So nothing answers, and the sender " +
+    "One flag of the VXLAN header is always set: I, the VNI is valid. What comes without it is dropped by the VTEP " +
+      "(VXLAN tunnel endpoint: where a node puts the header on, and takes it off), which is the only one that reads this header: cable, switch and IP carry it like any other datagram. So nothing answers, and the sender " +
       "never knows. What there is to see is at the receiver: a counter, or a trace.",
   ],
   bytes: () => asciiDiagram(tableFields(VXLAN)),

@@ -29,7 +29,7 @@ export const L03: Lesson = {
   ],
   bytes: () => [
     "pod-a ── node-a ══ VNI 1 ══▶ node-b ── pod-b",
-    "10.244.1.2                            10.244.2.2",
+    "10.244.1.2                             10.244.2.2",
   ],
   ...configExercises({
     file: "node-b.yaml",
