@@ -41,13 +41,16 @@ export class Inside {
     execFileSync("ip", ["-n", this.name, ...words]);
   }
 
-  /** Starts a scenario. Its first line of output ends the wait of `run`, or is the caller's to read. */
-  start(scenario: string): ChildProcess {
+  /**
+   * Starts a scenario. Its first line of output ends the wait of `run`, or is the caller's to read.
+   * @param seconds after which it is ended
+   */
+  start(scenario: string, seconds = 60): ChildProcess {
     const node = [process.execPath, "--input-type=module", "-e", RUNNER, this.#file, scenario];
     const child = spawn("ip", ["netns", "exec", this.name, ...node], {
       cwd: ROOT,
       stdio: ["pipe", "pipe", "pipe"],
-      timeout: 60_000,
+      timeout: seconds * 1000,
     });
     this.#children.add(child);
     child.once("exit", () => this.#children.delete(child));
@@ -55,8 +58,8 @@ export class Inside {
   }
 
   /** Runs a scenario to its end and returns what it returned. */
-  run<T>(scenario: string): Promise<T> {
-    const child = this.start(scenario);
+  run<T>(scenario: string, seconds?: number): Promise<T> {
+    const child = this.start(scenario, seconds);
     let [output, errors] = ["", ""];
     child.stdout!.on("data", (chunk) => (output += chunk));
     child.stderr!.on("data", (chunk) => (errors += chunk));

@@ -10,6 +10,7 @@ import { judge, receiverOf } from "../../src/teach/judge/judge.ts";
 import type { Judgement, Receiver } from "../../src/teach/judge/judgement.ts";
 import { repairChecksums } from "../../src/teach/repair.ts";
 import { hex, putU16 } from "../../src/wire/index.ts";
+import { fuzzSeconds } from "../helpers/fuzz.ts";
 
 /** How many packets were compared, and of which the kernel does otherwise. */
 export interface Compared {
@@ -156,11 +157,14 @@ export function oddities(): Compared {
   });
 }
 
+/** Seconds for which anything is tried. */
+export const ANYTHING_SECONDS = fuzzSeconds(5);
+
 /** Random changes to random examples, several at once. @returns as many as fit into the time, after the first thousand */
 export function anything(): Compared {
   return compared((all) => {
     const random = randomNumbers(20_261_127);
-    const end = performance.now() + Number(process.env.POPLIN_FUZZ_SECONDS ?? 5) * 1000;
+    const end = performance.now() + ANYTHING_SECONDS * 1000;
     while (all.count < 1000 || performance.now() < end) {
       const name = NAMES[random(NAMES.length)]!;
       all.become(name, { gbp: random(2) === 0, learning: random(2) === 0 });
