@@ -1,8 +1,11 @@
 /** `poplin whatif`: what is said of Linux and of poplin happens, and of the lab nothing is left. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { expect, it } from "vitest";
 import { POPLIN } from "../../src/lab/agent-process.ts";
+import { records } from "../../src/lab/registry.ts";
 import { describeFull, describeWith, dropTrace, lab } from "../helpers/needs.ts";
+import { until } from "./agents.ts";
 
 interface Answer {
   readonly changes: readonly { readonly field: string }[];
@@ -23,6 +26,9 @@ function whatif(words: string): Answer {
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   return JSON.parse(stdout) as Answer;
 }
+
+/** Instances of the kernel's tracing, which are the machine's. */
+const TRACES = "mount -t tracefs tracefs /sys/kernel/tracing && ls /sys/kernel/tracing/instances";
 
 /** What the packet came to: "in", or the first reason. */
 const came = ({ in: isIn, reasons }: Answer["outcomes"]["Linux"]): string | undefined =>
@@ -67,14 +73,19 @@ describeFull([lab(), dropTrace()], "poplin whatif, with more", () => happens(MOR
 describeWith([lab(), dropTrace()], "poplin whatif", () => {
   happens(SOME);
 
-  it("leaves nothing behind: no namespace, no trace", () => {
-    const before = execFileSync("ip", ["netns", "list"], { encoding: "utf8" });
-    whatif("vni=2");
-    expect(execFileSync("ip", ["netns", "list"], { encoding: "utf8" }).length).toBeLessThanOrEqual(
-      before.length,
-    );
-    const script = "mount -t tracefs tracefs /sys/kernel/tracing && ls /sys/kernel/tracing/instances";
-    const left = execFileSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
-    expect(left.split("\n").filter((name) => /^poplin-[0-9a-f]{6}-/.test(name))).toEqual([]);
+  it("leaves nothing behind: no namespace, no trace", async () => {
+    const child = spawn(process.execPath, [POPLIN, "whatif", "vni=2", "-j"], { stdio: "ignore" });
+    const ended = once(child, "close");
+    // Others have labs, too, and come and go meanwhile.
+    const ours = () => records().find(({ owner }) => owner.pid === child.pid);
+    await until("its lab", () => ours() !== undefined);
+    const { id } = ours()!;
+    const mine = (text: string) => text.split(/\s+/).filter((name) => name.startsWith(`poplin-${id}-`));
+    const spaces = () => mine(execFileSync("ip", ["netns", "list"], { encoding: "utf8" }));
+    const traces = () => mine(execFileSync("unshare", ["--mount", "sh", "-c", TRACES], { encoding: "utf8" }));
+    await until("its hosts and their traces", () => spaces().length === 2 && traces().length === 2);
+    expect(await ended).toEqual([0, null]);
+    expect([...spaces(), ...traces()]).toEqual([]);
+    expect(ours()).toBeUndefined();
   });
 });

@@ -43,6 +43,11 @@ function fates(page: Page): Promise<string[]> {
   );
 }
 
+/** Waits until the URL says so: it follows what is shown a moment later. */
+async function hasLink(page: Page, link: string): Promise<void> {
+  await page.waitForFunction((wanted) => location.hash === wanted, link);
+}
+
 const said = (bytes: Uint8Array): string[][] =>
   fieldsOf(explain(bytes)).map(({ id, title, text }) => [id, title, text]);
 
@@ -116,7 +121,7 @@ describeWith([tool("chromium")], "the page", () => {
     expect((await marked(".bytes button")).map(({ at }) => Number(at))).toEqual([76, 77, 78, 79]);
     await page.click('.bytes [data-at="47"]');
     expect(await page.textContent(".detail h2")).toBe("VNI vxlan.vni");
-    expect(page.url()).toMatch(/#ping&field=vxlan\.vni$/);
+    await hasLink(page, "#ping&field=vxlan.vni");
     // A byte that several fields share shows one after the other.
     for (const id of ["outer.ipv4.version", "outer.ipv4.headerLength", "outer.ipv4.version"]) {
       await page.click('.bytes [data-at="14"]');
@@ -165,6 +170,7 @@ describeWith([tool("chromium")], "the page", () => {
   it("has a link for what it shows, and shows what a link says", async () => {
     const page = await stage.open("#ping&field=vxlan.i");
     await page.click('[aria-label^="bit 340 "]');
+    await page.waitForFunction(() => location.hash.includes("&bytes="));
     const other = await stage.open(new URL(page.url()).hash);
     expect(await bytesOf(other)).toBe(await bytesOf(page));
     expect(await other.textContent(".now em")).toBe("changed");
@@ -220,7 +226,7 @@ describeWith([tool("chromium")], "the page", () => {
     await page.focus('.way [aria-current="step"]');
     for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowLeft");
     await isAt(hops.length - 6);
-    expect(new URL(page.url()).hash).toBe(`#walk=${hops.length - 5}`);
+    await hasLink(page, `#walk=${hops.length - 5}`);
     // Where it is encapsulated: the kernel's datagram of the same frame is beside it.
     const at = hops.findIndex(({ device, bytes }) => device === "eth0" && bytes.length === 148);
     const linked = await stage.open(`#walk=${at + 1}`);
